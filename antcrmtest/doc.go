@@ -1,0 +1,26 @@
+// Package antcrmtest is a fake AntCRM for tests: every endpoint, in memory, behind a real HTTP port of 127.0.0.1.
+//
+//	func TestMyService(t *testing.T) {
+//		srv := antcrmtest.NewServer(t)
+//		service := myservice.New(srv.Client())
+//		…
+//		require.Equal(t, 1, srv.CountByExternalID(antcrmtest.Contacts, "ERP-475"))
+//	}
+//
+// It keeps what it is sent and answers from it, in the shapes that the vendor prints. It checks the key and the required fields, takes at most
+// 100 records a package, answers 20 a page, counts ids up in a sequence that is the same in each run, moves points, hides deleted tickets.
+// A request that breaks a rule is refused with a body that names field and rule. Where the vendor's pages leave a rule open, an [Option]
+// offers the choices.
+//
+// Records are put there with [Server.Seed] and [Server.SeedFS], and looked at with [Server.Count], [Server.Record], [Server.Records],
+// [Server.CountByExternalID] and [Server.Duplicates]; what arrived is in [Server.Requests]. [Server.SetTime] and [Server.Advance] move the clock.
+//
+// [Server.Inject] makes requests go wrong: see [Fault] and [Effect]. A lost answer, for one, is
+//
+//	lost := srv.Inject(antcrmtest.Fault{Method: "POST", Path: "/contacts", Do: antcrmtest.CloseAfter, Times: 1})
+//	…
+//	require.Equal(t, 1, lost.Met())
+//
+// Servers know nothing of one another and are safe for parallel tests. The same server is the program cmd/antcrm-mock, for tests in other
+// languages.
+package antcrmtest

@@ -1,0 +1,184 @@
+// Command antcrm-mock is the fake AntCRM of package antcrmtest as a program: for integration tests in any language, and for a person who
+// wants to see what a program sends.
+//
+//	$ antcrm-mock -addr 127.0.0.1:8080 -seed testdata/ -faults faults.json
+//	{"url":"http://127.0.0.1:8080","apiKey":"test-key-8080","control":"http://127.0.0.1:8080/_mock/"}
+//
+// The first line of its output is JSON: where it listens and which key it wants. SIGINT or SIGTERM stops it once the requests under way are
+// answered. It keeps everything in memory, speaks plain http, and is no place for real data.
+//
+// Control, without a key (switch it off with -control=false):
+//
+//	GET    /_mock/               a page: records, the last requests, armed faults
+//	GET    /_mock/state          {"records": {"contacts": 2, …}, "duplicates": {…}, "requests": 7, "time": "…"}
+//	GET    /_mock/requests       what arrived, in order (?limit=n: the last n); the key is not shown
+//	GET    /_mock/records/{kind} the stored records (?limit=n: the first n, 1000 without)
+//	POST   /_mock/seed/{kind}    put records there: an object or an array
+//	GET    /_mock/faults         the armed faults, and how often each was met
+//	POST   /_mock/faults         arm more: an object or an array
+//	DELETE /_mock/faults         disarm all
+//	POST   /_mock/reset          back to the start: the seed files, no requests, the faults file disarmed
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+)
+
+// grace is how long requests under way may take after a signal.
+const grace = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "antcrm-mock:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// greeting is the first line of the output.
+type greeting struct {
+	URL     string `json:"url"`
+	APIKey  string `json:"apiKey"`
+	Control string `json:"control,omitempty"`
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	cfg, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	faults, err := cfg.readFaults()
+	if err != nil {
+		return err
+	}
+	srv, err := antcrmtest.Start(cfg.options...)
+	if err != nil {
+		return err
+	}
+	defer srv.Close()
+	for _, f := range faults {
+		if err := srv.Inject(f).Err(); err != nil {
+			return err
+		}
+	}
+	hello := greeting{URL: srv.URL, APIKey: srv.APIKey}
+	if cfg.control {
+		hello.Control = srv.URL + "/_mock/"
+	}
+	if err := json.NewEncoder(stdout).Encode(hello); err != nil {
+		return fmt.Errorf("writing the first line: %w", err)
+	}
+	<-ctx.Done()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := srv.Shutdown(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// settings is what the flags say.
+type settings struct {
+	options []antcrmtest.Option
+	faults  string
+	control bool
+}
+
+func parse(args []string, stderr io.Writer) (*settings, error) {
+	cfg := &settings{}
+	add := func(o antcrmtest.Option) { cfg.options = append(cfg.options, o) }
+	flags := flag.NewFlagSet("antcrm-mock", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stderr, "antcrm-mock serves a fake AntCRM, in memory, over plain http. The first line of its output is JSON: {\"url\", \"apiKey\", \"control\"}.\n\nFlags:")
+		flags.PrintDefaults()
+	}
+	addr := flags.String("addr", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
+	flags.Func("key", "the `key` that requests must carry in the apikey header (default: one made from the port)", func(v string) error {
+		add(antcrmtest.WithAPIKey(v))
+		return nil
+	})
+	flags.Func("seed", "a JSON `file`, or a folder of them, with records to begin with; may be given more than once", func(v string) error {
+		add(antcrmtest.WithSeedFile(v))
+		return nil
+	})
+	flags.StringVar(&cfg.faults, "faults", "", "a JSON `file` with faults to arm")
+	latency := flags.Duration("latency", 0, "how long every answer waits")
+	pageSize := flags.Int("page-size", 20, "records a page when a request has no limit")
+	flags.Func("max-limit", "cut a larger limit down to `n` (default: honour it)", func(v string) error {
+		var n int
+		if _, err := fmt.Sscan(v, &n); err != nil {
+			return errors.New("is no number")
+		}
+		add(antcrmtest.WithMaxLimit(n))
+		return nil
+	})
+	flags.Func("duplicates", "what a create does whose own key is there already: accept, reject or update (default accept)", func(v string) error {
+		choices := map[string]antcrmtest.Duplicates{
+			"accept": antcrmtest.DuplicatesAccepted, "reject": antcrmtest.DuplicatesRejected, "update": antcrmtest.DuplicatesUpdated,
+		}
+		d, ok := choices[v]
+		if !ok {
+			return errors.New("must be accept, reject or update")
+		}
+		add(antcrmtest.WithDuplicates(d))
+		return nil
+	})
+	flags.Func("log", "write one line a request to stderr, as `text or json` (default: none); keys, queries and bodies are never logged", func(v string) error {
+		handlers := map[string]slog.Handler{"text": slog.NewTextHandler(stderr, nil), "json": slog.NewJSONHandler(stderr, nil), "none": slog.DiscardHandler}
+		h, ok := handlers[v]
+		if !ok {
+			return errors.New("must be text, json or none")
+		}
+		add(antcrmtest.WithLogger(slog.New(h)))
+		return nil
+	})
+	flags.BoolVar(&cfg.control, "control", true, "serve the page and the control endpoints below /_mock/")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("argument %q: only flags are taken", flags.Arg(0))
+	}
+	add(antcrmtest.WithAddr(*addr))
+	add(antcrmtest.WithLatency(*latency))
+	add(antcrmtest.WithPageSize(*pageSize))
+	if cfg.control {
+		add(antcrmtest.WithControl())
+	}
+	return cfg, nil
+}
+
+func (cfg *settings) readFaults() ([]antcrmtest.Fault, error) {
+	if cfg.faults == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(cfg.faults)
+	if err != nil {
+		return nil, fmt.Errorf("faults: %w", err)
+	}
+	faults, err := antcrmtest.ParseFaults(text)
+	if err != nil {
+		return nil, fmt.Errorf("file %s: %w", cfg.faults, err)
+	}
+	return faults, nil
+}

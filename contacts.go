@@ -1,0 +1,347 @@
+package antcrm
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// ContactsService is the contacts of the CRM: leads, customers (contacts, in
+// the vendor's words) and accounts. A lead has the contactType lead; a
+// customer has customer and KindPerson; an account customer and KindAccount.
+type ContactsService struct{ core *core }
+
+// The contact types of the vendor's page.
+const (
+	ContactTypeLead     = "lead"
+	ContactTypeCustomer = "customer"
+)
+
+// ContactRef names one contact by exactly one of its keys.
+type ContactRef struct {
+	LeadID     ID     `json:"leadId,omitzero"`
+	CustomerID ID     `json:"customerId,omitzero"`
+	ExternalID string `json:"customerIdApiRing,omitzero"` // the caller's own key
+}
+
+// LeadRef names a lead by the CRM's number.
+func LeadRef(id ID) ContactRef { return ContactRef{LeadID: id} }
+
+// CustomerRef names a customer by the CRM's number.
+func CustomerRef(id ID) ContactRef { return ContactRef{CustomerID: id} }
+
+// ExternalRef names a contact by the caller's own key (customerIdApiRing).
+func ExternalRef(key string) ContactRef { return ContactRef{ExternalID: key} }
+
+// key returns the wire name and the value of the one key that is set.
+func (r ContactRef) key() (name, value string, err error) {
+	set := 0
+	for _, key := range [...][2]string{{"leadId", string(r.LeadID)}, {"customerId", string(r.CustomerID)}, {"customerIdApiRing", r.ExternalID}} {
+		if key[1] != "" {
+			name, value = key[0], key[1]
+			set++
+		}
+	}
+	switch {
+	case set == 0:
+		err = invalid("ref", "needs one of leadId, customerId, customerIdApiRing")
+	case set > 1:
+		err = invalid("ref", "needs exactly one of leadId, customerId, customerIdApiRing")
+	default:
+		err = required(name, value)
+	}
+	return name, value, err
+}
+
+// Contact is a lead, a customer or an account as the CRM lists it.
+type Contact struct {
+	Record `json:"-"`
+
+	Name             string          `json:"name,omitzero"`
+	LastName         string          `json:"lastname,omitzero"`    // in contacts embedded elsewhere
+	ContactType      string          `json:"contactType,omitzero"` // lead or customer
+	Kind             ContactKind     `json:"type,omitzero"`        // wire name type
+	LeadID           ID              `json:"leadId,omitzero"`
+	CustomerID       ID              `json:"customerId,omitzero"`
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // not on the vendor's page; read if it comes
+	ID               ID              `json:"_id,omitzero"`               // in contacts embedded elsewhere
+	AltID            ID              `json:"id,omitzero"`                // the same in history-point, which spells it id
+	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text: the vendor documents no format
+	DateOfBirth2     string          `json:"dateOfBirth2,omitzero"`
+	Gender           Gender          `json:"gender,omitzero"`
+	Addresses        []Address       `json:"addresses,omitzero"`
+	Phones           []Phone         `json:"phones,omitzero"`
+	Emails           []Email         `json:"emails,omitzero"`
+	Industry         string          `json:"industry,omitzero"`
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   string          `json:"bgInfo,omitzero"`
+	Stage            string          `json:"stage,omitzero"`
+	Tags             Tags            `json:"tags,omitzero"`
+	Source           string          `json:"sourceContact,omitzero"`
+	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+	ScoreAvailable   Score           `json:"scoreAvailable,omitzero"` // points to spend
+	ScoreRank        Score           `json:"scoreRank,omitzero"`      // points that count for the rank
+	RankName         string          `json:"rankName,omitzero"`
+	CreatedAt        Timestamp       `json:"createdAt,omitzero"`
+	UpdatedAt        Timestamp       `json:"updatedAt,omitzero"`
+	CreatedBy        string          `json:"createdByBot,omitzero"`
+	SourceLead       *SourceLead     `json:"sourceLead,omitzero"` // of a converted lead
+	AdHistory        []AdTouch       `json:"historiesAds,omitzero"`
+}
+
+// SourceLead is where a converted lead came from.
+type SourceLead struct {
+	ID   ID     `json:"_id,omitzero"`
+	Code ID     `json:"code,omitzero"`
+	Name string `json:"name,omitzero"`
+}
+
+// AdTouch is an advertisement that a contact came by.
+type AdTouch struct {
+	ID             ID        `json:"_id,omitzero"`
+	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`
+	FacebookPostID ID        `json:"fb_post_id,omitzero"`
+	CreatedAt      Timestamp `json:"createdAt,omitzero"`
+}
+
+// Ref returns the key to update or delete the contact by: of a contact with
+// both ids the one that its contactType says, else the one it has, else the
+// caller's own key.
+func (c *Contact) Ref() ContactRef {
+	switch {
+	case c.LeadID != "" && (c.ContactType == ContactTypeLead || c.CustomerID == ""):
+		return LeadRef(c.LeadID)
+	case c.CustomerID != "":
+		return CustomerRef(c.CustomerID)
+	}
+	return ExternalRef(c.ExternalID)
+}
+
+// ContactListParams filters a list of contacts. What is not set is not sent.
+type ContactListParams struct {
+	redacted
+
+	ContactType string      // lead or customer; passed as given
+	Kind        ContactKind // wire name type
+	Phone       string
+	Email       string
+	LeadID      ID
+	CustomerID  ID
+	ExternalID  string    // wire name customerIdApiRing; our decision, not on the vendor's page
+	UpdatedFrom time.Time // wire name updateAtf: a day, in the zone the time carries
+	UpdatedTo   time.Time // updateAtt
+	CreatedFrom time.Time // createdAtf
+	CreatedTo   time.Time // createdAtt
+	Page        int       // from 1
+	Limit       int       // records a page; the vendor says at most 20 and may not honour more
+}
+
+func (p ContactListParams) filters() *filters {
+	f := newFilters()
+	f.text("contactType", p.ContactType)
+	f.text("type", string(p.Kind))
+	f.text("phone", p.Phone)
+	f.text("email", p.Email)
+	f.id("leadId", p.LeadID)
+	f.id("customerId", p.CustomerID)
+	f.text("customerIdApiRing", p.ExternalID)
+	f.date("updateAtf", p.UpdatedFrom)
+	f.date("updateAtt", p.UpdatedTo)
+	f.date("createdAtf", p.CreatedFrom)
+	f.date("createdAtt", p.CreatedTo)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// ContactCreateParams is a new contact. Name and ExternalID are required.
+type ContactCreateParams struct {
+	redacted
+
+	Name             string          `json:"name,omitzero"`
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // the caller's own key, such as the ERP's customer code
+	Kind             ContactKind     `json:"type,omitzero"`              // default KindPerson
+	ContactType      string          `json:"contactType,omitzero"`       // default lead
+	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text, passed through
+	Gender           Gender          `json:"gender,omitzero"`            // default GenderOther
+	Addresses        []Address       `json:"addresses,omitzero"`
+	Phones           []Phone         `json:"phones,omitzero"`
+	Emails           []Email         `json:"emails,omitzero"`
+	Industry         string          `json:"industry,omitzero"`
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   string          `json:"bgInfo,omitzero"`
+	Stage            string          `json:"stage,omitzero"` // by name
+	Tags             Tags            `json:"tags,omitzero"`
+	Source           string          `json:"sourceContact,omitzero"`
+	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+}
+
+func (p ContactCreateParams) validate() error {
+	return firstError(required("name", p.Name), required("customerIdApiRing", p.ExternalID))
+}
+
+// group is the contactType that the CRM will give the contact.
+func (p *ContactCreateParams) group() string {
+	if p.ContactType == "" {
+		return ContactTypeLead
+	}
+	return p.ContactType
+}
+
+// ContactUpdateParams changes a contact. Nil leaves a field alone; a pointer
+// to a zero value, or an empty non-nil slice, clears it: Name: new("Mai"),
+// Tags: antcrm.Tags{}. The contact type and kind cannot be changed. Whether
+// the server merges or replaces arrays is not documented.
+type ContactUpdateParams struct {
+	redacted
+
+	Name             *string         `json:"name,omitzero"`
+	DateOfBirth      *string         `json:"dateOfBirth,omitzero"`
+	Gender           *Gender         `json:"gender,omitzero"`
+	Addresses        []Address       `json:"addresses,omitzero"`
+	Phones           []Phone         `json:"phones,omitzero"`
+	Emails           []Email         `json:"emails,omitzero"`
+	Industry         *string         `json:"industry,omitzero"`
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   *string         `json:"bgInfo,omitzero"`
+	Stage            *string         `json:"stage,omitzero"` // by name
+	Tags             Tags            `json:"tags,omitzero"`
+	Source           *string         `json:"sourceContact,omitzero"`
+	ResponsibleStaff *string         `json:"responsibleStaff,omitzero"` // an e-mail address
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+}
+
+// contactUpdate is the body of a PUT: the key and the changes, flat.
+type contactUpdate struct {
+	ContactRef
+	ContactUpdateParams
+}
+
+func (contactUpdate) validate() error { return nil }
+
+func (s *ContactsService) lister() lister[Contact, *Contact] {
+	return lister[Contact, *Contact]{core: s.core, op: "list contacts", path: "/contacts", key: func(c *Contact) string {
+		ref := c.Ref()
+		if id := identity("lead", ref.LeadID) + identity("customer", ref.CustomerID); id != "" {
+			return id
+		}
+		return identity("id", c.ID)
+	}}
+}
+
+// List returns one page of contacts (GET /contacts).
+func (s *ContactsService) List(ctx context.Context, params ContactListParams, opts ...CallOption) (*Page[Contact], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the contacts of every page, from params.Page on
+// (GET /contacts). Breaking out stops it.
+func (s *ContactsService) All(ctx context.Context, params ContactListParams, opts ...CallOption) iter.Seq2[Contact, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+// Get returns the contact that ref names, or ErrNotFound (GET /contacts with
+// the key as a filter: the API has no endpoint for one contact). The filter by
+// ExternalID is our decision; the vendor's page does not list it.
+func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallOption) (*Contact, error) {
+	name, key, err := ref.key()
+	if err != nil {
+		return nil, err
+	}
+	return s.lister().get(ctx, "get contact", name, key, func(c *Contact) string {
+		switch name {
+		case "leadId":
+			return string(c.LeadID)
+		case "customerId":
+			return string(c.CustomerID)
+		}
+		return c.ExternalID
+	}, opts)
+}
+
+// Create creates a contact and returns the key the CRM gave it (POST
+// /contacts). It is not repeated once it may have been carried out: see
+// ErrOutcomeUnknown.
+func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams, opts ...CallOption) (ContactRef, error) {
+	if err := checkParams(params); err != nil {
+		return ContactRef{}, err
+	}
+	return s.write(ctx, write{op: "create contact", method: http.MethodPost, body: params}, params.group() == ContactTypeLead, opts)
+}
+
+// Update changes the contact that ref names (PUT /contacts) and returns the
+// key that the CRM answers with.
+func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params ContactUpdateParams, opts ...CallOption) (ContactRef, error) {
+	body := contactUpdate{ref, params}
+	_, _, err := ref.key()
+	if err := firstError(err, checkParams(body)); err != nil {
+		return ContactRef{}, err
+	}
+	return s.write(ctx, write{op: "update contact", method: http.MethodPut, body: body}, ref.CustomerID == "", opts)
+}
+
+func (s *ContactsService) write(ctx context.Context, w write, lead bool, opts []CallOption) (ContactRef, error) {
+	w.path, w.ids = "/contacts", contactIDs(lead)
+	ids, err := s.core.write(ctx, w, opts)
+	if err != nil {
+		return ContactRef{}, err
+	}
+	if id := ids.single(w.ids[0]); id != "" {
+		return contactRef(w.ids[0], id), nil
+	}
+	return contactRef(w.ids[1], ids.single(w.ids[1])), nil
+}
+
+// contactIDs are the names an answer may give a contact's id under, the
+// expected one first.
+func contactIDs(lead bool) []string {
+	if lead {
+		return []string{"leadId", "customerId"}
+	}
+	return []string{"customerId", "leadId"}
+}
+
+func contactRef(name string, id ID) ContactRef {
+	if name == "leadId" {
+		return LeadRef(id)
+	}
+	return CustomerRef(id)
+}
+
+// Delete deletes the contact that ref names (DELETE /contacts).
+func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...CallOption) error {
+	name, key, err := ref.key()
+	if err != nil {
+		return err
+	}
+	return s.core.delete(ctx, "delete contact", "/contacts", name, key, opts)
+}
+
+// CreateBatch creates contacts, up to 100 a request (POST /contacts/package).
+// Leads and customers travel in requests of their own, so that the ids of the
+// answers can be told apart (our decision); results are in input order all the
+// same. The result is never nil; if any record was not confirmed the error is
+// a *BatchError.
+func (s *ContactsService) CreateBatch(ctx context.Context, contacts []ContactCreateParams, opts ...BatchOption) (*BatchResult[ContactRef], error) {
+	return s.bulk().run(ctx, contacts, opts)
+}
+
+func (s *ContactsService) bulk() bulk[ContactCreateParams, ContactRef] {
+	return bulk[ContactCreateParams, ContactRef]{
+		core: s.core, op: "create contacts", method: http.MethodPost, path: "/contacts/package",
+		group: (*ContactCreateParams).group,
+		refs: func(a *answer, group string, count int) ([]ContactRef, error) {
+			ids, name, err := idRefs(a, count, contactIDs(group == ContactTypeLead)...)
+			if err != nil {
+				return nil, err
+			}
+			refs := make([]ContactRef, len(ids))
+			for i, id := range ids {
+				refs[i] = contactRef(name, id)
+			}
+			return refs, nil
+		},
+	}
+}

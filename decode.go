@@ -1,0 +1,658 @@
+package antcrm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+// lenient is how answers are read: the vendor's JSON may repeat a name or
+// carry bytes that are not UTF-8 (which become U+FFFD); names are matched as
+// the vendor spells them.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// decodeInto decodes into a caller's own type by the rules of encoding/json.
+func decodeInto(data []byte, v any) error {
+	if v == nil {
+		return invalid("v", "must be a non-nil pointer")
+	}
+	if err := checkOut(v); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v, jsonv1.DefaultOptionsV1(), lenient); err != nil {
+		failure := describe(err)
+		failure.Size = len(data)
+		return failure
+	}
+	return nil
+}
+
+// answer is a complete HTTP answer. Its body is valid until the call ends.
+type answer struct {
+	run     *run
+	status  int
+	header  http.Header
+	body    []byte
+	readErr error // why the body could not be read although the status is good
+	done    bool  // there is nothing to decode: the call is known to be done
+}
+
+func (a *answer) requestID() string {
+	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Request-Id", "X-Amzn-Requestid", "Cf-Ray"} {
+		if id := a.header.Get(name); id != "" {
+			return oneLine(a.run.redact(id), maxErrorMessage)
+		}
+	}
+	return ""
+}
+
+// json returns the body as JSON text: without a byte order mark, whatever the
+// Content-Type says. An empty body and HTML are no answer to anything.
+func (a *answer) json() ([]byte, error) {
+	body := bytes.TrimPrefix(a.body, []byte("\ufeff"))
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	switch {
+	case len(trimmed) == 0:
+		return nil, a.problem("the body is empty")
+	case trimmed[0] == '<':
+		return nil, a.problem("the body is HTML, not JSON")
+	}
+	return body, nil
+}
+
+// text is the body without a byte order mark and white space around it.
+func (a *answer) text() []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(a.body, []byte("\ufeff")))
+}
+
+func (a *answer) isHTML() bool {
+	text := a.text()
+	return len(text) > 0 && text[0] == '<'
+}
+
+// problem is a DecodeError in words.
+func (a *answer) problem(text string) *DecodeError {
+	return a.located(&DecodeError{Problem: text})
+}
+
+// decodeError is a DecodeError for a decoder's complaint.
+func (a *answer) decodeError(err error) *DecodeError {
+	failure := describe(err)
+	failure.Offset += int64(len(a.body) - len(bytes.TrimPrefix(a.body, []byte("\ufeff"))))
+	return a.located(failure)
+}
+
+func (a *answer) located(failure *DecodeError) *DecodeError {
+	failure.Method, failure.URLPath = a.run.req.method, a.run.req.path
+	failure.ContentType = oneLine(a.run.redact(a.header.Get("Content-Type")), 100)
+	failure.Size = len(a.body)
+	return failure
+}
+
+// describe tells what is wrong and where without quoting any value.
+func describe(err error) *DecodeError {
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		problem := "unexpected value"
+		if semantic.JSONKind != 0 {
+			problem = "unexpected JSON " + kindName(semantic.JSONKind)
+		}
+		if semantic.GoType != nil {
+			problem += " for " + semantic.GoType.String()
+		}
+		if errors.Is(err, errNotDecimal) {
+			problem += ": " + errNotDecimal.Error()
+		}
+		return &DecodeError{Path: string(semantic.JSONPointer), Offset: semantic.ByteOffset, Problem: problem}
+	}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		problem := "the body is not valid JSON"
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+			problem = "the JSON is cut short"
+		}
+		return &DecodeError{Path: string(syntactic.JSONPointer), Offset: syntactic.ByteOffset, Problem: problem}
+	}
+	if failure, ok := errors.AsType[*DecodeError](err); ok {
+		return failure
+	}
+	switch {
+	case errors.Is(err, ErrResponseTooLarge):
+		return &DecodeError{Problem: "the answer is larger than allowed", err: ErrResponseTooLarge}
+	case errors.Is(err, errNotGzip):
+		return &DecodeError{Problem: errNotGzip.Error()}
+	}
+	return &DecodeError{Problem: "the body is not what the endpoint answers"}
+}
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '0':
+		return "number"
+	case '"':
+		return "string"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 'n':
+		return "null"
+	}
+	return "boolean"
+}
+
+// envelope is what the top level of an object says about the whole answer.
+type envelope struct {
+	success jsontext.Value // nil: absent
+	data    jsontext.Value // nil: absent
+	message jsontext.Value // of message, msg, error or errors, in this order; nil: none
+	code    jsontext.Value
+	names   map[string]bool
+}
+
+// readEnvelope scans an object's members without decoding them.
+func readEnvelope(body []byte) (envelope, error) {
+	env := envelope{names: map[string]bool{}}
+	var members objectMembers
+	if err := json.Unmarshal(body, &members, lenient); err != nil {
+		return env, err
+	}
+	rank := len(messageNames)
+	for _, m := range members {
+		env.names[m.name] = true
+		switch m.name {
+		case "success":
+			env.success = m.value
+		case "data":
+			env.data = m.value
+		case "code", "errorCode":
+			if isScalar(m.value) {
+				env.code = m.value
+			}
+		}
+		for i, name := range messageNames {
+			if m.name == name && i < rank && messageText(m.value) != "" {
+				env.message, rank = m.value, i
+			}
+		}
+	}
+	return env, nil
+}
+
+var messageNames = [...]string{"message", "error", "errors", "msg"}
+
+func (e envelope) hasMessage() bool {
+	for _, name := range messageNames {
+		if e.names[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// rejected reports whether success is present and falsy. A null says nothing.
+func (e envelope) rejected() bool { return isFalsy(e.success) }
+
+func isFalsy(success jsontext.Value) bool {
+	return len(success) > 0 && success.Kind() != 'n' && !isTruthy(success)
+}
+
+// isTruthy knows the vendor's ways to say yes.
+func isTruthy(success jsontext.Value) bool {
+	switch string(success) {
+	case `1`, `true`, `"1"`, `"true"`:
+		return true
+	}
+	return false
+}
+
+type member struct {
+	name  string
+	value jsontext.Value // part of the body
+}
+
+// objectMembers are the members of an object, in order, not decoded.
+type objectMembers []member
+
+func (o *objectMembers) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '{' {
+		val, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		return &json.SemanticError{JSONKind: val.Kind()}
+	}
+	return eachMember(dec, func(name string) error {
+		val, err := dec.ReadValue()
+		*o = append(*o, member{name: name, value: val.Clone()})
+		return err
+	})
+}
+
+func isScalar(v jsontext.Value) bool {
+	kind := v.Kind()
+	return kind == '"' || kind == '0'
+}
+
+// messageText reads a server's message: a string, an object with a message,
+// a list of either, or the first text of an object of texts.
+func messageText(v jsontext.Value) string {
+	switch v.Kind() {
+	case '"', '0':
+		text, _ := scalarText(v)
+		return strings.TrimSpace(text)
+	case '{':
+		var members objectMembers
+		if json.Unmarshal(v, &members, lenient) != nil {
+			return ""
+		}
+		return membersText(members)
+	case '[':
+		var items []jsontext.Value
+		if json.Unmarshal(v, &items, lenient) != nil {
+			return ""
+		}
+		var texts []string
+		for _, item := range items {
+			if text := messageText(item); text != "" && len(texts) < 5 {
+				texts = append(texts, text)
+			}
+		}
+		return strings.Join(texts, "; ")
+	}
+	return ""
+}
+
+func membersText(members objectMembers) string {
+	for _, name := range append(messageNames[:], "detail", "description") {
+		for _, m := range members {
+			if m.name == name && m.value.Kind() != 'n' {
+				return messageText(m.value)
+			}
+		}
+	}
+	for _, m := range members {
+		if text := messageText(m.value); text != "" {
+			return m.name + ": " + text
+		}
+	}
+	return ""
+}
+
+// apiError makes the error of an answer that is not a success.
+func (a *answer) apiError() *APIError {
+	failure := &APIError{StatusCode: a.status, Method: a.run.req.method, Path: a.run.req.path, RequestID: a.requestID()}
+	failure.RetryAfter, _ = parseRetryAfter(a.header.Get("Retry-After"), time.Now())
+	body := a.run.redact(string(a.body))
+	failure.Body = []byte(cutBytes(body, maxErrorBody))
+
+	text := a.text()
+	if len(text) > 0 && text[0] == '{' {
+		if env, err := readEnvelope(text); err == nil {
+			failure.Message = messageText(env.message)
+			failure.Code = messageText(env.code)
+			if failure.Code == "" {
+				failure.Code = nestedCode(env.message)
+			}
+			failure.Code = oneLine(a.run.redact(failure.Code), 100)
+			failure.Message = oneLine(a.run.redact(failure.Message), maxErrorMessage)
+			return failure
+		}
+	}
+	switch {
+	case a.status >= 300 && a.status < 400:
+		failure.Message = "redirects are not followed"
+	case len(text) > 0 && text[0] == '"':
+		unquoted, _ := scalarText(text)
+		failure.Message = oneLine(a.run.redact(unquoted), maxErrorMessage)
+	default:
+		failure.Message = oneLine(body, maxErrorMessage)
+	}
+	return failure
+}
+
+// nestedCode reads the code of {"error": {"code": …, "message": …}}.
+func nestedCode(message jsontext.Value) string {
+	if message.Kind() != '{' {
+		return ""
+	}
+	env, err := readEnvelope(message)
+	if err != nil {
+		return ""
+	}
+	return messageText(env.code)
+}
+
+func cutBytes(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	text = text[:limit]
+	for len(text) > 0 {
+		if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size != 1 {
+			break
+		}
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+// hasNoData reports whether a JSON body carries no record.
+func (a *answer) hasNoData() bool {
+	text := a.text()
+	if !jsontext.Value(text).IsValid(lenient) {
+		return false
+	}
+	switch text[0] {
+	case 'n':
+		return true
+	case '[':
+		return isEmptyJSON(text)
+	case '{':
+		env, err := readEnvelope(text)
+		return err == nil && (env.data == nil || isEmptyJSON(env.data))
+	}
+	return false
+}
+
+func isEmptyJSON(v jsontext.Value) bool {
+	switch v.Kind() {
+	case 'n':
+		return true
+	case '[', '{':
+		return len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+	}
+	return false
+}
+
+// writeAnswer is what a write's answer says: the ids by their wire names. A
+// lone id is a list of one; a null among them is an empty ID.
+type writeAnswer map[string][]ID
+
+// single returns the first id under any of the names.
+func (w writeAnswer) single(names ...string) ID {
+	for _, name := range names {
+		if list := w[name]; len(list) == 1 && list[0] != "" {
+			return list[0]
+		}
+	}
+	return ""
+}
+
+// decodeWrite reads the answer of a write. It needs a truthy success, or the
+// id that the endpoint promises under one of the names; where an id is
+// promised, its absence is an error too.
+func (a *answer) decodeWrite(names ...string) (writeAnswer, error) {
+	body, err := a.json()
+	if err != nil {
+		return nil, err
+	}
+	var members objectMembers
+	if err := json.Unmarshal(body, &members, lenient); err != nil {
+		return nil, a.decodeError(err)
+	}
+	result := writeAnswer{}
+	var success jsontext.Value
+	for _, m := range members {
+		if m.name == "success" {
+			success = m.value
+		}
+		for _, name := range names {
+			if m.name != name {
+				continue
+			}
+			if result[name], err = decodeIDs(m.value); err != nil {
+				failure := a.decodeError(err)
+				failure.Path = "/" + name + failure.Path
+				return nil, failure
+			}
+		}
+	}
+	if isFalsy(success) {
+		return nil, a.apiError()
+	}
+	if len(names) == 0 && !isTruthy(success) {
+		failure := a.problem("the answer does not say success")
+		failure.Path = "/success"
+		return nil, failure
+	}
+	return result, nil
+}
+
+func decodeIDs(v jsontext.Value) ([]ID, error) {
+	switch v.Kind() {
+	case 'n':
+		return nil, nil
+	case '[':
+		ids := []ID{}
+		err := json.Unmarshal(v, &ids, lenient)
+		return ids, err
+	}
+	var id ID
+	if err := json.Unmarshal(v, &id, lenient); err != nil {
+		return nil, err
+	}
+	return []ID{id}, nil
+}
+
+// recordPointer is a pointer to a record type: one that embeds Record.
+type recordPointer[T any] interface {
+	*T
+	setRaw(raw []byte)
+	rawBytes() []byte
+}
+
+// listAnswer decodes both of the vendor's list shapes in one pass: each record
+// is decoded in place and keeps its own copy of its JSON.
+type listAnswer[T any, P recordPointer[T]] struct {
+	body   []byte
+	nested string // the name of the array inside data, if data is an object
+	hint   int    // how many records to expect
+	items  []T
+
+	success  jsontext.Value
+	isArray  bool // an array of records came, bare or as data
+	total    int
+	hasTotal bool
+	limit    int
+	single   bool // an object that is no envelope
+}
+
+// UnmarshalJSONFrom is called by json.Unmarshal.
+func (l *listAnswer[T, P]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 'n':
+		l.isArray = true
+		return dec.SkipValue()
+	case '[':
+		return l.readItems(dec)
+	case '{':
+		return l.readEnvelope(dec)
+	}
+	val, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	return &json.SemanticError{JSONKind: val.Kind(), GoType: reflect.TypeFor[[]T]()}
+}
+
+func (l *listAnswer[T, P]) readItems(dec *jsontext.Decoder) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	l.isArray = true
+	l.items = make([]T, 0, l.hint)
+	for dec.PeekKind() != ']' {
+		if dec.PeekKind() == 'n' { // no record
+			if err := dec.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		begin := dec.InputOffset()
+		var item T
+		l.items = append(l.items, item)
+		last := &l.items[len(l.items)-1]
+		if err := json.UnmarshalDecode(dec, last); err != nil {
+			return err
+		}
+		P(last).setRaw(recordText(l.body[begin:dec.InputOffset()]))
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// recordText copies a record's JSON out of the page, without the comma before
+// it: a record must not keep a whole page alive.
+func recordText(raw []byte) []byte {
+	return bytes.Clone(bytes.TrimLeft(raw, ", \t\r\n"))
+}
+
+func (l *listAnswer[T, P]) readEnvelope(dec *jsontext.Decoder) error {
+	l.single = true
+	return eachMember(dec, func(name string) error {
+		if name != "data" {
+			return l.readMember(dec, name)
+		}
+		return l.readData(dec)
+	})
+}
+
+func (l *listAnswer[T, P]) readData(dec *jsontext.Decoder) error {
+	switch kind := dec.PeekKind(); {
+	case kind == '[':
+		l.single = false
+		return l.readItems(dec)
+	case kind == 'n':
+		l.single, l.isArray = false, true
+	case kind == '{' && l.nested != "":
+		return eachMember(dec, func(name string) error {
+			if name == l.nested && dec.PeekKind() == '[' {
+				l.single = false
+				return l.readItems(dec)
+			}
+			return dec.SkipValue()
+		})
+	}
+	return dec.SkipValue()
+}
+
+// eachMember calls read for each member of the next value, an object; read
+// takes the member's value.
+func eachMember(dec *jsontext.Decoder, read func(name string) error) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := read(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+func (l *listAnswer[T, P]) readMember(dec *jsontext.Decoder, name string) error {
+	val, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch name {
+	case "success":
+		l.success = val.Clone()
+	case "total":
+		l.total, l.hasTotal = lenientInt(val)
+	case "limit":
+		l.limit, _ = lenientInt(val)
+	}
+	return nil
+}
+
+// lenientInt reads a count, a number or a numeric string; anything else says
+// nothing.
+func lenientInt(v jsontext.Value) (n int, ok bool) {
+	text, err := scalarText(v)
+	if err != nil {
+		return 0, false
+	}
+	n, err = strconv.Atoi(text)
+	return n, err == nil && n >= 0
+}
+
+// decodeList decodes a list answer of either shape.
+func decodeList[T any, P recordPointer[T]](a *answer, nested string, hint int) (*listAnswer[T, P], error) {
+	body, err := a.json()
+	if err != nil {
+		return nil, err
+	}
+	list := &listAnswer[T, P]{body: body, nested: nested, hint: hint}
+	if err := json.Unmarshal(body, list, lenient); err != nil {
+		if env, envErr := readEnvelope(body); envErr == nil && env.rejected() {
+			return nil, a.apiError()
+		}
+		return nil, a.decodeError(err)
+	}
+	if isFalsy(list.success) {
+		return nil, a.apiError()
+	}
+	if list.single {
+		return list, decodeSingle(a, body, list)
+	}
+	return list, nil
+}
+
+// decodeSingle sorts out an object that came where a list was expected.
+func decodeSingle[T any, P recordPointer[T]](a *answer, body []byte, list *listAnswer[T, P]) error {
+	env, err := readEnvelope(body)
+	if err != nil {
+		return a.decodeError(err)
+	}
+	switch {
+	case len(env.names) == 0:
+		return nil
+	case len(env.success) > 0 && env.success.Kind() != 'n':
+		failure := a.problem("the answer has no array of records")
+		failure.Path = "/data"
+		return failure
+	case env.hasMessage() && !hasOwnName[T](env.names):
+		return a.apiError()
+	}
+	var item T
+	if err := json.Unmarshal(body, &item, lenient); err != nil {
+		return a.decodeError(err)
+	}
+	P(&item).setRaw(bytes.Clone(bytes.TrimSpace(body)))
+	list.items = append(list.items, item)
+	return nil
+}
+
+// hasOwnName reports whether any of the names is one of T's JSON fields, the
+// names of messages aside.
+func hasOwnName[T any](names map[string]bool) bool {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || name == "-" || !names[name] {
+			continue
+		}
+		isMessage := false
+		for _, other := range messageNames {
+			isMessage = isMessage || name == other
+		}
+		if !isMessage {
+			return true
+		}
+	}
+	return false
+}

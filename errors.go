@@ -1,0 +1,351 @@
+package antcrm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The conditions a caller tells apart with errors.Is.
+var (
+	// ErrUnauthorized is a 401: the key is missing or wrong.
+	ErrUnauthorized = errors.New("antcrm: unauthorized")
+	// ErrForbidden is a 403: the key may not do this.
+	ErrForbidden = errors.New("antcrm: forbidden")
+	// ErrNotFound is a 404, or a Get that matched no record.
+	ErrNotFound = errors.New("antcrm: not found")
+	// ErrConflict is a 409.
+	ErrConflict = errors.New("antcrm: conflict")
+	// ErrRateLimited is a 429 that outlasted the retries, or a call held back
+	// because the server has asked for a pause longer than the call may wait.
+	ErrRateLimited = errors.New("antcrm: rate limited")
+	// ErrServer is a 5xx.
+	ErrServer = errors.New("antcrm: server error")
+	// ErrOutcomeUnknown says that a write was sent and no usable answer came:
+	// it may have been carried out. Look before you send it again.
+	ErrOutcomeUnknown = errors.New("antcrm: outcome unknown")
+	// ErrRejected is a 2xx whose body says success: false.
+	ErrRejected = errors.New("antcrm: rejected by the server")
+	// ErrValidation is bad input, found before anything was sent.
+	ErrValidation = errors.New("antcrm: invalid input")
+	// ErrRepeatedPage ends an iteration whose server ignores the page number.
+	ErrRepeatedPage = errors.New("antcrm: the server repeats a page")
+	// ErrResponseTooLarge is an answer over the limit of WithMaxResponseSize.
+	ErrResponseTooLarge = errors.New("antcrm: response too large")
+)
+
+const (
+	maxErrorBody    = 64 << 10 // bytes of an answer kept in APIError.Body
+	maxErrorMessage = 300      // characters of a server's message
+)
+
+// APIError is an answer that is not a success: a status outside 2xx, or a 2xx
+// whose success is falsy. errors.Is tells the usual statuses apart.
+type APIError struct {
+	StatusCode int           // HTTP status; a business error has a 2xx here
+	Method     string        // HTTP method
+	Path       string        // path without the query
+	Code       string        // the server's own code, if any (code, errorCode)
+	Message    string        // the server's message, at most 300 characters on one line
+	RequestID  string        // the answer's X-Request-Id or similar
+	RetryAfter time.Duration // the wait the server asked for, 0 if none
+	Body       []byte        // at most 64 KiB of the answer, without the key
+	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 before it
+
+	op      string
+	unknown bool
+}
+
+// Error is one line: what was being done, method, path, status and the
+// server's message.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	e.writePrefix(&b)
+	if text := http.StatusText(e.StatusCode); text != "" {
+		b.WriteString(" " + text)
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Code != "" {
+		b.WriteString(" (code " + e.Code + ")")
+	}
+	if e.RequestID != "" {
+		b.WriteString(" (request id " + e.RequestID + ")")
+	}
+	if e.RetryAfter > 0 {
+		b.WriteString(" (retry after " + e.RetryAfter.String() + ")")
+	}
+	return endOfCall(b.String(), e.Attempts, e.unknown)
+}
+
+func (e *APIError) writePrefix(b *strings.Builder) {
+	b.WriteString(callText(e.op, e.Method, e.Path))
+	b.WriteString(": " + strconv.Itoa(e.StatusCode))
+}
+
+// Is matches the sentinel errors of this package.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case ErrOutcomeUnknown:
+		return e.unknown
+	case ErrRejected:
+		return e.StatusCode >= 200 && e.StatusCode < 300
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound
+	case ErrConflict:
+		return e.StatusCode == http.StatusConflict
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrServer:
+		return e.StatusCode >= 500 && e.StatusCode < 600
+	}
+	return false
+}
+
+// Format prints the error's text with every verb: Body may hold personal data.
+func (e APIError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
+
+// TransportError is a call that ended without an answer: no connection, a
+// connection that broke, the context's end, a limiter that refused. errors.Is
+// and errors.As see its cause; with ErrOutcomeUnknown the request may have
+// been carried out.
+type TransportError struct {
+	Method   string // HTTP method
+	Path     string // path without the query
+	Attempts int    // requests begun
+	Err      error  // the cause, or the causes joined
+
+	op      string
+	unknown bool
+	text    string // Err's text without key and query
+}
+
+// Error is one line without the query or the key.
+func (e *TransportError) Error() string {
+	text := e.text
+	if text == "" && e.Err != nil {
+		text = oneLine(e.Err.Error(), 4*maxErrorMessage)
+	}
+	return endOfCall(callText(e.op, e.Method, e.Path)+": "+text, e.Attempts, e.unknown)
+}
+
+// Unwrap returns the cause.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Is matches ErrOutcomeUnknown.
+func (e *TransportError) Is(target error) bool { return target == ErrOutcomeUnknown && e.unknown }
+
+// Format prints the error's text with every verb.
+func (e TransportError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
+
+// DecodeError is a good status whose body is not what the endpoint answers:
+// empty, HTML, cut short, of another shape, without the id it promises.
+type DecodeError struct {
+	Method  string // HTTP method; empty for Record.Decode
+	URLPath string // path of the request without the query
+	Path    string // JSON pointer to the place in the body, such as /data/3/leadId
+	Offset  int64  // byte offset in the body
+	Problem string // what is wrong and what came, without any of its values
+
+	ContentType string // of the answer
+	Size        int    // bytes of the answer
+	Attempts    int    // requests sent
+
+	op      string
+	unknown bool
+	err     error
+}
+
+// Error is one line that says what came and where.
+func (e *DecodeError) Error() string {
+	var b strings.Builder
+	if e.Method == "" {
+		b.WriteString("antcrm")
+	} else {
+		b.WriteString(callText(e.op, e.Method, e.URLPath))
+	}
+	b.WriteString(": " + e.Problem)
+	if e.Path != "" {
+		b.WriteString(" at " + oneLine(e.Path, maxErrorMessage))
+	}
+	if e.Method != "" || e.Offset > 0 {
+		fmt.Fprintf(&b, " (offset %d of %d bytes", e.Offset, e.Size)
+		if e.ContentType != "" {
+			b.WriteString(", " + e.ContentType)
+		}
+		b.WriteString(")")
+	}
+	return endOfCall(b.String(), e.Attempts, e.unknown)
+}
+
+// Unwrap returns the cause where there is one, such as ErrResponseTooLarge.
+func (e *DecodeError) Unwrap() error { return e.err }
+
+// Is matches ErrOutcomeUnknown.
+func (e *DecodeError) Is(target error) bool { return target == ErrOutcomeUnknown && e.unknown }
+
+// Format prints the error's text with every verb.
+func (e DecodeError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
+
+// ValidationError is bad input, found before anything was sent.
+type ValidationError struct {
+	Index   int    // of the record in a batch; -1 outside batches
+	Field   string // wire name, such as customerIdApiRing or phones[1].value
+	Problem string // what is wrong, never the value
+}
+
+// Error is one line.
+func (e *ValidationError) Error() string {
+	if e.Index >= 0 {
+		return fmt.Sprintf("antcrm: record %d: %s: %s", e.Index, e.Field, e.Problem)
+	}
+	return "antcrm: " + e.Field + ": " + e.Problem
+}
+
+// Is matches ErrValidation.
+func (e *ValidationError) Is(target error) bool { return target == ErrValidation }
+
+func invalid(field, problem string) *ValidationError {
+	return &ValidationError{Index: -1, Field: field, Problem: problem}
+}
+
+// callError is what the errors of a call have in common: the pipeline sets it
+// in one place, once it knows how the call went.
+type callError interface {
+	error
+	settle(op string, attempts int, unknown bool)
+}
+
+func (e *APIError) settle(op string, attempts int, unknown bool) {
+	e.op, e.Attempts, e.unknown = op, attempts, unknown
+}
+
+func (e *TransportError) settle(op string, attempts int, unknown bool) {
+	e.op, e.Attempts, e.unknown = op, attempts, unknown
+}
+
+func (e *DecodeError) settle(op string, attempts int, unknown bool) {
+	e.op, e.Attempts, e.unknown = op, attempts, unknown
+}
+
+func callText(op, method, path string) string {
+	text := "antcrm: "
+	if op != "" {
+		text += op + ": "
+	}
+	return text + method + " " + path
+}
+
+func endOfCall(text string, attempts int, unknown bool) string {
+	if attempts > 1 {
+		text += " after " + strconv.Itoa(attempts) + " attempts"
+	}
+	if unknown {
+		text += ": outcome unknown, it may have been carried out"
+	}
+	return oneLine(text, 8*maxErrorMessage)
+}
+
+func writeText(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
+
+// oneLine makes a foreign text fit for an error or a log line: no control
+// characters, valid UTF-8, at most limit characters.
+func oneLine(text string, limit int) string {
+	// A megabyte is not walked to keep 300 characters of it.
+	if len(text) > 8*limit {
+		text = text[:8*limit]
+	}
+	var b strings.Builder
+	count, space := 0, false
+	for _, r := range text {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			space = b.Len() > 0
+			continue
+		}
+		if unicode.In(r, unicode.Cf) || r == utf8.RuneError {
+			continue // invisible formatting can disguise a line
+		}
+		if space {
+			b.WriteByte(' ')
+			count++
+			space = false
+		}
+		if count >= limit {
+			b.WriteString("…")
+			break
+		}
+		b.WriteRune(r)
+		count++
+	}
+	return b.String()
+}
+
+// joined is several errors on one line.
+type joined []error
+
+func (j joined) Error() string {
+	texts := make([]string, 0, len(j))
+	for _, err := range j {
+		texts = append(texts, oneLine(err.Error(), 4*maxErrorMessage))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joined) Unwrap() []error { return j }
+
+// join drops nils; one error stays itself.
+func join(errs ...error) error {
+	var list joined
+	for _, err := range errs {
+		if err != nil {
+			list = append(list, err)
+		}
+	}
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return list[0]
+	}
+	return list
+}
+
+// contextError is the end of a context, visible to errors.Is even when the
+// context carries a cause of its own.
+func contextError(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
+		return join(err, cause)
+	} else if cause != nil && cause != err {
+		return cause
+	}
+	return err
+}
+
+// withoutURL strips the url.Error layers that net/http adds: their text is the
+// full URL with the query, which may hold a customer's phone number.
+func withoutURL(err error) error {
+	for {
+		urlErr, ok := errors.AsType[*url.Error](err)
+		if !ok || urlErr.Err == nil {
+			return err
+		}
+		err = urlErr.Err
+	}
+}

@@ -1,0 +1,227 @@
+package antcrm
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+)
+
+// OpportunitiesService is the opportunities of the CRM: orders, with their
+// line items and receivers.
+type OpportunitiesService struct{ core *core }
+
+// LineItem is a product in an order (wire name groupPackage). Its name must
+// match the CRM's.
+type LineItem struct {
+	Name              string      `json:"name,omitzero"`
+	Quantity          Decimal     `json:"quantity,omitzero"`
+	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // DiscountCash or DiscountPercent
+	Discount          Decimal     `json:"discount,omitzero"`         // an amount, or a percentage
+	Value             Decimal     `json:"value,omitzero"`            // the price of one
+	ProductExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key of the product
+	Note              string      `json:"note,omitzero"`
+	Code              ID          `json:"code,omitzero"` // SKU
+}
+
+// OrderCustomer is the customer of a new order (wire name dealWith).
+type OrderCustomer struct {
+	CustomerID ID      `json:"customerId,omitzero"`
+	Name       string  `json:"name,omitzero"`
+	Phones     []Phone `json:"phones,omitzero"`
+	ExternalID string  `json:"customerIdApiRing,omitzero"`
+}
+
+// OrderStaff is who works on an order (wire name dealBy).
+type OrderStaff struct {
+	Users  []json.RawMessage `json:"users,omitzero"`
+	Groups []json.RawMessage `json:"groups,omitzero"`
+}
+
+// Opportunity is an order as the CRM lists it. Amounts are in Currency, as
+// sent. Fields whose shape the vendor does not document are raw JSON.
+type Opportunity struct {
+	Record `json:"-"`
+
+	ID                      ID                `json:"_id,omitzero"`
+	Number                  ID                `json:"number,omitzero"`
+	Name                    string            `json:"name,omitzero"`
+	ExternalID              string            `json:"opportunityIdApiRing,omitzero"`
+	Description             string            `json:"description,omitzero"`
+	Stage                   string            `json:"stage,omitzero"` // a name, or the object id of one
+	Status                  string            `json:"status,omitzero"`
+	Branch                  string            `json:"branch,omitzero"`
+	LineItems               []LineItem        `json:"groupPackage,omitzero"`
+	Value                   Decimal           `json:"value,omitzero"`
+	Discount                Decimal           `json:"discount,omitzero"`
+	DiscountType            NumericCode       `json:"typeDiscount,omitzero"`
+	ShippingCost            Decimal           `json:"shipping_cost,omitzero"`
+	TotalPayment            Decimal           `json:"totalPayment,omitzero"`
+	Quantity                Decimal           `json:"quantity,omitzero"`
+	Currency                string            `json:"currency,omitzero"`
+	ReceiverName            string            `json:"receiverName,omitzero"`
+	ReceiverPhone           string            `json:"receiverPhone,omitzero"`
+	ReceiverAddress         *Address          `json:"receiverAddressObj,omitzero"`
+	ReceiverNote            string            `json:"receiverNote,omitzero"`
+	Staff                   *OrderStaff       `json:"dealBy,omitzero"`
+	Customer                json.RawMessage   `json:"dealWith,omitzero"`
+	Contacts                []json.RawMessage `json:"contacts,omitzero"`
+	Package                 []json.RawMessage `json:"package,omitzero"`
+	Coupons                 []json.RawMessage `json:"coupons,omitzero"`
+	Files                   []json.RawMessage `json:"files,omitzero"`
+	Tags                    json.RawMessage   `json:"tags,omitzero"`
+	CustomFields            []CustomField     `json:"cusFields,omitzero"`
+	Permit                  json.RawMessage   `json:"permit,omitzero"`
+	Normalized              string            `json:"normalize,omitzero"`
+	DealID                  ID                `json:"dealId,omitzero"`
+	CanEdit                 bool              `json:"canEdit,omitzero"`
+	Inactive                bool              `json:"inActive,omitzero"`
+	CreatedByLeadConversion bool              `json:"isCreatedByConvertLead,omitzero"`
+	SampleData              bool              `json:"isSampleData,omitzero"`
+	DeferredDate            Timestamp         `json:"deferredDate,omitzero"`
+	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"`
+	CreatedAt               Timestamp         `json:"createdAt,omitzero"`
+	UpdatedAt               Timestamp         `json:"updatedAt,omitzero"`
+}
+
+// OpportunityListParams filters a list of orders. What is not set is not sent.
+type OpportunityListParams struct {
+	redacted
+
+	Number     ID
+	Phone      string // wire name phones: one number
+	CustomerID ID
+	Page       int // from 1
+	Limit      int // records a page; the vendor says at most 20 and may not honour more
+}
+
+func (p OpportunityListParams) filters() *filters {
+	f := newFilters()
+	f.id("number", p.Number)
+	f.text("phones", p.Phone)
+	f.id("customerId", p.CustomerID)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// OpportunityCreateParams is a new order. Name and ReceiverName are required.
+type OpportunityCreateParams struct {
+	redacted
+
+	Name            string         `json:"name,omitzero"`
+	ReceiverName    string         `json:"receiverName,omitzero"`
+	ExternalID      string         `json:"opportunityIdApiRing,omitzero"` // the caller's own key
+	Assignees       []string       `json:"dealByUsers,omitzero"`          // e-mail addresses
+	Customer        *OrderCustomer `json:"dealWith,omitzero"`
+	ReceiverPhone   string         `json:"receiverPhone,omitzero"`
+	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem     `json:"groupPackage,omitzero"`
+	Value           Decimal        `json:"value,omitzero"` // "" lets the system price it; "0" is a price
+	ReceiverNote    string         `json:"receiverNote,omitzero"`
+	Description     string         `json:"description,omitzero"`
+	Stage           string         `json:"stage,omitzero"` // by name
+	Branch          string         `json:"branch,omitzero"`
+	CustomFields    []CustomField  `json:"cusFields,omitzero"`
+	CreatedAt       Timestamp      `json:"createdAt,omitzero"`
+	ShippingCost    Decimal        `json:"shipping_cost,omitzero"`
+}
+
+func (p OpportunityCreateParams) validate() error {
+	return firstError(required("name", p.Name), required("receiverName", p.ReceiverName))
+}
+
+// OpportunityUpdateParams changes an order. Nil leaves a field alone; a
+// pointer to a zero value, or an empty non-nil slice, clears it.
+type OpportunityUpdateParams struct {
+	redacted
+
+	Name            *string       `json:"name,omitzero"`
+	ReceiverName    *string       `json:"receiverName,omitzero"`
+	ReceiverPhone   *string       `json:"receiverPhone,omitzero"`
+	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem    `json:"groupPackage,omitzero"`
+	Value           *Decimal      `json:"value,omitzero"`
+	ReceiverNote    *string       `json:"receiverNote,omitzero"`
+	Description     *string       `json:"description,omitzero"`
+	Stage           *string       `json:"stage,omitzero"` // by name
+	Branch          *string       `json:"branch,omitzero"`
+	CustomFields    []CustomField `json:"cusFields,omitzero"`
+	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"`
+}
+
+// OpportunityUpdate is one change of UpdateBatch: the order's number and what
+// to change, one flat JSON object.
+type OpportunityUpdate struct {
+	Number ID `json:"number,omitzero"`
+	OpportunityUpdateParams
+}
+
+func (u OpportunityUpdate) validate() error { return required("number", string(u.Number)) }
+
+const opportunityID = "number"
+
+func (s *OpportunitiesService) lister() lister[Opportunity, *Opportunity] {
+	return lister[Opportunity, *Opportunity]{core: s.core, op: "list opportunities", path: "/opportunities", key: func(o *Opportunity) string {
+		if o.Number != "" {
+			return identity("number", o.Number)
+		}
+		return identity("id", o.ID)
+	}}
+}
+
+// List returns one page of orders (GET /opportunities).
+func (s *OpportunitiesService) List(ctx context.Context, params OpportunityListParams, opts ...CallOption) (*Page[Opportunity], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the orders of every page, from params.Page on
+// (GET /opportunities). Breaking out stops it.
+func (s *OpportunitiesService) All(ctx context.Context, params OpportunityListParams, opts ...CallOption) iter.Seq2[Opportunity, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+// Get returns the order with the number, or ErrNotFound (GET /opportunities
+// with the number as a filter).
+func (s *OpportunitiesService) Get(ctx context.Context, number ID, opts ...CallOption) (*Opportunity, error) {
+	return s.lister().get(ctx, "get opportunity", opportunityID, string(number), func(o *Opportunity) string { return string(o.Number) }, opts)
+}
+
+// Create creates an order and returns its number (POST /opportunities). It is
+// not repeated once it may have been carried out: see ErrOutcomeUnknown.
+func (s *OpportunitiesService) Create(ctx context.Context, params OpportunityCreateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}}, params, opts)
+}
+
+// Update changes the order with the number (PUT /opportunities).
+func (s *OpportunitiesService) Update(ctx context.Context, number ID, params OpportunityUpdateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}}, OpportunityUpdate{number, params}, opts)
+}
+
+// Delete deletes the order with the number (DELETE /opportunities).
+func (s *OpportunitiesService) Delete(ctx context.Context, number ID, opts ...CallOption) error {
+	return s.core.delete(ctx, "delete opportunity", "/opportunities", opportunityID, string(number), opts)
+}
+
+// CreateBatch creates orders, up to 100 a request (POST
+// /opportunities/package). The result is never nil; if any record was not
+// confirmed the error is a *BatchError.
+func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []OpportunityCreateParams, opts ...BatchOption) (*BatchResult[ID], error) {
+	return s.bulkCreate().run(ctx, orders, opts)
+}
+
+// UpdateBatch changes orders, up to 100 a request (PUT
+// /opportunities/package). The result is never nil; if any record was not
+// confirmed the error is a *BatchError.
+func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
+	update := bulk[OpportunityUpdate, ID]{core: s.core, op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}
+	return update.run(ctx, changes, opts)
+}
+
+func (s *OpportunitiesService) bulkCreate() bulk[OpportunityCreateParams, ID] {
+	return bulk[OpportunityCreateParams, ID]{core: s.core, op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: opportunityRefs}
+}
+
+func opportunityRefs(a *answer, _ string, count int) ([]ID, error) {
+	ids, _, err := idRefs(a, count, opportunityID)
+	return ids, err
+}

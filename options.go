@@ -1,0 +1,384 @@
+package antcrm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// The defaults of a Client.
+const (
+	defaultTimeout      = 30 * time.Second
+	defaultMaxRetries   = 3
+	defaultMinBackoff   = 200 * time.Millisecond
+	defaultMaxBackoff   = 5 * time.Second
+	defaultMaxRetryWait = 2 * time.Minute
+	defaultMaxResponse  = 16 << 20
+	defaultReadAhead    = 1
+)
+
+// Option configures a Client. An option that makes no sense makes NewClient
+// return a *ValidationError.
+type Option func(*config) error
+
+// RateLimiter is waited on before every attempt. *rate.Limiter of
+// golang.org/x/time/rate fits; so does a limiter that many machines share.
+// Wait must return when the context ends.
+type RateLimiter interface {
+	Wait(ctx context.Context) error
+}
+
+// config is what the options have set. It is read-only once NewClient returns.
+type config struct {
+	baseURL        string
+	httpClient     *http.Client
+	timeout        time.Duration
+	maxRetries     int
+	minBackoff     time.Duration
+	maxBackoff     time.Duration
+	maxRetryWait   time.Duration
+	limiters       []RateLimiter
+	maxConcurrency int
+	logger         *slog.Logger
+	userAgent      string
+	maxResponse    int64
+	insecureHTTP   bool
+}
+
+func newConfig() *config {
+	return &config{
+		baseURL:      DefaultBaseURL,
+		timeout:      defaultTimeout,
+		maxRetries:   defaultMaxRetries,
+		minBackoff:   defaultMinBackoff,
+		maxBackoff:   defaultMaxBackoff,
+		maxRetryWait: defaultMaxRetryWait,
+		logger:       slog.New(slog.DiscardHandler),
+		userAgent:    defaultUserAgent(),
+		maxResponse:  defaultMaxResponse,
+	}
+}
+
+func (cfg *config) apply(opts []Option) error {
+	for i, opt := range opts {
+		if opt == nil {
+			return invalid("opts", fmt.Sprintf("option %d is nil", i))
+		}
+		if err := opt(cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WithBaseURL sets the address of the service, such as the URL of a test
+// server. A path is kept as a prefix. The default is DefaultBaseURL.
+func WithBaseURL(base string) Option {
+	return func(cfg *config) error {
+		cfg.baseURL = base
+		return nil
+	}
+}
+
+// WithHTTPClient sets the client whose Transport, Jar and Timeout are used
+// underneath: a proxy, a recorder, OpenTelemetry's transport. It is copied,
+// never changed; its CheckRedirect is not used, since no redirect is followed.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(cfg *config) error {
+		if hc == nil {
+			return invalid("httpClient", "is nil")
+		}
+		cfg.httpClient = hc
+		return nil
+	}
+}
+
+// WithTimeout limits each attempt, from connecting to the last byte of the
+// answer. The default is 30 seconds; 0 means no limit but the context's.
+func WithTimeout(perAttempt time.Duration) Option {
+	return func(cfg *config) error {
+		if perAttempt < 0 {
+			return invalid("timeout", "is negative")
+		}
+		cfg.timeout = perAttempt
+		return nil
+	}
+}
+
+// WithMaxRetries sets how often a call that may be repeated is repeated after
+// its first attempt. The default is 3; 0 turns retries off.
+func WithMaxRetries(n int) Option {
+	return func(cfg *config) error {
+		if n < 0 {
+			return invalid("maxRetries", "is negative")
+		}
+		cfg.maxRetries = n
+		return nil
+	}
+}
+
+// WithRetryBackoff sets the gaps between attempts: full jitter, the gap before
+// retry n (from 0) is uniform in [0, min(max, min·2ⁿ)]. The default is
+// 200 ms to 5 s. A Retry-After of the server goes before it.
+func WithRetryBackoff(minimum, maximum time.Duration) Option {
+	return func(cfg *config) error {
+		if minimum < 0 || maximum < minimum {
+			return invalid("retryBackoff", "needs 0 <= min <= max")
+		}
+		cfg.minBackoff, cfg.maxBackoff = minimum, maximum
+		return nil
+	}
+}
+
+// WithMaxRetryWait sets the longest Retry-After that a call waits for; a
+// longer one ends the call at once. The default is two minutes.
+func WithMaxRetryWait(longest time.Duration) Option {
+	return func(cfg *config) error {
+		if longest < 0 {
+			return invalid("maxRetryWait", "is negative")
+		}
+		cfg.maxRetryWait = longest
+		return nil
+	}
+}
+
+// WithRateLimit lets the client send at most perSecond requests a second, with
+// bursts of up to burst. Calls wait for their turn, retries included. The
+// vendor documents no limit of its own.
+func WithRateLimit(perSecond float64, burst int) Option {
+	return func(cfg *config) error {
+		if !(perSecond > 0) || burst < 1 {
+			return invalid("rateLimit", "needs perSecond > 0 and burst >= 1")
+		}
+		cfg.limiters = append(cfg.limiters, rate.NewLimiter(rate.Limit(perSecond), burst))
+		return nil
+	}
+}
+
+// WithRateLimiter sets a limiter of the caller's, such as one that several
+// machines share. It is waited on before every attempt.
+func WithRateLimiter(limiter RateLimiter) Option {
+	return func(cfg *config) error {
+		if limiter == nil {
+			return invalid("rateLimiter", "is nil")
+		}
+		cfg.limiters = append(cfg.limiters, limiter)
+		return nil
+	}
+}
+
+// WithMaxConcurrency lets at most n calls run at a time; others wait for a
+// slot. A call keeps its slot through its waits and retries.
+func WithMaxConcurrency(n int) Option {
+	return func(cfg *config) error {
+		if n < 1 {
+			return invalid("maxConcurrency", "must be at least 1")
+		}
+		cfg.maxConcurrency = n
+		return nil
+	}
+}
+
+// WithLogger sends a debug record for every attempt and a warning for every
+// repeated one to logger: method, path, status, attempt, wait, duration, size,
+// request id. Never the key, a query value, a body. By default, and with nil,
+// nothing is logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(cfg *config) error {
+		if logger == nil {
+			logger = slog.New(slog.DiscardHandler)
+		}
+		cfg.logger = logger
+		return nil
+	}
+}
+
+// WithUserAgent replaces the User-Agent header, antcrm-go/<version> (go…).
+func WithUserAgent(userAgent string) Option {
+	return func(cfg *config) error {
+		if userAgent == "" || !isHeaderValue(userAgent) {
+			return invalid("userAgent", "must be non-empty printable ASCII on one line")
+		}
+		cfg.userAgent = userAgent
+		return nil
+	}
+}
+
+// WithMaxResponseSize limits the size of an answer, decompressed, in bytes. A
+// larger one is ErrResponseTooLarge. The default is 16 MiB.
+func WithMaxResponseSize(bytes int64) Option {
+	return func(cfg *config) error {
+		if bytes < 1 {
+			return invalid("maxResponseSize", "must be at least 1 byte")
+		}
+		cfg.maxResponse = bytes
+		return nil
+	}
+}
+
+// WithInsecureHTTP allows plain http to hosts other than this machine. The key
+// and customers' data then travel unencrypted.
+func WithInsecureHTTP() Option {
+	return func(cfg *config) error {
+		cfg.insecureHTTP = true
+		return nil
+	}
+}
+
+// CallOption changes one call.
+type CallOption func(*callConfig) error
+
+type callConfig struct {
+	response    *Response
+	header      http.Header
+	retryUnsafe bool
+	readAhead   int
+}
+
+func newCallConfig(opts []CallOption) (*callConfig, error) {
+	cfg := &callConfig{readAhead: defaultReadAhead}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, invalid("opts", fmt.Sprintf("call option %d is nil", i))
+		}
+		if err := opt(cfg); err != nil {
+			return nil, err
+		}
+	}
+	return cfg, nil
+}
+
+// Response is what WithResponse reports of a call: its last attempt's answer.
+type Response struct {
+	StatusCode int         // 0 if no answer came
+	Header     http.Header // nil if no answer came
+	Body       []byte      // as received, decompressed; at most 64 KiB of it for a status outside 2xx
+	Attempts   int         // requests begun
+}
+
+// Format keeps headers and body out of logs.
+func (r Response) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "{StatusCode:%d Attempts:%d Body:%d bytes}", r.StatusCode, r.Attempts, len(r.Body))
+}
+
+// LogValue keeps headers and body out of slog records.
+func (r Response) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("status", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("size", len(r.Body)))
+}
+
+// WithResponse fills response when the call ends, also when it fails. In an
+// iteration (All) it holds the answer whose records are being given. A batch
+// has no single answer and refuses it.
+func WithResponse(response *Response) CallOption {
+	return func(cfg *callConfig) error {
+		if response == nil {
+			return invalid("response", "is nil")
+		}
+		cfg.response = response
+		return nil
+	}
+}
+
+// WithHeader adds a request header. The key's own header cannot be replaced,
+// and headers that the transport depends on are refused; so is
+// Idempotency-Key, because net/http repeats a POST that carries one by itself.
+func WithHeader(key, value string) CallOption {
+	return func(cfg *callConfig) error {
+		if !isToken(key) {
+			return invalid("header", "its name is not a valid header name")
+		}
+		if !isHeaderValue(value) {
+			return invalid("header", "its value must be printable ASCII on one line")
+		}
+		switch name := textproto.CanonicalMIMEHeaderKey(key); name {
+		case "Idempotency-Key", "X-Idempotency-Key":
+			return invalid("header", name+" makes net/http repeat a POST by itself; use WithRetryUnsafe for a POST that may be repeated")
+		case "Accept-Encoding", "Connection", "Content-Length", "Host", "Transfer-Encoding", "Trailer", "Upgrade", "Expect":
+			return invalid("header", name+" is set by the transport")
+		}
+		if cfg.header == nil {
+			cfg.header = http.Header{}
+		}
+		cfg.header.Set(key, value)
+		return nil
+	}
+}
+
+// WithRetryUnsafe lets a POST be repeated like a PUT, also when an earlier
+// attempt may have been carried out: for a caller who knows that repeating it
+// does no harm.
+func WithRetryUnsafe() CallOption {
+	return func(cfg *callConfig) error {
+		cfg.retryUnsafe = true
+		return nil
+	}
+}
+
+// WithReadAhead sets how many pages an iteration (All) may fetch before the
+// consumer asks for them. The default is 1; 0 fetches a page when the one
+// before is used up. Above 1, the number grows step by step, and only while
+// the consumer is the one who waits. Other calls ignore it.
+func WithReadAhead(pages int) CallOption {
+	return func(cfg *callConfig) error {
+		if pages < 0 || pages > maxReadAhead {
+			return invalid("readAhead", fmt.Sprintf("must be between 0 and %d", maxReadAhead))
+		}
+		cfg.readAhead = pages
+		return nil
+	}
+}
+
+// maxReadAhead bounds what a typo can ask of the server.
+const maxReadAhead = 64
+
+// parseBaseURL checks the base URL. Its errors never hold the URL: it may
+// carry a password.
+func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
+	const field = "baseURL"
+	u, err := url.Parse(base)
+	switch {
+	case base == "":
+		return nil, invalid(field, "is empty")
+	case err != nil:
+		return nil, invalid(field, "is not a valid URL")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, invalid(field, "needs the scheme https (or http on this machine)")
+	case u.Opaque != "" || u.Hostname() == "":
+		return nil, invalid(field, "has no host")
+	case u.User != nil:
+		return nil, invalid(field, "must not carry a user or password")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(base, "#"):
+		return nil, invalid(field, "must not carry a query or fragment")
+	case u.Scheme == "http" && !insecureHTTP && !isLoopback(u.Hostname()):
+		return nil, invalid(field, "plain http would send the key unencrypted: use https, or WithInsecureHTTP")
+	}
+	for _, segment := range strings.Split(u.Path, "/") {
+		if segment == ".." || segment == "." {
+			return nil, invalid(field, "must not contain dot segments")
+		}
+	}
+	return u, nil
+}
+
+// checkKey never echoes the key.
+func checkKey(key string) error {
+	const field = "apiKey"
+	switch {
+	case strings.TrimSpace(key) == "":
+		return invalid(field, "is empty")
+	case strings.ContainsAny(key, "\r\n"):
+		return invalid(field, "contains a line break: trim it if it was read from a file")
+	case key != strings.TrimSpace(key):
+		return invalid(field, "begins or ends with white space")
+	case !isHeaderValue(key):
+		return invalid(field, "contains characters that a header cannot carry")
+	}
+	return nil
+}

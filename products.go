@@ -1,0 +1,127 @@
+package antcrm
+
+import (
+	"context"
+	"iter"
+	"net/http"
+)
+
+// ProductsService is the products of the CRM. The API lists products by their
+// code and changes them by the caller's own key (productIdApiRing): Get takes
+// the one, Update and Delete the other.
+type ProductsService struct{ core *core }
+
+// The product types of the vendor's page.
+const (
+	ProductTypeCombo   = "combo"
+	ProductTypeProduct = "product"
+)
+
+// Product is a product as the CRM lists it.
+type Product struct {
+	Record `json:"-"`
+
+	ID         ID          `json:"_id,omitzero"`
+	Name       string      `json:"name,omitzero"`
+	Code       ID          `json:"code,omitzero"`             // SKU; the key to Get by
+	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key; the key to Update and Delete by
+	Value      DecimalText `json:"value,omitzero"`            // the price
+}
+
+// ProductListParams filters a list of products. What is not set is not sent.
+type ProductListParams struct {
+	redacted
+
+	Code  string
+	Type  string // combo or product; empty: all
+	Page  int    // from 1
+	Limit int    // records a page; the vendor says at most 20 and may not honour more
+}
+
+func (p ProductListParams) filters() *filters {
+	f := newFilters()
+	f.text("code", p.Code)
+	f.text("type", p.Type)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// ProductCreateParams is a new product. Name, Code and ExternalID are required.
+type ProductCreateParams struct {
+	redacted
+
+	Name       string      `json:"name,omitzero"`
+	Code       string      `json:"code,omitzero"`             // SKU
+	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key
+	Value      DecimalText `json:"value,omitzero"`            // the price, sent as a string
+	CanEdit    *bool       `json:"canEdit,omitzero"`          // whether the price may be changed in an order
+}
+
+func (p ProductCreateParams) validate() error {
+	return firstError(required("name", p.Name), required("code", p.Code), required("productIdApiRing", p.ExternalID))
+}
+
+// ProductUpdateParams changes a product. Nil leaves a field alone; a pointer
+// to a zero value clears it.
+type ProductUpdateParams struct {
+	redacted
+
+	Name    *string      `json:"name,omitzero"`
+	Code    *string      `json:"code,omitzero"`
+	Value   *DecimalText `json:"value,omitzero"`
+	CanEdit *bool        `json:"canEdit,omitzero"`
+}
+
+// productUpdate is the body of a PUT: the key and the changes, flat.
+type productUpdate struct {
+	ExternalID string `json:"productIdApiRing"`
+	ProductUpdateParams
+}
+
+func (u productUpdate) validate() error { return required("productIdApiRing", u.ExternalID) }
+
+const productID = "code"
+
+func (s *ProductsService) lister() lister[Product, *Product] {
+	return lister[Product, *Product]{core: s.core, op: "list products", path: "/products", key: func(p *Product) string {
+		if p.ID != "" {
+			return identity("id", p.ID)
+		}
+		return identity("code", p.Code)
+	}}
+}
+
+// List returns one page of products (GET /products).
+func (s *ProductsService) List(ctx context.Context, params ProductListParams, opts ...CallOption) (*Page[Product], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the products of every page, from params.Page on
+// (GET /products). Breaking out stops it.
+func (s *ProductsService) All(ctx context.Context, params ProductListParams, opts ...CallOption) iter.Seq2[Product, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+// Get returns the product with the code, or ErrNotFound (GET /products with
+// the code as a filter). The code is not the key that Update and Delete take:
+// that is the product's ExternalID.
+func (s *ProductsService) Get(ctx context.Context, code string, opts ...CallOption) (*Product, error) {
+	return s.lister().get(ctx, "get product", productID, code, func(p *Product) string { return string(p.Code) }, opts)
+}
+
+// Create creates a product and returns its code (POST /products). It is not
+// repeated once it may have been carried out: see ErrOutcomeUnknown.
+func (s *ProductsService) Create(ctx context.Context, params ProductCreateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}}, params, opts)
+}
+
+// Update changes the product with the caller's own key (PUT /products) and
+// returns its code.
+func (s *ProductsService) Update(ctx context.Context, externalID string, params ProductUpdateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}}, productUpdate{externalID, params}, opts)
+}
+
+// Delete deletes the product with the caller's own key (DELETE /products).
+func (s *ProductsService) Delete(ctx context.Context, externalID string, opts ...CallOption) error {
+	return s.core.delete(ctx, "delete product", "/products", "productIdApiRing", externalID, opts)
+}

@@ -1,0 +1,101 @@
+package antcrm
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// wireTime is how the ticket, telesales, telecall, campaign, rating and
+// message filters write a time: UTC with milliseconds.
+const wireTime = "2006-01-02T15:04:05.000Z"
+
+// filters collects a list call's query parameters. What is not set is not
+// sent. The first bad value is kept in err.
+type filters struct {
+	values url.Values
+	err    error
+}
+
+func newFilters() *filters { return &filters{values: url.Values{}} }
+
+func (f *filters) fail(field, problem string) {
+	if f.err == nil {
+		f.err = invalid(field, problem)
+	}
+}
+
+func (f *filters) text(name, value string) {
+	if value == "" {
+		return
+	}
+	if err := checkText(name, value); err != nil {
+		f.fail(name, "is not valid UTF-8")
+		return
+	}
+	f.values.Set(name, value)
+}
+
+func (f *filters) id(name string, value ID) { f.text(name, string(value)) }
+
+// required is text that must not be missing.
+func (f *filters) required(name, value string) {
+	if err := required(name, value); err != nil && f.err == nil {
+		f.err = err
+	}
+	f.text(name, value)
+}
+
+// count is a page, a limit, an offset, a score: sent when positive.
+func (f *filters) count(name string, value int) {
+	if value < 0 {
+		f.fail(name, "is negative")
+	}
+	if value > 0 {
+		f.values.Set(name, strconv.Itoa(value))
+	}
+}
+
+func (f *filters) flag(name string, value bool) {
+	if value {
+		f.values.Set(name, "true")
+	}
+}
+
+func (f *filters) time(name string, t time.Time) {
+	if f.plausible(name, t) {
+		f.values.Set(name, t.UTC().Format(wireTime))
+	}
+}
+
+func (f *filters) millis(name string, t time.Time) {
+	if f.plausible(name, t) {
+		f.values.Set(name, strconv.FormatInt(t.UnixMilli(), 10))
+	}
+}
+
+// date is a calendar day in the zone that t carries.
+func (f *filters) date(name string, t time.Time) {
+	if f.plausible(name, t) {
+		f.values.Set(name, t.Format(time.DateOnly))
+	}
+}
+
+// plausible reports whether there is a time to send; the formats have four
+// digits for a year.
+func (f *filters) plausible(name string, t time.Time) bool {
+	if t.IsZero() {
+		return false
+	}
+	if year := t.UTC().Year(); year < 1 || year > 9998 {
+		f.fail(name, "is out of range")
+		return false
+	}
+	return true
+}
+
+// paging sets page and limit.
+func (f *filters) paging(page, limit int) {
+	f.count("page", page)
+	f.count("limit", limit)
+}

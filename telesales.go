@@ -1,0 +1,150 @@
+package antcrm
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// TelesalesService is the telesales records of a campaign.
+type TelesalesService struct{ core *core }
+
+// TelecallsService is the calls of a campaign.
+type TelecallsService struct{ core *core }
+
+// CampaignsService is the telesales campaigns.
+type CampaignsService struct{ core *core }
+
+// Telesale is a telesales record. The vendor documents none of its fields: what
+// is certain is typed, the rest is in RawJSON and Decode.
+type Telesale struct {
+	Record `json:"-"`
+
+	ID        ID        `json:"_id,omitzero"`
+	CreatedAt Timestamp `json:"createdAt,omitzero"`
+}
+
+// Telecall is a call of a campaign. The vendor documents none of its fields:
+// what is certain is typed, the rest is in RawJSON and Decode.
+type Telecall struct {
+	Record `json:"-"`
+
+	ID        ID        `json:"_id,omitzero"`
+	CreatedAt Timestamp `json:"createdAt,omitzero"`
+}
+
+// Campaign is a telesales campaign. The vendor documents none of its fields:
+// what is certain is typed, the rest is in RawJSON and Decode.
+type Campaign struct {
+	Record `json:"-"`
+
+	ID        ID        `json:"_id,omitzero"`
+	CreatedAt Timestamp `json:"createdAt,omitzero"`
+}
+
+// TelesaleListParams filters the telesales records of a campaign. CampaignID is
+// required.
+type TelesaleListParams struct {
+	redacted
+
+	CampaignID ID
+	SurveyOnly bool      // wire name survey: only records with survey values
+	From       time.Time // wire name dateStart: creation
+	To         time.Time // wire name dateEnd
+	Page       int       // from 1
+	Limit      int       // records a page, 100 at most by the vendor's page; passed as given
+}
+
+func (p TelesaleListParams) filters() *filters {
+	f := newFilters()
+	f.required("campaignId", string(p.CampaignID))
+	f.flag("survey", p.SurveyOnly)
+	f.time("dateStart", p.From)
+	f.time("dateEnd", p.To)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// TelecallListParams filters the calls of a campaign. CampaignID is required.
+type TelecallListParams struct {
+	redacted
+
+	CampaignID ID
+	From       time.Time // wire name dateStart: time of the call
+	To         time.Time // wire name dateEnd
+	Page       int       // from 1
+	Limit      int       // records a page, 100 at most by the vendor's page; passed as given
+}
+
+func (p TelecallListParams) filters() *filters {
+	f := newFilters()
+	f.required("campaignId", string(p.CampaignID))
+	f.time("dateStart", p.From)
+	f.time("dateEnd", p.To)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// CampaignListParams filters a list of campaigns. What is not set is not sent.
+type CampaignListParams struct {
+	redacted
+
+	From  time.Time // wire name dateStart
+	To    time.Time // wire name dateEnd
+	Page  int       // from 1
+	Limit int       // records a page, 100 at most by the vendor's page; passed as given
+}
+
+func (p CampaignListParams) filters() *filters {
+	f := newFilters()
+	f.time("dateStart", p.From)
+	f.time("dateEnd", p.To)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+func (s *TelesalesService) lister() lister[Telesale, *Telesale] {
+	return lister[Telesale, *Telesale]{core: s.core, op: "list telesales", path: "/telesales", key: func(t *Telesale) string { return identity("id", t.ID) }}
+}
+
+// List returns one page of telesales records (GET /telesales).
+func (s *TelesalesService) List(ctx context.Context, params TelesaleListParams, opts ...CallOption) (*Page[Telesale], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the telesales records of every page, from params.Page on
+// (GET /telesales). Breaking out stops it.
+func (s *TelesalesService) All(ctx context.Context, params TelesaleListParams, opts ...CallOption) iter.Seq2[Telesale, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+func (s *TelecallsService) lister() lister[Telecall, *Telecall] {
+	return lister[Telecall, *Telecall]{core: s.core, op: "list telecalls", path: "/telecalls", key: func(t *Telecall) string { return identity("id", t.ID) }}
+}
+
+// List returns one page of calls (GET /telecalls).
+func (s *TelecallsService) List(ctx context.Context, params TelecallListParams, opts ...CallOption) (*Page[Telecall], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the calls of every page, from params.Page on
+// (GET /telecalls). Breaking out stops it.
+func (s *TelecallsService) All(ctx context.Context, params TelecallListParams, opts ...CallOption) iter.Seq2[Telecall, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+func (s *CampaignsService) lister() lister[Campaign, *Campaign] {
+	return lister[Campaign, *Campaign]{core: s.core, op: "list campaigns", path: "/campaigns", key: func(c *Campaign) string { return identity("id", c.ID) }}
+}
+
+// List returns one page of campaigns (GET /campaigns; the vendor's heading says
+// /telecalls, its example and sense /campaigns).
+func (s *CampaignsService) List(ctx context.Context, params CampaignListParams, opts ...CallOption) (*Page[Campaign], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the campaigns of every page, from params.Page on
+// (GET /campaigns). Breaking out stops it.
+func (s *CampaignsService) All(ctx context.Context, params CampaignListParams, opts ...CallOption) iter.Seq2[Campaign, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}

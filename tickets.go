@@ -1,0 +1,167 @@
+package antcrm
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// TicketsService is the support tickets of the CRM.
+type TicketsService struct{ core *core }
+
+// TicketTimeUpdated makes a list filter by the time of the last update.
+const TicketTimeUpdated = "updatedAt"
+
+// Ticket is a ticket as the CRM lists it. Fields whose shape the vendor does
+// not document are raw JSON.
+type Ticket struct {
+	Record `json:"-"`
+
+	TicketID     ID                `json:"TicketId,omitzero"`
+	ExternalID   string            `json:"ticketIdApiRing,omitzero"`
+	Title        string            `json:"title,omitzero"`
+	Summary      string            `json:"summary,omitzero"` // HTML
+	SLA          string            `json:"SLA,omitzero"`
+	Priority     string            `json:"priority,omitzero"`
+	Status       string            `json:"status,omitzero"`
+	AssignedTo   string            `json:"assignedTo,omitzero"` // an e-mail address
+	Group        string            `json:"group,omitzero"`
+	Category     string            `json:"category,omitzero"`
+	Resolution   string            `json:"resolutionTypeOb,omitzero"`
+	Contact      json.RawMessage   `json:"contact,omitzero"`
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`
+	Files        []json.RawMessage `json:"files,omitzero"`
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
+	CreatedAt    Timestamp         `json:"createdAt,omitzero"`
+	UpdatedAt    Timestamp         `json:"updatedAt,omitzero"`
+}
+
+// TicketListParams filters a list of tickets. What is not set is not sent.
+type TicketListParams struct {
+	redacted
+
+	TicketID       ID
+	TimeField      string    // wire name typeTime: TicketTimeUpdated, or empty for the time of creation
+	From           time.Time // wire name startDate
+	To             time.Time // wire name endDate
+	IncludeDeleted bool      // wire name isTicketDeleted: deleted ones too
+	Page           int       // from 1
+	Limit          int       // records a page; the vendor says at most 20 and may not honour more
+}
+
+func (p TicketListParams) filters() *filters {
+	f := newFilters()
+	f.id("TicketId", p.TicketID)
+	f.text("typeTime", p.TimeField)
+	f.time("startDate", p.From)
+	f.time("endDate", p.To)
+	f.flag("isTicketDeleted", p.IncludeDeleted)
+	f.paging(p.Page, p.Limit)
+	return f
+}
+
+// TicketContact is the contact of a new ticket: an existing one by ID, or a
+// name with e-mail addresses or phones.
+type TicketContact struct {
+	ID     ID      `json:"id,omitzero"`
+	Name   string  `json:"name,omitzero"`
+	Emails []Email `json:"emails,omitzero"`
+	Phones []Phone `json:"phones,omitzero"`
+}
+
+// TicketCreateParams is a new ticket. Title, SLA and Contact are required.
+type TicketCreateParams struct {
+	redacted
+
+	Title        string            `json:"title,omitzero"`
+	SLA          string            `json:"SLA,omitzero"`
+	Contact      TicketContact     `json:"contact,omitzero"`
+	ExternalID   string            `json:"ticketIdApiRing,omitzero"` // the caller's own key
+	Summary      string            `json:"summary,omitzero"`         // HTML
+	Priority     string            `json:"priority,omitzero"`        // default Medium
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`            // an object; the vendor documents no shape
+	Group        string            `json:"group,omitzero"`
+	Category     string            `json:"category,omitzero"`
+	Status       string            `json:"status,omitzero"`
+	Resolution   string            `json:"resolutionTypeOb,omitzero"`
+	Files        []json.RawMessage `json:"files,omitzero"` // the vendor documents no shape
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
+}
+
+func (p TicketCreateParams) validate() error {
+	err := firstError(required("title", p.Title), required("SLA", p.SLA))
+	if err == nil && p.Contact.ID == "" {
+		if required("contact", p.Contact.Name) != nil {
+			err = invalid("contact", "needs an id, or a name")
+		}
+	}
+	return err
+}
+
+// TicketUpdateParams changes a ticket. Nil leaves a field alone; a pointer to
+// a zero value, or an empty non-nil slice, clears it.
+type TicketUpdateParams struct {
+	redacted
+
+	Title        *string           `json:"title,omitzero"`
+	Summary      *string           `json:"summary,omitzero"` // HTML
+	Priority     *string           `json:"priority,omitzero"`
+	SLA          *string           `json:"SLA,omitzero"`
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`
+	Category     *string           `json:"category,omitzero"`
+	Status       *string           `json:"status,omitzero"`
+	Resolution   *string           `json:"resolutionTypeOb,omitzero"`
+	Files        []json.RawMessage `json:"files,omitzero"`
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
+}
+
+// ticketUpdate is the body of a PUT: the key and the changes, flat.
+type ticketUpdate struct {
+	TicketID ID `json:"TicketId"`
+	TicketUpdateParams
+}
+
+func (u ticketUpdate) validate() error { return required("TicketId", string(u.TicketID)) }
+
+const ticketID = "TicketId"
+
+func (s *TicketsService) lister() lister[Ticket, *Ticket] {
+	return lister[Ticket, *Ticket]{core: s.core, op: "list tickets", path: "/tickets", key: func(t *Ticket) string { return identity("ticket", t.TicketID) }}
+}
+
+// List returns one page of tickets (GET /tickets).
+func (s *TicketsService) List(ctx context.Context, params TicketListParams, opts ...CallOption) (*Page[Ticket], error) {
+	return s.lister().list(ctx, params.filters(), opts)
+}
+
+// All iterates over the tickets of every page, from params.Page on
+// (GET /tickets). Breaking out stops it.
+func (s *TicketsService) All(ctx context.Context, params TicketListParams, opts ...CallOption) iter.Seq2[Ticket, error] {
+	return s.lister().all(ctx, params.filters(), opts)
+}
+
+// Get returns the ticket with the id, or ErrNotFound (GET /tickets with the id
+// as a filter).
+func (s *TicketsService) Get(ctx context.Context, id ID, opts ...CallOption) (*Ticket, error) {
+	return s.lister().get(ctx, "get ticket", ticketID, string(id), func(t *Ticket) string { return string(t.TicketID) }, opts)
+}
+
+// Create creates a ticket and returns its id (POST /tickets). It is not
+// repeated once it may have been carried out: see ErrOutcomeUnknown.
+func (s *TicketsService) Create(ctx context.Context, params TicketCreateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}}, params, opts)
+}
+
+// Update changes the ticket with the id (PUT /tickets). The vendor prints its
+// answer with number where a creation has TicketId: both are read.
+func (s *TicketsService) Update(ctx context.Context, id ID, params TicketUpdateParams, opts ...CallOption) (ID, error) {
+	return s.core.writeID(ctx, write{op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}}, ticketUpdate{id, params}, opts)
+}
+
+// Delete deletes the ticket with the id (DELETE /tickets). The CRM keeps it:
+// TicketListParams.IncludeDeleted lists it.
+func (s *TicketsService) Delete(ctx context.Context, id ID, opts ...CallOption) error {
+	return s.core.delete(ctx, "delete ticket", "/tickets", ticketID, string(id), opts)
+}

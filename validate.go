@@ -1,0 +1,138 @@
+package antcrm
+
+import (
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// params is a request body that knows its own rules.
+type params interface {
+	// validate returns a *ValidationError, or nil.
+	validate() error
+}
+
+// checkParams checks a body before anything is sent: the endpoint's required
+// fields, then what no endpoint can take anywhere in it. Encoding it cannot
+// fail afterwards.
+func checkParams(p params) error {
+	if err := p.validate(); err != nil {
+		return err
+	}
+	if failure := checkValue(reflect.ValueOf(p), ""); failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// required reports a text that is missing.
+func required(field, value string) error {
+	if strings.TrimSpace(value) == "" {
+		return invalid(field, "is required")
+	}
+	return nil
+}
+
+// checkText reports a text that no encoder can carry.
+func checkText(field, value string) error {
+	if !utf8.ValidString(value) {
+		return invalid(field, "is not valid UTF-8")
+	}
+	return nil
+}
+
+// firstError returns the first error of several checks.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	typeRawMessage  = reflect.TypeFor[json.RawMessage]()
+	typeDecimal     = reflect.TypeFor[Decimal]()
+	typeDecimalText = reflect.TypeFor[DecimalText]()
+	typeTimestamp   = reflect.TypeFor[Timestamp]()
+)
+
+// checkValue walks a body: texts must be UTF-8 (an encoder would replace the
+// bytes, and so change a customer's data in silence), decimals numbers, raw
+// values JSON.
+func checkValue(v reflect.Value, path string) *ValidationError {
+	switch v.Type() {
+	case typeRawMessage:
+		if raw := v.Bytes(); len(raw) > 0 && !json.Valid(raw) {
+			return invalid(path, "is not valid JSON")
+		} else if !utf8.Valid(raw) {
+			return invalid(path, "is not valid UTF-8")
+		}
+		return nil
+	case typeDecimal, typeDecimalText:
+		if text := v.String(); text != "" && !isDecimal(text) {
+			return invalid(path, "is not a decimal number")
+		}
+		return nil
+	case typeTimestamp:
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if !utf8.ValidString(v.String()) {
+			return invalid(path, "is not valid UTF-8")
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return checkValue(v.Elem(), path)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if failure := checkValue(v.Index(i), path+"["+strconv.Itoa(i)+"]"); failure != nil {
+				return failure
+			}
+		}
+	case reflect.Struct:
+		return checkStruct(v, path)
+	}
+	return nil
+}
+
+func checkStruct(v reflect.Value, path string) *ValidationError {
+	t := v.Type()
+	for i := range v.NumField() {
+		value := v.Field(i)
+		if value.IsZero() {
+			continue
+		}
+		// Fields of one's own name are flat in the JSON when embedded.
+		if failure := checkValue(value, ""); failure != nil {
+			failure.Field = joinPath(path, wireName(t.Field(i)), failure.Field)
+			return failure
+		}
+	}
+	return nil
+}
+
+func wireName(field reflect.StructField) string {
+	if field.Anonymous {
+		return ""
+	}
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+// joinPath builds phones[1].value from its parts.
+func joinPath(parts ...string) string {
+	var b strings.Builder
+	for _, part := range parts {
+		if part != "" && part[0] != '[' && b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
