@@ -1,0 +1,43 @@
+// Package antcrm is a client for AntCRM, the CRM of AntBuddy, by its HTTP API
+// "ApiRing": customers and leads, orders, products, tickets, loyalty points,
+// segments, call-centre records, ratings and messages.
+//
+//	client, err := antcrm.NewClient(os.Getenv("ANTCRM_API_KEY"))
+//	…
+//	ref, err := client.Contacts.Create(ctx, antcrm.ContactCreateParams{
+//		Name: "Nguyễn Văn Mẫu", ExternalID: "ERP-000475", ContactType: antcrm.ContactTypeCustomer,
+//	})
+//	for order, err := range client.Opportunities.All(ctx, antcrm.OpportunityListParams{CustomerID: ref.CustomerID}) {
+//		…
+//	}
+//
+// Five ideas carry the package:
+//
+//   - One [Client], made once and shared. Its services (Contacts,
+//     Opportunities, …) have one method for each thing the API can do;
+//     [Client.Do] reaches what has no method yet.
+//   - Outcomes have three states. A write can be done, refused, or unknown: sent,
+//     and its answer lost. The third is [ErrOutcomeUnknown], never dressed up as
+//     one of the others, and never repeated blindly. Batches and imports say the
+//     same for each record ([Outcome]).
+//   - Retries follow the method. A GET, PUT or DELETE is repeated after a lost
+//     answer, a POST only if it cannot have been carried out. The waits the
+//     server asks for hold for the whole client.
+//   - Lists are iterators: All fetches page after page, one ahead of the
+//     consumer, and ends only when the server has no more; it neither loses a
+//     record nor gives one twice.
+//   - The wire is lenient, the types are not. What the vendor sends as a number
+//     here and a string there decodes into one Go type ([ID], [Decimal],
+//     [Timestamp]) without losing a digit; fields it does not document stay
+//     reachable ([Record.RawJSON], [Record.Decode]).
+//
+// The package antcrmtest has a stateful fake of the service for tests; package
+// records reads CSV and JSON Lines files for imports.
+//
+// Where things are: client.go, options.go (what to configure); contacts.go,
+// opportunities.go, products.go, tickets.go, loyalty.go, segments.go,
+// telesales.go, ratings.go, messages.go (a resource each: records, parameters,
+// methods); types.go (ID, Decimal, Timestamp and value objects); errors.go;
+// pagination.go; batch.go, import.go, journal.go (bulk writes); call.go,
+// transport.go, retry.go, decode.go (the pipeline that every call takes).
+package antcrm
