@@ -330,12 +330,11 @@ func contextError(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, err) {
-		return join(err, cause)
-	} else if cause != nil && cause != err {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, err) {
 		return cause
 	}
-	return err
+	return join(err, cause)
 }
 
 // withoutURL strips the url.Error layers that net/http adds: their text is the
