@@ -111,7 +111,9 @@ func (r *run) send(ctx context.Context) (*answer, error) {
 		}
 		r.unknown = r.unknown || verdict.maybeDone
 		if cause == nil {
-			cause = r.last.apiError()
+			refused := r.last.apiError()
+			refused.settle(r.req.op, r.attempts, r.unknown)
+			cause = refused
 		}
 		if asksForPause(ended) {
 			r.pause.extend(ended.retryAfter)
@@ -281,7 +283,7 @@ func (r *run) exchange(ctx context.Context) (*http.Response, error) {
 		"User-Agent": {r.core.cfg.userAgent},
 	}
 	if r.req.body != nil {
-		req.Header["Content-Type"] = []string{"application/json; charset=utf-8"}
+		req.Header["Content-Type"] = []string{"application/json"}
 		req.SetBody(bytes.NewReader(r.req.body))
 	} else {
 		req.SetContentLength(true) // a POST without a body goes out chunked otherwise

@@ -202,9 +202,13 @@ func TestTheRequestLogIsBounded(t *testing.T) {
 func TestKeptBodiesAreBoundedTogether(t *testing.T) {
 	t.Parallel()
 	w := start(t, antcrmtest.WithRequestLog(1000, 10<<20))
-	big := `{"name":"` + strings.Repeat("x", 9<<20) + `","customerIdApiRing":"a"}`
+	big := strings.Repeat("x", 9<<20)
 	for range 9 {
-		w.ok("POST", "/contacts", big)
+		req := w.request("POST", "/contacts", big)
+		req.Header.Set("Content-Type", "text/plain")
+		status, _, _, err := w.send(req)
+		require.NoError(t, err)
+		require.Equal(t, 415, status)
 	}
 	kept := 0
 	requests := w.srv.Requests()
@@ -294,10 +298,10 @@ func TestHugeAndDeepBodiesAreRefused(t *testing.T) {
 		"50 MB":                  {"/contacts", `{"name":"` + strings.Repeat("x", 50<<20) + `","customerIdApiRing":"a"}`, 413},
 		"deep in a field":        {"/contacts", `{"name":"A","customerIdApiRing":"a","x":` + deep(5000) + `}`, 400},
 		"deep in a package":      {"/contacts/package", `[{"name":"A","customerIdApiRing":"a","x":` + deep(150) + `}]`, 400},
-		"deeper than parsers go": {"/contacts", deep(2_000_000), 400},
-		"never closed":           {"/contacts", strings.Repeat(`{"a":`, 1_000_000), 400},
-		"a million fields":       {"/contacts", "{" + strings.TrimSuffix(manyFields(200_000), ",") + "}", 400},
-		"a million phones":       {"/contacts", `{"name":"A","customerIdApiRing":"a","phones":[` + strings.Repeat(`{"value":"1"},`, 300_000) + `{"value":"1"}]}`, 400},
+		"deeper than parsers go": {"/contacts", deep(200_000), 400},
+		"never closed":           {"/contacts", strings.Repeat(`{"a":`, 100_000), 400},
+		"many fields":            {"/contacts", "{" + strings.TrimSuffix(manyFields(20_000), ",") + "}", 400},
+		"many phones":            {"/contacts", `{"name":"A","customerIdApiRing":"a","phones":[` + strings.Repeat(`{"value":"1"},`, 20_000) + `{"value":"1"}]}`, 400},
 		"a long number":          {"/opportunities", `{"name":"A","receiverName":"B","value":` + strings.Repeat("9", 1<<20) + `}`, 400},
 		"an endless exponent":    {"/opportunities", `{"name":"A","receiverName":"B","groupPackage":[{"quantity":1e99999999,"value":1e9999999}]}`, 400},
 		"100 levels are nothing": {"/contacts", `{"name":"A","customerIdApiRing":"a","x":` + deep(90) + `}`, 200},
@@ -445,22 +449,22 @@ func TestRecordsAreFoundByTheirKeys(t *testing.T) {
 func TestDeletingManyKeepsTheListsRight(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	for i := range 3000 {
+	for i := range 900 {
 		require.NoError(t, w.srv.Seed(antcrmtest.Contacts, fmt.Sprintf(`{"name":"%d","customerIdApiRing":"k%d","type":%d,"phones":[{"value":"%d"}]}`, i, i, i%2, i%10)))
 	}
 	h := w.srv
-	for i := range 3000 {
+	for i := range 900 {
 		if i%3 != 0 {
 			w.ok("DELETE", fmt.Sprintf("/contacts?customerIdApiRing=k%d", i), "")
 		}
-		if i%600 == 0 {
+		if i%300 == 0 {
 			w.ok("PUT", "/contacts", fmt.Sprintf(`{"customerIdApiRing":"k%d","phones":[{"value":"moved"}]}`, i))
 		}
 	}
-	assert.Equal(t, 1000, h.Count(antcrmtest.Contacts))
-	assert.Len(t, w.list("/contacts?limit=5000"), 1000)
+	assert.Equal(t, 300, h.Count(antcrmtest.Contacts))
+	assert.Len(t, w.list("/contacts?limit=5000"), 300)
 	assert.Equal(t, []any{"300", "303"}, column(w.list("/contacts?limit=2&page=51"), "name"))
-	assert.Equal(t, []any{"0", "600", "1200", "1800", "2400"}, column(w.list("/contacts?phone=moved"), "name"))
-	assert.Len(t, w.list("/contacts?phone=0&limit=1000"), 95)
-	assert.Len(t, w.list("/contacts?type=1&limit=1000"), 500)
+	assert.Equal(t, []any{"0", "300", "600"}, column(w.list("/contacts?phone=moved"), "name"))
+	assert.Len(t, w.list("/contacts?phone=0&limit=1000"), 27)
+	assert.Len(t, w.list("/contacts?type=1&limit=1000"), 150)
 }
