@@ -22,7 +22,7 @@ const (
 type ContactRef struct {
 	LeadID     ID     `json:"leadId,omitzero"`
 	CustomerID ID     `json:"customerId,omitzero"`
-	ExternalID string `json:"customerIdApiRing,omitzero"` // the caller's own key
+	ExternalID string `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; the caller's own key
 }
 
 // LeadRef names a lead by the CRM's number.
@@ -64,7 +64,7 @@ type Contact struct {
 	Kind             ContactKind     `json:"type,omitzero"`        // wire name type
 	LeadID           ID              `json:"leadId,omitzero"`
 	CustomerID       ID              `json:"customerId,omitzero"`
-	ExternalID       string          `json:"customerIdApiRing,omitzero"` // not on the vendor's page; read if it comes
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; not on the vendor's page; read if it comes
 	ID               ID              `json:"_id,omitzero"`               // in contacts embedded elsewhere
 	AltID            ID              `json:"id,omitzero"`                // the same in history-point, which spells it id
 	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text: the vendor documents no format
@@ -74,21 +74,21 @@ type Contact struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         string          `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`
-	BackgroundInfo   string          `json:"bgInfo,omitzero"`
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
+	BackgroundInfo   string          `json:"bgInfo,omitzero"` // wire name bgInfo
 	Stage            string          `json:"stage,omitzero"`
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           string          `json:"sourceContact,omitzero"`
+	Source           string          `json:"sourceContact,omitzero"`    // wire name sourceContact
 	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`
-	ScoreAvailable   Score           `json:"scoreAvailable,omitzero"` // points to spend
-	ScoreRank        Score           `json:"scoreRank,omitzero"`      // points that count for the rank
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
+	ScoreAvailable   Score           `json:"scoreAvailable,omitzero"`   // points to spend
+	ScoreRank        Score           `json:"scoreRank,omitzero"`        // points that count for the rank
 	RankName         string          `json:"rankName,omitzero"`
 	CreatedAt        Timestamp       `json:"createdAt,omitzero"`
 	UpdatedAt        Timestamp       `json:"updatedAt,omitzero"`
-	CreatedBy        string          `json:"createdByBot,omitzero"`
-	SourceLead       *SourceLead     `json:"sourceLead,omitzero"` // of a converted lead
-	AdHistory        []AdTouch       `json:"historiesAds,omitzero"`
+	CreatedBy        string          `json:"createdByBot,omitzero"` // wire name createdByBot
+	SourceLead       *SourceLead     `json:"sourceLead,omitzero"`   // of a converted lead
+	AdHistory        []AdTouch       `json:"historiesAds,omitzero"` // wire name historiesAds
 }
 
 // SourceLead is where a converted lead came from.
@@ -101,8 +101,8 @@ type SourceLead struct {
 // AdTouch is an advertisement that a contact came by.
 type AdTouch struct {
 	ID             ID        `json:"_id,omitzero"`
-	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`
-	FacebookPostID ID        `json:"fb_post_id,omitzero"`
+	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`  // wire name fb_ads_id
+	FacebookPostID ID        `json:"fb_post_id,omitzero"` // wire name fb_post_id
 	CreatedAt      Timestamp `json:"createdAt,omitzero"`
 }
 
@@ -160,8 +160,8 @@ type ContactCreateParams struct {
 	redacted
 
 	Name             string          `json:"name,omitzero"`
-	ExternalID       string          `json:"customerIdApiRing,omitzero"` // the caller's own key, such as the ERP's customer code
-	Kind             ContactKind     `json:"type,omitzero"`              // default KindPerson
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; the caller's own key, such as the ERP's customer code
+	Kind             ContactKind     `json:"type,omitzero"`              // wire name type; default KindPerson
 	ContactType      string          `json:"contactType,omitzero"`       // default lead
 	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text, passed through
 	Gender           Gender          `json:"gender,omitzero"`            // default GenderOther
@@ -169,13 +169,13 @@ type ContactCreateParams struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         string          `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`
-	BackgroundInfo   string          `json:"bgInfo,omitzero"`
-	Stage            string          `json:"stage,omitzero"` // by name
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
+	BackgroundInfo   string          `json:"bgInfo,omitzero"` // wire name bgInfo
+	Stage            string          `json:"stage,omitzero"`  // by name
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           string          `json:"sourceContact,omitzero"`
+	Source           string          `json:"sourceContact,omitzero"`    // wire name sourceContact
 	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
 }
 
 func (p ContactCreateParams) validate() error {
@@ -204,13 +204,13 @@ type ContactUpdateParams struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         *string         `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`
-	BackgroundInfo   *string         `json:"bgInfo,omitzero"`
-	Stage            *string         `json:"stage,omitzero"` // by name
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
+	BackgroundInfo   *string         `json:"bgInfo,omitzero"` // wire name bgInfo
+	Stage            *string         `json:"stage,omitzero"`  // by name
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           *string         `json:"sourceContact,omitzero"`
+	Source           *string         `json:"sourceContact,omitzero"`    // wire name sourceContact
 	ResponsibleStaff *string         `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
 }
 
 // contactUpdate is the body of a PUT: the key and the changes, flat.

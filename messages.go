@@ -62,8 +62,8 @@ type Message struct {
 	Shares         json.RawMessage `json:"shares,omitzero"`      // an object with data
 	Channel        string          `json:"channel,omitzero"`
 	ErrorMessage   string          `json:"errorMessage,omitzero"`
-	Outbound       bool            `json:"isOutboundMessage,omitzero"`
-	RespondedByBot bool            `json:"isResponsedByBot,omitzero"`
+	Outbound       bool            `json:"isOutboundMessage,omitzero"` // wire name isOutboundMessage
+	RespondedByBot bool            `json:"isResponsedByBot,omitzero"`  // wire name isResponsedByBot
 }
 
 // MessageListParams filters the sessions. CreatedFrom and CreatedTo are

@@ -16,10 +16,10 @@ type OpportunitiesService struct{ core *core }
 type LineItem struct {
 	Name              string      `json:"name,omitzero"`
 	Quantity          Decimal     `json:"quantity,omitzero"`
-	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // DiscountCash or DiscountPercent
+	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // wire name typeDiscount; DiscountCash or DiscountPercent
 	Discount          Decimal     `json:"discount,omitzero"`         // an amount, or a percentage
 	Value             Decimal     `json:"value,omitzero"`            // the price of one
-	ProductExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key of the product
+	ProductExternalID string      `json:"productIdApiRing,omitzero"` // wire name productIdApiRing; the caller's own key of the product
 	Note              string      `json:"note,omitzero"`
 	Code              ID          `json:"code,omitzero"` // SKU
 }
@@ -29,7 +29,7 @@ type OrderCustomer struct {
 	CustomerID ID      `json:"customerId,omitzero"`
 	Name       string  `json:"name,omitzero"`
 	Phones     []Phone `json:"phones,omitzero"`
-	ExternalID string  `json:"customerIdApiRing,omitzero"`
+	ExternalID string  `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing
 }
 
 // OrderStaff is who works on an order (wire name dealBy).
@@ -46,40 +46,40 @@ type Opportunity struct {
 	ID                      ID                `json:"_id,omitzero"`
 	Number                  ID                `json:"number,omitzero"`
 	Name                    string            `json:"name,omitzero"`
-	ExternalID              string            `json:"opportunityIdApiRing,omitzero"`
+	ExternalID              string            `json:"opportunityIdApiRing,omitzero"` // wire name opportunityIdApiRing
 	Description             string            `json:"description,omitzero"`
 	Stage                   string            `json:"stage,omitzero"` // a name, or the object id of one
 	Status                  string            `json:"status,omitzero"`
 	Branch                  string            `json:"branch,omitzero"`
-	LineItems               []LineItem        `json:"groupPackage,omitzero"`
+	LineItems               []LineItem        `json:"groupPackage,omitzero"` // wire name groupPackage
 	Value                   Decimal           `json:"value,omitzero"`
 	Discount                Decimal           `json:"discount,omitzero"`
-	DiscountType            NumericCode       `json:"typeDiscount,omitzero"`
+	DiscountType            NumericCode       `json:"typeDiscount,omitzero"` // wire name typeDiscount
 	ShippingCost            Decimal           `json:"shipping_cost,omitzero"`
 	TotalPayment            Decimal           `json:"totalPayment,omitzero"`
 	Quantity                Decimal           `json:"quantity,omitzero"`
 	Currency                string            `json:"currency,omitzero"`
 	ReceiverName            string            `json:"receiverName,omitzero"`
 	ReceiverPhone           string            `json:"receiverPhone,omitzero"`
-	ReceiverAddress         *Address          `json:"receiverAddressObj,omitzero"`
+	ReceiverAddress         *Address          `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
 	ReceiverNote            string            `json:"receiverNote,omitzero"`
-	Staff                   *OrderStaff       `json:"dealBy,omitzero"`
-	Customer                json.RawMessage   `json:"dealWith,omitzero"`
+	Staff                   *OrderStaff       `json:"dealBy,omitzero"`   // wire name dealBy
+	Customer                json.RawMessage   `json:"dealWith,omitzero"` // wire name dealWith
 	Contacts                []json.RawMessage `json:"contacts,omitzero"`
 	Package                 []json.RawMessage `json:"package,omitzero"`
 	Coupons                 []json.RawMessage `json:"coupons,omitzero"`
 	Files                   []json.RawMessage `json:"files,omitzero"`
 	Tags                    json.RawMessage   `json:"tags,omitzero"`
-	CustomFields            []CustomField     `json:"cusFields,omitzero"`
+	CustomFields            []CustomField     `json:"cusFields,omitzero"` // wire name cusFields
 	Permit                  json.RawMessage   `json:"permit,omitzero"`
-	Normalized              string            `json:"normalize,omitzero"`
+	Normalized              string            `json:"normalize,omitzero"` // wire name normalize
 	DealID                  ID                `json:"dealId,omitzero"`
 	CanEdit                 bool              `json:"canEdit,omitzero"`
 	Inactive                bool              `json:"inActive,omitzero"`
-	CreatedByLeadConversion bool              `json:"isCreatedByConvertLead,omitzero"`
-	SampleData              bool              `json:"isSampleData,omitzero"`
+	CreatedByLeadConversion bool              `json:"isCreatedByConvertLead,omitzero"` // wire name isCreatedByConvertLead
+	SampleData              bool              `json:"isSampleData,omitzero"`           // wire name isSampleData
 	DeferredDate            Timestamp         `json:"deferredDate,omitzero"`
-	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"`
+	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"` // wire name timeDelivery
 	CreatedAt               Timestamp         `json:"createdAt,omitzero"`
 	UpdatedAt               Timestamp         `json:"updatedAt,omitzero"`
 }
@@ -110,18 +110,18 @@ type OpportunityCreateParams struct {
 
 	Name            string         `json:"name,omitzero"`
 	ReceiverName    string         `json:"receiverName,omitzero"`
-	ExternalID      string         `json:"opportunityIdApiRing,omitzero"` // the caller's own key
-	Assignees       []string       `json:"dealByUsers,omitzero"`          // e-mail addresses
-	Customer        *OrderCustomer `json:"dealWith,omitzero"`
+	ExternalID      string         `json:"opportunityIdApiRing,omitzero"` // wire name opportunityIdApiRing; the caller's own key
+	Assignees       []string       `json:"dealByUsers,omitzero"`          // wire name dealByUsers; e-mail addresses
+	Customer        *OrderCustomer `json:"dealWith,omitzero"`             // wire name dealWith
 	ReceiverPhone   string         `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"`
-	LineItems       []LineItem     `json:"groupPackage,omitzero"`
-	Value           Decimal        `json:"value,omitzero"` // "" lets the system price it; "0" is a price
+	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
+	LineItems       []LineItem     `json:"groupPackage,omitzero"`       // wire name groupPackage
+	Value           Decimal        `json:"value,omitzero"`              // "" lets the system price it; "0" is a price
 	ReceiverNote    string         `json:"receiverNote,omitzero"`
 	Description     string         `json:"description,omitzero"`
 	Stage           string         `json:"stage,omitzero"` // by name
 	Branch          string         `json:"branch,omitzero"`
-	CustomFields    []CustomField  `json:"cusFields,omitzero"`
+	CustomFields    []CustomField  `json:"cusFields,omitzero"` // wire name cusFields
 	CreatedAt       Timestamp      `json:"createdAt,omitzero"`
 	ShippingCost    Decimal        `json:"shipping_cost,omitzero"`
 }
@@ -138,14 +138,14 @@ type OpportunityUpdateParams struct {
 	Name            *string       `json:"name,omitzero"`
 	ReceiverName    *string       `json:"receiverName,omitzero"`
 	ReceiverPhone   *string       `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"`
-	LineItems       []LineItem    `json:"groupPackage,omitzero"`
+	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
+	LineItems       []LineItem    `json:"groupPackage,omitzero"`       // wire name groupPackage
 	Value           *Decimal      `json:"value,omitzero"`
 	ReceiverNote    *string       `json:"receiverNote,omitzero"`
 	Description     *string       `json:"description,omitzero"`
 	Stage           *string       `json:"stage,omitzero"` // by name
 	Branch          *string       `json:"branch,omitzero"`
-	CustomFields    []CustomField `json:"cusFields,omitzero"`
+	CustomFields    []CustomField `json:"cusFields,omitzero"` // wire name cusFields
 	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"`
 }
 

@@ -26,21 +26,21 @@ type Rating struct {
 	Org     ID             `json:"org,omitzero"`
 	Session *RatingSession `json:"session,omitzero"`
 	Contact *Contact       `json:"contact,omitzero"`
-	Score   Score          `json:"rating_score"`
+	Score   Score          `json:"rating_score"` // wire name rating_score
 	Comment string         `json:"comment,omitzero"`
-	RatedAt Timestamp      `json:"rating_time,omitzero"`
-	Type    string         `json:"type,omitzero"`   // ticket, deal, call, omni, other
-	Source  string         `json:"source,omitzero"` // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK
+	RatedAt Timestamp      `json:"rating_time,omitzero"` // wire name rating_time
+	Type    string         `json:"type,omitzero"`        // ticket, deal, call, omni, other
+	Source  string         `json:"source,omitzero"`      // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK
 }
 
 // RatingSession is the conversation that was rated.
 type RatingSession struct {
 	ID                 ID        `json:"_id,omitzero"`
 	Channel            string    `json:"channel,omitzero"`
-	Normalized         string    `json:"normalize,omitzero"`
-	Done               bool      `json:"isDone,omitzero"`
-	Score              Score     `json:"rating_value"`
-	Comment            string    `json:"rating_comment,omitzero"`
+	Normalized         string    `json:"normalize,omitzero"`      // wire name normalize
+	Done               bool      `json:"isDone,omitzero"`         // wire name isDone
+	Score              Score     `json:"rating_value"`            // wire name rating_value
+	Comment            string    `json:"rating_comment,omitzero"` // wire name rating_comment
 	ConversationID     ID        `json:"conversationId,omitzero"`
 	ConversationName   string    `json:"conversationName,omitzero"`
 	Snippet            string    `json:"snippet,omitzero"`
