@@ -141,8 +141,10 @@ type batchConfig struct {
 	callOptions []CallOption
 	call        *callConfig
 
-	journal  Journal
-	resolver func(context.Context, UnknownChunk) (Resolution, error)
+	// Of imports only.
+	journal       Journal
+	resolver      any // func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)
+	retryRejected bool
 }
 
 func newBatchConfig(opts []BatchOption) (*batchConfig, error) {
@@ -245,18 +247,27 @@ type bulk[P, R any] struct {
 
 // send sends one chunk.
 func (b bulk[P, R]) send(ctx context.Context, records []*P, cfg *callConfig) ([]R, error) {
-	var body any = records
-	if b.body != nil {
-		body = b.body(records)
-	}
-	encoded, err := encodeBody(body)
+	encoded, err := b.encode(records)
 	if err != nil {
 		return nil, err
 	}
+	return b.sendEncoded(ctx, encoded, b.groupOf(records[0]), len(records), cfg)
+}
+
+// encode is the body of a chunk.
+func (b bulk[P, R]) encode(records []*P) ([]byte, error) {
+	if b.body != nil {
+		return encodeBody(b.body(records))
+	}
+	return encodeBody(records)
+}
+
+// sendEncoded sends the body of a chunk of count records of one group.
+func (b bulk[P, R]) sendEncoded(ctx context.Context, body []byte, group string, count int, cfg *callConfig) ([]R, error) {
 	var refs []R
-	req := &request{op: b.op, method: b.method, path: b.path, body: encoded}
-	err = b.call(ctx, req, cfg, func(a *answer) (err error) {
-		refs, err = b.refs(a, b.groupOf(records[0]), len(records))
+	req := &request{op: b.op, method: b.method, path: b.path, body: body}
+	err := b.call(ctx, req, cfg, func(a *answer) (err error) {
+		refs, err = b.refs(a, group, count)
 		return err
 	})
 	return refs, err
@@ -310,6 +321,22 @@ func isolable(err error) bool {
 	return errors.Is(err, ErrRejected)
 }
 
+// halve sends a chunk of n records, beginning at the record first, and, as long
+// as send says so, its halves in place of it.
+func halve(first, n int, send func(first, n int) (again bool)) {
+	if !send(first, n) {
+		return
+	}
+	halve(first, n/2, send)
+	halve(first+n/2, n-n/2, send)
+}
+
+// halves reports whether a chunk of n records that ended in err is to be sent
+// in halves.
+func (cfg *batchConfig) halves(n int, err error) bool {
+	return err != nil && cfg.isolation && n > 1 && isolable(err)
+}
+
 // batchRun is a batch in progress.
 type batchRun[P, R any] struct {
 	bulk[P, R]
@@ -329,11 +356,8 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 	r := &batchRun[P, R]{bulk: b, items: items, results: make([]R, len(items)), causeOf: make([]int32, len(items))}
 	r.progress.Total = len(items)
 	cfg, err := newBatchConfig(opts)
-	if err == nil && ctx == nil {
-		err = invalid("ctx", "is nil")
-	}
-	if err == nil && b.core == nil {
-		err = invalid("client", "was not made by NewClient")
+	if err == nil {
+		err = firstError(b.ready(ctx), cfg.withoutImport())
 	}
 	if err != nil {
 		r.failAll(err)
@@ -348,6 +372,25 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 	}
 	r.sendAll(ctx)
 	return r.end(nil)
+}
+
+// ready reports what keeps a bulk write from beginning.
+func (b bulk[P, R]) ready(ctx context.Context) error {
+	if ctx == nil {
+		return invalid("ctx", "is nil")
+	}
+	if b.core == nil {
+		return invalid("client", "was not made by NewClient")
+	}
+	return nil
+}
+
+// withoutImport refuses the options that only an import can honour.
+func (cfg *batchConfig) withoutImport() error {
+	if cfg.journal != nil || cfg.resolver != nil || cfg.retryRejected {
+		return invalid("journal", "is for imports: see Import")
+	}
+	return nil
 }
 
 const (
@@ -417,7 +460,7 @@ func (r *batchRun[P, R]) sendAll(ctx context.Context) {
 				if i >= len(chunks) || r.stopped.Load() || ctx.Err() != nil {
 					return
 				}
-				r.deliver(ctx, chunks[i])
+				halve(0, len(chunks[i]), func(first, n int) bool { return r.deliver(ctx, chunks[i][first:first+n]) })
 			}
 		})
 	}
@@ -458,23 +501,21 @@ func (r *batchRun[P, R]) chunks() [][]int {
 	return chunks
 }
 
-// deliver sends a chunk, and its halves if it is rejected and to be isolated.
-func (r *batchRun[P, R]) deliver(ctx context.Context, chunk []int) {
+// deliver sends a chunk and reports whether its halves are to be sent instead.
+func (r *batchRun[P, R]) deliver(ctx context.Context, chunk []int) (again bool) {
 	if r.stopped.Load() || ctx.Err() != nil {
-		return
+		return false
 	}
 	records := make([]*P, len(chunk))
 	for i, at := range chunk {
 		records[i] = &r.items[at]
 	}
 	refs, err := r.send(ctx, records, r.cfg.call)
-	if err != nil && r.cfg.isolation && len(chunk) > 1 && isolable(err) {
-		half := len(chunk) / 2
-		r.deliver(ctx, chunk[:half])
-		r.deliver(ctx, chunk[half:])
-		return
+	if r.cfg.halves(len(chunk), err) {
+		return true
 	}
 	r.record(chunk, refs, err)
+	return false
 }
 
 func (r *batchRun[P, R]) record(chunk []int, refs []R, err error) {

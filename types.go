@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -130,6 +131,9 @@ type Score float64
 
 // UnmarshalJSON accepts a number, a numeric string, "" or null.
 func (s *Score) UnmarshalJSON(data []byte) error {
+	if isNumber(data) {
+		return s.set(Decimal(data)) // the usual form: no string is allocated
+	}
 	var text Decimal
 	if err := text.UnmarshalJSON(data); err != nil {
 		return err
@@ -139,11 +143,11 @@ func (s *Score) UnmarshalJSON(data []byte) error {
 
 // UnmarshalJSONFrom is UnmarshalJSON for json/v2 decoders.
 func (s *Score) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	var text Decimal
-	if err := text.UnmarshalJSONFrom(dec); err != nil {
+	val, err := dec.ReadValue()
+	if err != nil {
 		return err
 	}
-	return s.set(text)
+	return s.UnmarshalJSON(val)
 }
 
 func (s *Score) set(text Decimal) error {
@@ -185,6 +189,10 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON accepts what the type's comment lists.
 func (t *Timestamp) UnmarshalJSON(data []byte) error {
+	if isNumber(data) {
+		*t = parseTimestamp(string(data)) // the usual form: no string is allocated
+		return nil
+	}
 	text, err := scalarText(data)
 	if err != nil {
 		text = "" // an object, say: no date
@@ -312,7 +320,7 @@ type Tags []string
 
 // UnmarshalJSON accepts an array of strings, one string, "" or null.
 func (t *Tags) UnmarshalJSON(data []byte) error {
-	return t.UnmarshalJSONFrom(jsontext.NewDecoder(bytes.NewBuffer(data), lenient))
+	return jsonv2.Unmarshal(data, t, lenient)
 }
 
 // UnmarshalJSONFrom is UnmarshalJSON for json/v2 decoders.
@@ -340,12 +348,18 @@ func (t *Tags) readArray(dec *jsontext.Decoder) error {
 		return err
 	}
 	list := Tags{}
-	for dec.PeekKind() != ']' {
-		var tag string
-		if err := readScalar(dec, &tag, anyText); err != nil {
+	for kind := dec.PeekKind(); kind != ']'; kind = dec.PeekKind() {
+		list = append(list, "")
+		tag := &list[len(list)-1]
+		var err error
+		if kind == '"' {
+			err = jsonv2.UnmarshalDecode(dec, tag) // it knows the names it has seen before
+		} else {
+			err = readScalar(dec, tag, anyText)
+		}
+		if err != nil {
 			return err
 		}
-		list = append(list, tag)
 	}
 	*t = list
 	_, err := dec.ReadToken()
@@ -505,6 +519,11 @@ func unmarshalScalar[T ~string](data []byte, into *T, kind scalarKind) error {
 	return nil
 }
 
+// isNumber reports whether JSON text begins as a number does.
+func isNumber(data []byte) bool {
+	return len(data) > 0 && (data[0] == '-' || data[0] >= '0' && data[0] <= '9')
+}
+
 func scalarText(data []byte) (string, error) {
 	switch {
 	case len(data) == 0:
@@ -513,7 +532,7 @@ func scalarText(data []byte) (string, error) {
 		return "", nil
 	case data[0] == '"':
 		return unquote(data)
-	case data[0] == '-' || data[0] >= '0' && data[0] <= '9':
+	case isNumber(data):
 		if !isDecimal(string(data)) {
 			return "", errNotDecimal
 		}

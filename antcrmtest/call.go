@@ -178,14 +178,13 @@ func batch(elements [][]byte, path string) ([]object, *failure) {
 }
 
 // required is a query parameter that must be there.
-func (c *call) required(name string) (string, *failure) {
-	value, ok := c.query[name]
-	if !ok {
+func (c *call) required(name string) *failure {
+	if _, ok := c.query[name]; !ok {
 		f := missingField("query parameter " + name)
 		f.field = name
-		return "", f
+		return f
 	}
-	return value, nil
+	return nil
 }
 
 // whole is a query parameter that must be a whole number above 0 (or 0 where least is 0).

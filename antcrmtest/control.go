@@ -102,6 +102,7 @@ type requestText struct {
 	BodySize int64       `json:"bodySize"`
 	Status   int         `json:"status"`
 	Fault    Effect      `json:"fault,omitempty"`
+	Refusal  string      `json:"refusal,omitempty"`
 	Wrote    bool        `json:"wrote"`
 	TookMS   float64     `json:"tookMs"`
 }
@@ -112,7 +113,7 @@ func printRequest(r Request) requestText {
 			r.Header[name] = []string{"…"}
 		}
 	}
-	return requestText{r.Time, r.Method, r.Path, r.Query, r.Header, strings.ToValidUTF8(string(r.Body), "�"), r.BodySize, r.Status, r.Fault, r.Wrote,
+	return requestText{r.Time, r.Method, r.Path, r.Query, r.Header, strings.ToValidUTF8(string(r.Body), "�"), r.BodySize, r.Status, r.Fault, r.Refusal, r.Wrote,
 		float64(r.Took.Microseconds()) / 1000}
 }
 
@@ -250,12 +251,14 @@ type pageData struct {
 	Now      string
 	Kinds    []pageKind
 	Shown    Kind
-	Records  []string
+	Records  []pageRecord
 	Total    int
 	Count    int
 	Requests []pageRequest
 	Faults   []pageFault
 }
+
+type pageRecord struct{ Head, Text string }
 
 type pageKind struct {
 	Kind    Kind
@@ -265,9 +268,9 @@ type pageKind struct {
 }
 
 type pageRequest struct {
-	Time, Method, Path, Query, Body, Took, Fault, Class string
-	Status                                              int
-	Wrote                                               bool
+	Time, Method, Path, Query, Body, Took, Fault, Refusal, Class string
+	Status                                                       int
+	Wrote                                                        bool
 }
 
 type pageFault struct {
@@ -308,7 +311,7 @@ func (c *control) data(shown Kind) pageData {
 		var raws [][]byte
 		raws, d.Total = c.srv.store.page(d.Shown, selection{deleted: true, limit: pageRecords, total: true})
 		for _, raw := range raws {
-			d.Records = append(d.Records, indented(raw))
+			d.Records = append(d.Records, pageRecord{oneLine(raw), indented(raw)})
 		}
 	}
 	requests := c.srv.log.last(pageRequests)
@@ -330,7 +333,7 @@ func showRequest(r Request) pageRequest {
 		class = "warn"
 	}
 	return pageRequest{Time: r.Time.Format("15:04:05.000"), Method: r.Method, Path: r.Path, Query: r.Query.Encode(), Body: indented(r.Body),
-		Took: r.Took.Round(10 * time.Microsecond).String(), Fault: string(r.Fault), Class: class, Status: r.Status, Wrote: r.Wrote}
+		Took: r.Took.Round(10 * time.Microsecond).String(), Fault: string(r.Fault), Refusal: r.Refusal, Class: class, Status: r.Status, Wrote: r.Wrote}
 }
 
 func showFault(i *Injected) pageFault {
@@ -349,6 +352,11 @@ func showFault(i *Injected) pageFault {
 	}
 	met := i.Met()
 	return pageFault{Where: where, Does: does, Text: indented(text), Met: met, Spent: f.Times > 0 && met >= f.Times || f.Nth > 0 && met > 0}
+}
+
+// oneLine is the beginning of a record's text; the page cuts it to the width it has.
+func oneLine(raw []byte) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(string(raw[:min(len(raw), 300)]), "")), " ")
 }
 
 // indented makes JSON text easy to read, and cuts it to what a page can show. Other text stays.

@@ -148,7 +148,7 @@ func (c *call) report(kind Kind, s selection, total bool) (answer, *failure) {
 }
 
 func (c *call) campaignReport(kind Kind, s selection) (answer, *failure) {
-	if _, f := c.required("campaignId"); f != nil {
+	if f := c.required("campaignId"); f != nil {
 		return answer{}, f
 	}
 	c.equal(&s, "campaignId")
@@ -202,7 +202,7 @@ func listZNS(c *call) (answer, *failure) {
 func listMessages(c *call) (answer, *failure) {
 	var s selection
 	for _, name := range []string{"created_from", "created_to"} {
-		if _, f := c.required(name); f != nil {
+		if f := c.required(name); f != nil {
 			return answer{}, f
 		}
 	}

@@ -83,7 +83,7 @@ func TestEffects(t *testing.T) {
 			assert.Equal(t, tc.status, requests[0].Status)
 			assert.Equal(t, tc.kept == 1, requests[0].Wrote)
 			if tc.fault.Do != antcrmtest.CloseBefore {
-				assert.Equal(t, aContact, string(requests[0].Body))
+				assert.JSONEq(t, aContact, string(requests[0].Body))
 			}
 			if tc.fault.Latency == 0 || tc.fault.Do != "" {
 				assert.NotEmpty(t, requests[0].Fault)

@@ -260,7 +260,7 @@ func (st *store) join(res *resource, segment string, sent object) {
 		sent.remove(res.fixed...)
 		stored = res.merge(st, r, sent)
 	} else {
-		stored, _ = splitObject(st.insert(Contacts, res.complete(sent)).raw)
+		_, stored = st.insert(Contacts, res.complete(sent))
 	}
 	member := segment + " " + stored.text("_id")
 	if st.kinds[Segments].lookup("member", member) == nil {

@@ -151,12 +151,18 @@ func tooDeep(v []byte) bool {
 
 // skipString returns the index behind the string that begins at i.
 func skipString(v []byte, i int) int {
-	for i++; i < len(v); i++ {
-		switch v[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for at := i + 1; at < len(v); {
+		quote := bytes.IndexByte(v[at:], '"')
+		if quote < 0 {
+			break
+		}
+		quote += at
+		escapes := 0
+		for v[quote-1-escapes] == '\\' {
+			escapes++
+		}
+		if at = quote + 1; escapes%2 == 0 {
+			return at
 		}
 	}
 	return len(v)
@@ -210,7 +216,7 @@ func splitObject(v []byte) (object, bool) {
 	if i >= len(v) || v[i] != '{' {
 		return nil, false
 	}
-	o := make(object, 0, 24)
+	o := make(object, 0, min(24, len(v)/16+1))
 	for i = skipSpace(v, i+1); i < len(v) && v[i] != '}'; {
 		end := skipValue(v, i)
 		name := unquote(v[i:end])

@@ -20,6 +20,7 @@ type Request struct {
 	BodySize int64         // how much of the body was read; 0 when a fault cut the request off before
 	Status   int           // what was answered; 0 while it runs, or when the connection was cut instead
 	Fault    Effect        // the effect of the fault that it met, "" for none
+	Refusal  string        // why the fake refused it: field and rule; "" when it did not
 	Wrote    bool          // it changed the store, whether or not the answer arrived
 	Took     time.Duration // from its arrival to the answer's first byte
 }
@@ -82,10 +83,10 @@ func (l *requestLog) gotBody(entry *Request, body []byte) {
 }
 
 // finish notes what became of a request. It is called before the answer leaves, so that a client which has its answer finds it here.
-func (l *requestLog) finish(entry *Request, status int, fault Effect, wrote bool) {
+func (l *requestLog) finish(entry *Request, status int, fault Effect, refusal string, wrote bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	entry.Status, entry.Fault, entry.Wrote = status, fault, wrote
+	entry.Status, entry.Fault, entry.Refusal, entry.Wrote = status, fault, refusal, wrote
 	entry.Took = time.Since(entry.Time)
 }
 

@@ -174,9 +174,8 @@ func (res *resource) write(c *call, o object) field {
 	if res.price != nil {
 		res.price(st, &o)
 	}
-	r := st.insert(res.kind, o)
-	stored, _ := splitObject(r.raw)
-	return res.id(stored)
+	_, o = st.insert(res.kind, o)
+	return res.id(o)
 }
 
 // merge writes the fields that were sent over a record and leaves all others alone.

@@ -99,7 +99,7 @@ func (s *Server) plant(kind Kind, objects []object) {
 			o.set("contactType", []byte(contactType))
 		}
 		deleted := kind == Tickets && string(o.get("isTicketDeleted")) == "true"
-		r := s.store.insert(kind, o)
+		r, _ := s.store.insert(kind, o)
 		if deleted {
 			s.store.hide(kind, r)
 		}

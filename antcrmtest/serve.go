@@ -23,14 +23,15 @@ type reply struct {
 
 // exchange is one request and what is known of it.
 type exchange struct {
-	srv    *Server
-	w      http.ResponseWriter
-	r      *http.Request
-	entry  *Request
-	read   bool
-	body   []byte
-	tooBig bool
-	wrote  bool
+	srv     *Server
+	w       http.ResponseWriter
+	r       *http.Request
+	entry   *Request
+	read    bool
+	body    []byte
+	tooBig  bool
+	wrote   bool
+	refusal string
 }
 
 // ServeHTTP answers one request. It is there for programs that bring a listener of their own, and for tests of the fake; an effect that cuts
@@ -140,6 +141,7 @@ func (x *exchange) handle(fault *Fault) reply {
 			f.docs = end.docs
 		}
 	}
+	x.refusal = f.message
 	x.complain(f)
 	header := map[string]string{"Content-Type": "application/json; charset=utf-8"}
 	if f.status == http.StatusMethodNotAllowed {
@@ -347,7 +349,7 @@ func (x *exchange) finish(status int, f *Fault) {
 	if f != nil {
 		effect = f.Do
 	}
-	x.srv.log.finish(x.entry, status, effect, x.wrote)
+	x.srv.log.finish(x.entry, status, effect, x.refusal, x.wrote)
 	if l := x.srv.cfg.logger; l != nil {
 		l.LogAttrs(x.r.Context(), slog.LevelInfo, "request",
 			slog.String("method", printable(x.r.Method)), slog.String("path", printable(x.r.URL.Path)), slog.Int("status", status),

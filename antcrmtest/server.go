@@ -46,21 +46,24 @@ type Server struct {
 // (4xx) are written to the test's log, with field and rule.
 func NewServer(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
-	s, err := start(tb, opts)
+	s, err := start(opts)
 	if err != nil {
 		tb.Fatalf("antcrmtest: %v", err)
 	}
+	s.mu.Lock() // which every request takes as well
+	s.tb = tb
+	s.mu.Unlock()
 	tb.Cleanup(s.Close)
 	return s
 }
 
 // Start starts a server for a program, which must close it. Errors: a bad option, a seed that cannot be read, an address that is taken.
 func Start(opts ...Option) (*Server, error) {
-	return start(nil, opts)
+	return start(opts)
 }
 
-func start(tb testing.TB, opts []Option) (*Server, error) {
-	s := &Server{cfg: defaults(), tb: tb, stopping: make(chan struct{})}
+func start(opts []Option) (*Server, error) {
+	s := &Server{cfg: defaults(), stopping: make(chan struct{})}
 	if err := s.cfg.apply(opts); err != nil {
 		return nil, fmt.Errorf("starting the fake server: %w", err)
 	}

@@ -172,7 +172,7 @@ func (c *collection) count(index, value string) int {
 }
 
 // insert gives o its ids and times and keeps it. Ids that are there already (a seeded record) are kept, and counting goes on above them.
-func (st *store) insert(kind Kind, o object) *record {
+func (st *store) insert(kind Kind, o object) (*record, object) {
 	c := st.kinds[kind]
 	c.seq++
 	o.setDefault("_id", fmt.Sprintf(`"64d9f28b%04x%012x"`, c.spec.code, c.seq))
@@ -190,7 +190,7 @@ func (st *store) insert(kind Kind, o object) *record {
 	for _, k := range r.keys {
 		c.post(k, r)
 	}
-	return r
+	return r, o
 }
 
 // assign counts up the id of o, or notes the one that it brings along.
@@ -406,13 +406,11 @@ func timeOf(v []byte) int64 {
 	return noTime
 }
 
-// addTo adds a number to a numeric field and returns the new amount; a field that holds no number counts as 0.
-func addTo(o *object, name string, delta *big.Rat) *big.Rat {
+// addTo adds a number to a numeric field; a field that holds no number counts as 0.
+func addTo(o *object, name string, delta *big.Rat) {
 	sum := decimal(o.text(name))
 	if sum == nil {
 		sum = new(big.Rat)
 	}
-	sum = new(big.Rat).Add(sum, delta)
-	o.set(name, []byte(decimalText(sum)))
-	return sum
+	o.set(name, []byte(decimalText(new(big.Rat).Add(sum, delta))))
 }

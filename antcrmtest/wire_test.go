@@ -268,6 +268,7 @@ func TestRefusalsNameTheFieldAndWriteNothing(t *testing.T) {
 			require.Len(t, requests, 1)
 			assert.False(t, requests[0].Wrote)
 			assert.Equal(t, tc.status, requests[0].Status)
+			assert.NotEmpty(t, requests[0].Refusal)
 		})
 	}
 }
