@@ -68,11 +68,12 @@ type run struct {
 	unknown  bool // an attempt may have been carried out
 	last     *answer
 	buf      *bytes.Buffer // holds last's body
+	took     time.Duration // the last attempt
 }
 
 func (r *run) do(ctx context.Context, decode func(*answer) error) error {
 	if err := r.acquire(ctx); err != nil {
-		return r.transportError(ctx, err)
+		return r.settled(r.stopped(ctx, err, nil))
 	}
 	defer r.release()
 
@@ -80,28 +81,37 @@ func (r *run) do(ctx context.Context, decode func(*answer) error) error {
 	if err == nil && good.readErr != nil {
 		err = good.decodeError(good.readErr)
 	}
-	if err == nil {
+	if err == nil && !good.done {
 		err = decode(good)
 	}
-	if err == nil {
-		r.budget.succeeded()
-		return nil
+	if err != nil {
+		return r.settled(err)
 	}
-	if failure, ok := errors.AsType[callError](err); ok {
+	r.budget.succeeded()
+	return nil
+}
+
+// settled tells the error of a call how the whole call went.
+func (r *run) settled(err error) error {
+	failure, ok := errors.AsType[callError](err)
+	if !ok {
+		return err
+	}
+	if undecodable, ok := failure.(*DecodeError); ok {
+		undecodable.Path = r.redact(undecodable.Path)
 		// A write whose 2xx makes no sense may well have been carried out.
-		if _, undecodable := failure.(*DecodeError); undecodable && !isRead(r.req.method) {
-			r.unknown = true
-		}
-		failure.settle(r.req.op, r.attempts, r.unknown)
+		r.unknown = r.unknown || !isRead(r.req.method)
 	}
+	failure.settle(r.req.op, r.attempts, r.unknown)
 	return err
 }
 
 // send makes attempts until one is good or must not be repeated.
 func (r *run) send(ctx context.Context) (*answer, error) {
+	var before error // what the attempt before came to
 	for {
 		if err := r.admit(ctx); err != nil {
-			return nil, err
+			return nil, r.stopped(ctx, err, before)
 		}
 		r.attempts++
 		ended, cause := r.attempt(ctx)
@@ -118,15 +128,42 @@ func (r *run) send(ctx context.Context) (*answer, error) {
 		if asksForPause(ended) {
 			r.pause.extend(ended.retryAfter)
 		}
+		if verdict.repeat && ctx.Err() != nil {
+			return nil, r.stopped(ctx, contextError(ctx), cause)
+		}
 		wait, again := r.nextWait(ctx, ended, verdict)
 		if !again {
 			return nil, cause
 		}
-		r.logRepeat(ctx, ended, wait)
+		r.logRepeat(ctx, ended, wait, cause)
 		if err := sleep(ctx, wait); err != nil {
-			return nil, r.transportError(ctx, join(err, cause))
+			return nil, r.stopped(ctx, err, cause)
 		}
+		before = cause
 	}
+}
+
+// stopped is the error of a call that ends between attempts: the reason,
+// together with what the attempt before came to, if there was one.
+func (r *run) stopped(ctx context.Context, why, before error) error {
+	if before == nil {
+		if held, ok := errors.AsType[*APIError](why); ok {
+			return held
+		}
+		return r.transportError(ctx, why)
+	}
+	if refused, ok := errors.AsType[*APIError](before); ok {
+		failure := r.transportError(ctx, join(refused, why))
+		refused.Attempts = r.attempts // only now: failure's text has it at its end
+		return failure
+	}
+	if lost, ok := errors.AsType[*TransportError](before); ok {
+		before = lost.Err
+	}
+	if ctx.Err() != nil && showsEnd(ctx, before) {
+		why = nil
+	}
+	return r.transportError(ctx, join(before, why))
 }
 
 func asksForPause(a attempt) bool {
@@ -153,7 +190,7 @@ func (r *run) accepts(a *answer) bool {
 
 // nextWait says whether to try again, and after which wait.
 func (r *run) nextWait(ctx context.Context, ended attempt, v verdict) (time.Duration, bool) {
-	if !v.repeat || ctx.Err() != nil {
+	if !v.repeat {
 		return 0, false
 	}
 	wait := ended.retryAfter
@@ -174,6 +211,11 @@ func (r *run) acquire(ctx context.Context) error {
 	if r.slots == nil {
 		return nil
 	}
+	// Those who wait out a pause keep their slots: do not queue behind them
+	// for what will be refused.
+	if err := r.holdBack(ctx); err != nil {
+		return err
+	}
 	select {
 	case r.slots <- struct{}{}:
 		return nil
@@ -188,31 +230,33 @@ func (r *run) release() {
 	}
 }
 
-// admit waits for the limiters and for the end of a pause that the server has
-// asked for.
+// admit waits for the end of a pause that the server has asked for and for the
+// limiters. A turn that a limiter gave during a pause is lost: turns saved up
+// and used at once at its end would pass the limit.
 func (r *run) admit(ctx context.Context) error {
-	if err := r.holdBack(ctx); err != nil {
-		return err
-	}
-	for _, limiter := range r.core.cfg.limiters {
-		if err := limiter.Wait(ctx); err != nil {
-			return r.transportError(ctx, limiterError(ctx, err))
-		}
-	}
 	for {
-		left := r.pause.left()
-		if left == 0 {
-			break
+		if err := r.waitOutPause(ctx); err != nil {
+			return err
 		}
+		for _, limiter := range r.core.cfg.limiters {
+			if err := limiter.Wait(ctx); err != nil {
+				return limiterError(ctx, err)
+			}
+		}
+		if r.pause.left() == 0 {
+			return contextError(ctx)
+		}
+	}
+}
+
+func (r *run) waitOutPause(ctx context.Context) error {
+	for left := r.pause.left(); left > 0; left = r.pause.left() {
 		if err := r.holdBack(ctx); err != nil {
 			return err
 		}
 		if err := sleep(ctx, left); err != nil {
-			return r.transportError(ctx, err)
+			return err
 		}
-	}
-	if err := contextError(ctx); err != nil {
-		return r.transportError(ctx, err)
 	}
 	return nil
 }
@@ -226,7 +270,7 @@ func (r *run) holdBack(ctx context.Context) error {
 	}
 	return &APIError{
 		StatusCode: http.StatusTooManyRequests, Method: r.req.method, Path: r.req.path, RetryAfter: left,
-		Message: "held back: the server has asked this client to wait longer than the call may", Attempts: r.attempts,
+		Message: "held back: the server has asked this client to wait longer than the call may",
 	}
 }
 
@@ -234,14 +278,11 @@ func (r *run) holdBack(ctx context.Context) error {
 // rate.Limiter refuses in advance, in words only, when the wait would pass
 // the deadline.
 func limiterError(ctx context.Context, err error) error {
-	ended := contextError(ctx)
-	if _, hasDeadline := ctx.Deadline(); ended == nil && hasDeadline && strings.Contains(err.Error(), "exceed context deadline") {
-		ended = context.DeadlineExceeded
+	_, hasDeadline := ctx.Deadline()
+	if ctx.Err() == nil && hasDeadline && !errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "exceed context deadline") {
+		return join(context.DeadlineExceeded, err)
 	}
-	if ended != nil && errors.Is(err, ended) {
-		return err
-	}
-	return join(ended, err)
+	return withEnd(ctx, err)
 }
 
 // attempt sends the request once. Either last holds the complete answer, or
@@ -270,7 +311,8 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 		ended.status = r.last.status
 		ended.retryAfter, ended.asked = parseRetryAfter(r.last.header.Get("Retry-After"), time.Now())
 	}
-	r.logAttempt(ctx, ended, time.Since(began), err)
+	r.took = time.Since(began)
+	r.logAttempt(ctx, ended, err)
 	return ended, err
 }
 
@@ -309,19 +351,16 @@ func (r *run) read(res *http.Response) (*answer, error) {
 	}
 	r.buf.Reset()
 	a := &answer{run: r, status: res.StatusCode, header: res.Header}
+	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 || a.status >= 300 {
-		// An error page is kept up to a size, together with as much more as
-		// the key may need to be recognized at its end.
-		limit := min(maxErrorBody+int64(len(r.key())), r.core.cfg.maxResponse)
-		if errors.Is(readBody(r.buf, res, limit), ErrResponseTooLarge) {
+		err := readBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
+		if err != nil {
 			drain(res)
 		}
-		_ = res.Body.Close()
-		a.body = r.buf.Bytes()
+		a.body = r.redactCut(r.buf.String(), err != nil)
 		return a, nil
 	}
 	err := readBody(r.buf, res, r.core.cfg.maxResponse)
-	_ = res.Body.Close()
 	if errors.Is(err, ErrResponseTooLarge) || errors.Is(err, errNotGzip) {
 		a.readErr, err = err, nil
 	}
@@ -334,73 +373,86 @@ func (r *run) response() Response {
 	if r.last == nil {
 		return Response{Attempts: r.attempts}
 	}
-	body := r.buf.Bytes()
-	if r.last.status < 200 || r.last.status >= 300 {
-		body = body[:min(len(body), maxErrorBody)]
-	}
-	return Response{StatusCode: r.last.status, Header: r.last.header, Body: bytes.Clone(body), Attempts: r.attempts}
+	return Response{StatusCode: r.last.status, Header: r.last.header, Body: bytes.Clone(r.buf.Bytes()), Attempts: r.attempts}
 }
 
 // transportError wraps the cause of a call without an answer. Its text is
 // cleaned of the query and the key; its chain shows the context's end.
 func (r *run) transportError(ctx context.Context, err error) *TransportError {
 	err = withoutURL(err)
-	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
-		err = join(ended, err)
-	}
+	err = withEnd(ctx, err)
 	text := err.Error()
 	if len(r.req.query) > 0 {
 		text = strings.ReplaceAll(text, r.req.query.Encode(), "…")
 	}
-	failure := &TransportError{Method: r.req.method, Path: r.req.path, Err: err, text: oneLine(r.redact(text), 4*maxErrorMessage)}
-	failure.settle(r.req.op, r.attempts, r.unknown)
-	return failure
+	text = withoutQueries(text)
+	// The attempt before is named by the same method and path.
+	text = strings.ReplaceAll(text, callText("", r.req.method, r.req.path)+": ", "")
+	return &TransportError{Method: r.req.method, Path: r.req.path, Err: err, text: oneLine(r.redact(text), 4*maxErrorMessage)}
 }
 
-// redact takes the key out of a text that came from outside, also where it
-// was escaped for a URL or a JSON string.
+// redact takes the key out of a text that came from outside.
 func (c *core) redact(text string) string {
-	const cut = "[redacted]"
-	key := c.key()
-	text = strings.ReplaceAll(text, key, cut)
-	if escaped := url.QueryEscape(key); escaped != key {
-		text = strings.ReplaceAll(text, escaped, cut)
-	}
-	if quoted, err := json.Marshal(key); err == nil && string(quoted[1:len(quoted)-1]) != key {
-		text = strings.ReplaceAll(text, string(quoted[1:len(quoted)-1]), cut)
+	for _, form := range c.keyForms() {
+		text = strings.ReplaceAll(text, form, "[redacted]")
 	}
 	return text
 }
 
-func (r *run) logAttempt(ctx context.Context, ended attempt, took time.Duration, err error) {
-	log := r.core.cfg.logger
-	if !log.Enabled(ctx, slog.LevelDebug) {
-		return
+// redactCut is redact for the beginning of an error page; if the page was cut
+// there, the beginning of the key may stand at the end.
+func (c *core) redactCut(text string, cut bool) []byte {
+	text = c.redact(text)
+	if cut {
+		longest := 0
+		for _, form := range c.keyForms() {
+			for n := range len(form) {
+				if n > longest && strings.HasSuffix(text, form[:n]) {
+					longest = n
+				}
+			}
+		}
+		text = text[:len(text)-longest]
 	}
-	attrs := r.logAttrs(ended)
-	attrs = append(attrs, slog.Duration("duration", took))
-	if r.last != nil {
-		attrs = append(attrs, slog.Int("size", len(r.last.body)), slog.String("request_id", r.last.requestID()))
-	}
-	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	log.LogAttrs(ctx, slog.LevelDebug, "antcrm: request", attrs...)
+	return []byte(cutBytes(text, maxErrorBody))
 }
 
-func (r *run) logRepeat(ctx context.Context, ended attempt, wait time.Duration) {
-	log := r.core.cfg.logger
-	if !log.Enabled(ctx, slog.LevelWarn) {
-		return
+// keyForms is the key as it is, and escaped for a URL or a JSON string.
+func (c *core) keyForms() []string {
+	key := c.key()
+	forms := []string{key}
+	if escaped := url.QueryEscape(key); escaped != key {
+		forms = append(forms, escaped)
 	}
-	log.LogAttrs(ctx, slog.LevelWarn, "antcrm: repeating request", append(r.logAttrs(ended), slog.Duration("wait", wait))...)
+	if quoted, err := json.Marshal(key); err == nil && string(quoted[1:len(quoted)-1]) != key {
+		forms = append(forms, string(quoted[1:len(quoted)-1]))
+	}
+	return forms
 }
 
-func (r *run) logAttrs(ended attempt) []slog.Attr {
-	return []slog.Attr{
+func (r *run) logAttempt(ctx context.Context, ended attempt, err error) {
+	if log := r.core.cfg.logger; log.Enabled(ctx, slog.LevelDebug) {
+		log.LogAttrs(ctx, slog.LevelDebug, "antcrm: request", r.logAttrs(ended, err)...)
+	}
+}
+
+func (r *run) logRepeat(ctx context.Context, ended attempt, wait time.Duration, err error) {
+	if log := r.core.cfg.logger; log.Enabled(ctx, slog.LevelWarn) {
+		log.LogAttrs(ctx, slog.LevelWarn, "antcrm: repeating request", append(r.logAttrs(ended, err), slog.Duration("wait", wait))...)
+	}
+}
+
+// logAttrs describes an attempt. The error's text is logged only when no
+// answer came: a server's message may quote a customer's data.
+func (r *run) logAttrs(ended attempt, err error) []slog.Attr {
+	attrs := []slog.Attr{
 		slog.String("method", r.req.method), slog.String("path", r.req.path),
-		slog.Int("status", ended.status), slog.Int("attempt", ended.number),
+		slog.Int("status", ended.status), slog.Int("attempt", ended.number), slog.Duration("duration", r.took),
 	}
+	if r.last != nil {
+		return append(attrs, slog.Int("size", r.buf.Len()), slog.String("request_id", r.last.requestID()))
+	}
+	return append(attrs, slog.String("error", err.Error()))
 }
 
 // encodeBody encodes a request body once, for all its attempts. Parameters

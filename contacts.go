@@ -328,6 +328,20 @@ func (s *ContactsService) CreateBatch(ctx context.Context, contacts []ContactCre
 	return s.bulk().run(ctx, contacts, opts)
 }
 
+// Import creates contacts from a source of any length, up to 100 a request (POST
+// /contacts/package), in constant memory: the source is read in the caller's
+// goroutine, no faster than the requests go. There is one result for each
+// record, as chunks finish, in no order; an invalid record is OutcomeNotSent
+// and the import goes on. The sequence's own error, with the zero result, ends
+// it: the source's, the journal's or the context's. What was read before it is
+// accounted for. Breaking out cancels what is under way.
+//
+// WithJournal lets an import be run again after a crash without doubling a
+// record. The sequence can be ranged over once.
+func (s *ContactsService) Import(ctx context.Context, source iter.Seq2[ContactCreateParams, error], opts ...BatchOption) iter.Seq2[ImportResult[ContactRef], error] {
+	return s.bulk().importAll(ctx, source, opts)
+}
+
 func (s *ContactsService) bulk() bulk[ContactCreateParams, ContactRef] {
 	return bulk[ContactCreateParams, ContactRef]{
 		core: s.core, op: "create contacts", method: http.MethodPost, path: "/contacts/package",

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -399,25 +400,26 @@ func (a *answer) decodeWrite(names ...string) (writeAnswer, error) {
 	if err := json.Unmarshal(body, &members, lenient); err != nil {
 		return nil, a.decodeError(err)
 	}
-	result := writeAnswer{}
 	var success jsontext.Value
 	for _, m := range members {
 		if m.name == "success" {
 			success = m.value
 		}
-		for _, name := range names {
-			if m.name != name {
-				continue
-			}
-			if result[name], err = decodeIDs(m.value); err != nil {
-				failure := a.decodeError(err)
-				failure.Path = "/" + name + failure.Path
-				return nil, failure
-			}
-		}
 	}
+	// A refusal may carry anything where the id would be.
 	if isFalsy(success) {
 		return nil, a.apiError()
+	}
+	result := writeAnswer{}
+	for _, m := range members {
+		if !slices.Contains(names, m.name) {
+			continue
+		}
+		if result[m.name], err = decodeIDs(m.value); err != nil {
+			failure := a.decodeError(err)
+			failure.Path = "/" + m.name + failure.Path
+			return nil, failure
+		}
 	}
 	if len(names) == 0 && !isTruthy(success) {
 		failure := a.problem("the answer does not say success")
@@ -455,7 +457,6 @@ type recordPointer[T any] interface {
 type listAnswer[T any, P recordPointer[T]] struct {
 	body   []byte
 	nested string // the name of the array inside data, if data is an object
-	hint   int    // how many records to expect
 	items  []T
 
 	success  jsontext.Value
@@ -489,17 +490,18 @@ func (l *listAnswer[T, P]) readItems(dec *jsontext.Decoder) error {
 		return err
 	}
 	l.isArray = true
-	l.items = make([]T, 0, l.hint)
-	for dec.PeekKind() != ']' {
-		if dec.PeekKind() == 'n' { // no record
+	l.items = []T{}
+	first := dec.InputOffset()
+	for kind := dec.PeekKind(); kind != ']'; kind = dec.PeekKind() {
+		if kind == 'n' { // no record
 			if err := dec.SkipValue(); err != nil {
 				return err
 			}
 			continue
 		}
 		begin := dec.InputOffset()
-		var item T
-		l.items = append(l.items, item)
+		l.makeRoom(begin-first, int64(len(l.body))-begin)
+		l.items = l.items[:len(l.items)+1]
 		last := &l.items[len(l.items)-1]
 		if err := json.UnmarshalDecode(dec, last); err != nil {
 			return err
@@ -508,6 +510,22 @@ func (l *listAnswer[T, P]) readItems(dec *jsontext.Decoder) error {
 	}
 	_, err := dec.ReadToken()
 	return err
+}
+
+// makeRoom makes room for one more record. How many more are to come is
+// guessed from the size of those read, and an eighth added; but at most as
+// many as a usual page has, since the server must not decide how much is
+// allocated.
+func (l *listAnswer[T, P]) makeRoom(read, left int64) {
+	have := len(l.items)
+	if have < cap(l.items) {
+		return
+	}
+	more := 1
+	if have > 0 {
+		more += int(min(left*int64(have)/read*9/8, int64(MaxBatchSize-1-have%MaxBatchSize)))
+	}
+	l.items = slices.Grow(l.items, more)
 }
 
 // recordText copies a record's JSON out of the page, without the comma before
@@ -535,9 +553,15 @@ func (l *listAnswer[T, P]) readData(dec *jsontext.Decoder) error {
 		l.single, l.isArray = false, true
 	case kind == '{' && l.nested != "":
 		return eachMember(dec, func(name string) error {
-			if name == l.nested && dec.PeekKind() == '[' {
+			if name != l.nested {
+				return dec.SkipValue()
+			}
+			switch dec.PeekKind() {
+			case '[':
 				l.single = false
 				return l.readItems(dec)
+			case 'n':
+				l.single, l.isArray = false, true
 			}
 			return dec.SkipValue()
 		})
@@ -592,12 +616,12 @@ func lenientInt(v jsontext.Value) (n int, ok bool) {
 }
 
 // decodeList decodes a list answer of either shape.
-func decodeList[T any, P recordPointer[T]](a *answer, nested string, hint int) (*listAnswer[T, P], error) {
+func decodeList[T any, P recordPointer[T]](a *answer, nested string) (*listAnswer[T, P], error) {
 	body, err := a.json()
 	if err != nil {
 		return nil, err
 	}
-	list := &listAnswer[T, P]{body: body, nested: nested, hint: hint}
+	list := &listAnswer[T, P]{body: body, nested: nested}
 	if err := json.Unmarshal(body, list, lenient); err != nil {
 		if env, envErr := readEnvelope(body); envErr == nil && env.rejected() {
 			return nil, a.apiError()

@@ -337,6 +337,46 @@ func contextError(ctx context.Context) error {
 	return join(err, cause)
 }
 
+// withEnd adds to err what errors.Is does not see in it of the end of ctx.
+func withEnd(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		err = join(cause, err)
+	}
+	if !errors.Is(err, ctx.Err()) {
+		err = join(ctx.Err(), err)
+	}
+	return err
+}
+
+// showsEnd reports whether errors.Is sees the end of ctx, and its cause, in err.
+func showsEnd(ctx context.Context, err error) bool {
+	return errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx))
+}
+
+// withoutQueries cuts the query off every URL in a text.
+func withoutQueries(text string) string {
+	var b strings.Builder
+	for {
+		begin := strings.IndexByte(text, '?')
+		if begin < 0 {
+			return b.String() + text
+		}
+		b.WriteString(text[:begin+1])
+		text = text[begin+1:]
+		end := strings.IndexAny(text, " \t\r\n\"'`<>")
+		if end < 0 {
+			end = len(text)
+		}
+		if end > 0 {
+			b.WriteString("…")
+		}
+		text = text[end:]
+	}
+}
+
 // withoutURL strips the url.Error layers that net/http adds: their text is the
 // full URL with the query, which may hold a customer's phone number.
 func withoutURL(err error) error {

@@ -217,6 +217,12 @@ func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []Opport
 	return update.run(ctx, changes, opts)
 }
 
+// Import creates orders from a source of any length, up to 100 a request (POST
+// /opportunities/package), in constant memory: see ContactsService.Import.
+func (s *OpportunitiesService) Import(ctx context.Context, source iter.Seq2[OpportunityCreateParams, error], opts ...BatchOption) iter.Seq2[ImportResult[ID], error] {
+	return s.bulkCreate().importAll(ctx, source, opts)
+}
+
 func (s *OpportunitiesService) bulkCreate() bulk[OpportunityCreateParams, ID] {
 	return bulk[OpportunityCreateParams, ID]{core: s.core, op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: opportunityRefs}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -166,7 +168,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 // machines share. It is waited on before every attempt.
 func WithRateLimiter(limiter RateLimiter) Option {
 	return func(cfg *config) error {
-		if limiter == nil {
+		if v := reflect.ValueOf(limiter); limiter == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			return invalid("rateLimiter", "is nil")
 		}
 		cfg.limiters = append(cfg.limiters, limiter)
@@ -218,7 +220,7 @@ func WithMaxResponseSize(bytes int64) Option {
 		if bytes < 1 {
 			return invalid("maxResponseSize", "must be at least 1 byte")
 		}
-		cfg.maxResponse = bytes
+		cfg.maxResponse = min(bytes, math.MaxInt64-1) // one more byte is read than allowed
 		return nil
 	}
 }

@@ -72,7 +72,7 @@ func (l lister[T, P]) fetch(ctx context.Context, query url.Values, cfg *callConf
 		own.response = &got.response
 	}
 	got.err = l.call(ctx, req, &own, func(a *answer) error {
-		list, err := decodeList[T, P](a, l.nested, expect(asked, len(a.body)))
+		list, err := decodeList[T, P](a, l.nested)
 		if err != nil {
 			return err
 		}
@@ -83,15 +83,6 @@ func (l lister[T, P]) fetch(ctx context.Context, query url.Values, cfg *callConf
 		return nil
 	})
 	return got
-}
-
-// expect guesses how many records a page has: a record is seldom under 64
-// bytes, and a page seldom more than asked for or 100.
-func expect(limit, size int) int {
-	if limit <= 0 || limit > MaxBatchSize {
-		limit = MaxBatchSize
-	}
-	return min(limit, size/64+1)
 }
 
 // list fetches one page.

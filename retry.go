@@ -2,6 +2,7 @@ package antcrm
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -105,20 +106,23 @@ func backoff(minimum, maximum time.Duration, n int) time.Duration {
 	if ceiling <= 0 {
 		return 0
 	}
-	return rand.N(ceiling + 1)
+	return time.Duration(rand.Uint64N(uint64(ceiling) + 1))
 }
 
 // longestRetryAfter bounds what a nonsensical header can do.
 const longestRetryAfter = 24 * time.Hour
 
-// parseRetryAfter reads seconds or an HTTP date.
+// parseRetryAfter reads seconds, also with a fraction, or an HTTP date.
+// Anything else says nothing.
 func parseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return 0, false
 	}
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		if !(seconds >= 0) {
+	// ParseFloat alone would take Inf, NaN and hexadecimal too.
+	if strings.Trim(value, "0123456789.") == "" {
+		seconds, err := strconv.ParseFloat(value, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return 0, false
 		}
 		if seconds > longestRetryAfter.Seconds() {

@@ -41,7 +41,34 @@ func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if originOf(req.URL) == t.origin {
 		bound.Header.Set(keyHeader, t.key())
 	}
-	return t.next.RoundTrip(&bound)
+	if err := contextError(req.Context()); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, unsentError{err}
+	}
+	res, err := t.next.RoundTrip(&bound)
+	if err == nil && res != nil {
+		dropBadLocation(req, res)
+	}
+	return res, err
+}
+
+// unsentError is what ended a request before any transport had it.
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+
+// dropBadLocation keeps http.Client from making a transport failure of a 3xx
+// whose Location is not a URL, and from quoting it.
+func dropBadLocation(req *http.Request, res *http.Response) {
+	location := res.Header.Get("Location")
+	if location == "" || res.StatusCode < 300 || res.StatusCode >= 400 {
+		return
+	}
+	if _, err := req.URL.Parse(location); err != nil {
+		res.Header.Del("Location")
+	}
 }
 
 // CloseIdleConnections makes http.Client.CloseIdleConnections reach the
@@ -127,18 +154,20 @@ func (silentLogger) Debugf(string, ...any) {}
 type sentTrace struct {
 	traced  atomic.Bool // the transport reports to httptrace at all
 	gotConn atomic.Bool // the request had a connection to be written to
+	wrote   atomic.Bool // its headers were written to one, now or before
 }
 
 func (t *sentTrace) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		// net/http asks for another connection for the same request only when
-		// nothing of it was written to the one before, or when it is a GET.
+		// Another connection is asked for when the one before was found dead
+		// with nothing written to it, but also by a transport of the caller's
+		// that repeats requests itself: what was written once stays written.
 		GetConn: func(string) {
 			t.traced.Store(true)
 			t.gotConn.Store(false)
 		},
 		GotConn:      func(httptrace.GotConnInfo) { t.gotConn.Store(true) },
-		WroteHeaders: func() { t.traced.Store(true); t.gotConn.Store(true) },
+		WroteHeaders: func() { t.wrote.Store(true) },
 	}
 }
 
@@ -146,10 +175,13 @@ func (t *sentTrace) hooks() *httptrace.ClientTrace {
 // server. A transport that reports nothing (a test double, say) is believed
 // only when its error says that it could not connect.
 func (t *sentTrace) maybeSent(err error) bool {
-	if t.gotConn.Load() {
+	if t.gotConn.Load() || t.wrote.Load() {
 		return true
 	}
 	if t.traced.Load() {
+		return false
+	}
+	if _, ok := errors.AsType[unsentError](err); ok {
 		return false
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
@@ -160,14 +192,17 @@ func (t *sentTrace) maybeSent(err error) bool {
 
 var errNotGzip = errors.New("answer is not valid gzip")
 
-// readBody reads at most limit bytes of an answer, decompressed, into buf and
-// closes it. Reading to the end is what lets the connection be used again.
+// readBody reads at most limit bytes of an answer, decompressed, into buf; the
+// caller closes it. Reading to the end is what lets the connection be used
+// again.
 func readBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
-	defer func() { _ = res.Body.Close() }()
 	var body io.Reader = res.Body
 	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") && !res.Uncompressed {
 		// Only behind a transport with compression switched off.
 		unzip, err := gzip.NewReader(res.Body)
+		if errors.Is(err, io.EOF) {
+			return nil // a 204, or the answer to a HEAD
+		}
 		if err != nil {
 			return errNotGzip
 		}
@@ -187,7 +222,6 @@ func readBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
 func drain(res *http.Response) {
 	const most = 256 << 10
 	_, _ = io.CopyN(io.Discard, res.Body, most)
-	_ = res.Body.Close()
 }
 
 // presize is what to allocate before reading: what the server announces plus

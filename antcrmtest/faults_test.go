@@ -38,6 +38,7 @@ func TestEffects(t *testing.T) {
 	}{
 		"an answer":                {fault: antcrmtest.Fault{Status: 418, Body: "no", Header: map[string]string{"X-A": "b"}}, status: 418, body: "no", header: map[string]string{"X-A": "b"}},
 		"an empty answer":          {fault: antcrmtest.Fault{Status: 200}, status: 200},
+		"no content":               {fault: antcrmtest.Fault{Status: 204}, status: 204},
 		"too many":                 {fault: antcrmtest.Fault{Status: 429, RetryAfter: 1500 * time.Millisecond}, status: 429, header: map[string]string{"Retry-After": "2"}},
 		"an answer after all":      {fault: antcrmtest.Fault{Status: 503, Commit: true}, status: 503, kept: 1},
 		"a delay":                  {fault: antcrmtest.Fault{Latency: time.Millisecond}, status: 200, body: `{"success":1,"leadId":1000001}`, kept: 1},

@@ -58,7 +58,7 @@ func redeem(c *call) (answer, *failure) {
 // loyaltyData checks {code, data} and returns data.
 func loyaltyData(o object, rules ...rule) (object, *failure) {
 	body := []rule{{name: "code", required: true, check: code}, {name: "data", required: true, check: objectOf(rules...)}}
-	if p := apply(body, o, true); p != nil {
+	if p := apply(body, &o, true); p != nil {
 		return nil, refuse(p, "")
 	}
 	data, _ := splitObject(o.get("data"))
@@ -244,7 +244,8 @@ func (res *resource) prepareMember(o object) (object, *problem) {
 	if isEmpty(o.get("name")) {
 		return nil, &problem{"name", "is required"}
 	}
-	return o, apply(res.rules, o, false)
+	p := apply(res.rules, &o, false)
+	return o, p
 }
 
 func (st *store) join(res *resource, segment string, sent object) {

@@ -28,7 +28,7 @@ type resource struct {
 // prepare checks one body of a create and brings its values into the shape that records show.
 func (res *resource) prepare(o object) (object, *problem) {
 	o.remove(res.owned...)
-	if p := apply(res.rules, o, true); p != nil {
+	if p := apply(res.rules, &o, true); p != nil {
 		return nil, p
 	}
 	if res.check != nil {
@@ -208,7 +208,7 @@ func (res *resource) prepareUpdate(o object) (change, *problem) {
 			return change{}, &problem{f.name, "cannot be changed by an update"}
 		}
 	}
-	if p := apply(res.rules, o, false); p != nil {
+	if p := apply(res.rules, &o, false); p != nil {
 		return change{}, p
 	}
 	return change{key, o}, nil
@@ -483,7 +483,7 @@ func priceOrder(st *store, o *object) {
 	if o.text("createdAt") == "" {
 		o.remove("createdAt")
 	}
-	if o.get("value") != nil {
+	if !isEmpty(o.get("value")) {
 		return
 	}
 	sum := new(big.Rat)

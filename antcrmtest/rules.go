@@ -18,7 +18,7 @@ type rule struct {
 	name     string
 	required bool // on create: present and not empty
 	check    check
-	empty    string // what null means: the empty value of the field's type
+	empty    string // what null means in an update: the empty value of the field's type; in a create it means absent
 }
 
 func wrong(rule string) *problem { return &problem{rule: rule} }
@@ -38,8 +38,8 @@ func (p *problem) within(prefix string) *problem {
 
 // apply holds a body to the rules: on create the required fields must be there, on update only what was sent is looked at.
 // Fields without a rule are kept as they are, since the service keeps more than its page lists.
-func apply(rules []rule, o object, create bool) *problem {
-	if len(o) > maxFields {
+func apply(rules []rule, o *object, create bool) *problem {
+	if len(*o) > maxFields {
 		return wrong(fmt.Sprintf("has more than %d fields", maxFields))
 	}
 	for _, r := range rules {
@@ -50,7 +50,12 @@ func apply(rules []rule, o object, create bool) *problem {
 		if value == nil {
 			continue
 		}
-		if isNull(value) {
+		switch {
+		case !isNull(value):
+		case create:
+			o.remove(r.name)
+			continue
+		default:
 			o.set(r.name, []byte(r.empty))
 			continue
 		}
@@ -158,7 +163,7 @@ func number(v []byte) ([]byte, *problem) {
 	}
 	text, _ := scalarText(v)
 	if text == "" {
-		text = "0"
+		return v, nil
 	}
 	if !isNumber(v) && !plainNumber(text) {
 		text = decimalText(decimal(text))

@@ -92,6 +92,9 @@ func (x *exchange) wait(d time.Duration) bool {
 	return false
 }
 
+// bodyTimeout is how long a body may take to arrive. It is no ReadTimeout of the server's: that one would end long answers too.
+const bodyTimeout = time.Minute
+
 // readBody takes the body once, up to the limit. What lies beyond is read and thrown away up to a point: a client that is cut off while it
 // sends sees a broken connection and never the 413.
 func (x *exchange) readBody() {
@@ -101,6 +104,12 @@ func (x *exchange) readBody() {
 	x.read = true
 	limit := x.srv.cfg.maxBody
 	size := x.r.ContentLength
+	if size != 0 {
+		conn := http.NewResponseController(x.w)
+		if conn.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil { // a recorder has none
+			defer func() { _ = conn.SetReadDeadline(time.Time{}) }() // as it has just worked
+		}
+	}
 	if size > limit {
 		x.tooBig = true
 	} else {
@@ -292,7 +301,9 @@ func (x *exchange) head(r reply, f *Fault) {
 	if x.tooBig {
 		h.Set("Connection", "close")
 	}
-	h.Set("Content-Length", strconv.Itoa(len(r.body)))
+	if r.status != http.StatusNoContent && r.status != http.StatusNotModified {
+		h.Set("Content-Length", strconv.Itoa(len(r.body)))
+	}
 	x.w.WriteHeader(r.status)
 }
 

@@ -116,7 +116,7 @@ func newCollection(sp spec) *collection {
 	return &collection{spec: sp, index: map[posting]*list{}, next: map[string]int64{}}
 }
 
-// store holds everything, behind one lock that is never held while a body is read, checked or printed.
+// store holds everything, behind one lock that is never held while a body is read or checked, or an answer printed.
 type store struct {
 	mu     sync.Mutex
 	kinds  map[Kind]*collection

@@ -37,11 +37,11 @@ func TestContactsAreKeptAsSentAndPrintedAsTheVendorPrints(t *testing.T) {
 	w := start(t)
 	w.srv.SetTime(moment)
 
-	assert.JSONEq(t, `{"success":1,"leadId":1000001}`, w.ok("POST", "/contacts", `{"name":"Mẫu","customerIdApiRing":"ERP-1","type":"0","gender":"1","tags":"VIP","own":{"n":12345678901234567890}}`))
+	assert.JSONEq(t, `{"success":1,"leadId":1000001}`, w.ok("POST", "/contacts", `{"name":"Mẫu","customerIdApiRing":"ERP-1","type":"0","gender":"1","tags":"VIP","cusFields":[{"name":"f","value":{"any":[1]}}],"own":{"n":12345678901234567890}}`))
 	assert.JSONEq(t, `{"success":1,"customerId":2000001}`, w.ok("POST", "/contacts", `{"name":"B","customerIdApiRing":"ERP-2","contactType":"customer","type":"1"}`))
 
 	assert.JSONEq(t, `[{"name":"Mẫu","customerIdApiRing":"ERP-1","type":0,"gender":1,"tags":["VIP"],"own":{"n":12345678901234567890},
-		"contactType":"lead","leadId":1000001,"_id":"64d9f28b0001000000000001","dateOfBirth":null,"addresses":[],"phones":[],"emails":[],"im":[],"cusFields":[],
+		"contactType":"lead","leadId":1000001,"_id":"64d9f28b0001000000000001","dateOfBirth":null,"addresses":[],"phones":[],"emails":[],"im":[],"cusFields":[{"name":"f","value":{"any":[1]}}],
 		"industry":"","bgInfo":"","stage":"","sourceContact":"","responsibleStaff":"","rankName":"","scoreAvailable":0,"scoreRank":0,
 		"createdAt":1710311060673,"updatedAt":1710311060673}]`, w.ok("GET", "/contacts?leadId=1000001", ""))
 	assert.Contains(t, w.ok("GET", "/contacts?leadId=1000001", ""), "12345678901234567890", "numbers keep every digit")
@@ -112,6 +112,32 @@ func TestAnUpdateWritesOnlyWhatWasSent(t *testing.T) {
 	assert.Empty(t, w.list("/contacts?phone=1"), "a phone that is gone finds nothing")
 	assert.Len(t, w.list("/contacts?email=x@example.com"), 1)
 	w.ok("PUT", "/contacts", `{"leadId":1000001}`)
+}
+
+func TestNullMeansAbsentInACreateAndEmptyInAnUpdate(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.ok("POST", "/contacts", `{"name":"A","customerIdApiRing":"a","gender":null,"phones":null,"contactType":null,"type":""}`)
+	c := w.list("/contacts")[0]
+	assert.Equal(t, json.Number("2"), c["gender"])
+	assert.Equal(t, json.Number("0"), c["type"])
+	assert.Equal(t, "lead", c["contactType"])
+	assert.Equal(t, []any{}, c["phones"])
+	w.ok("PUT", "/contacts", `{"leadId":1000001,"name":"B","tags":["x"],"stage":"s","dateOfBirth":"d"}`)
+	w.ok("PUT", "/contacts", `{"leadId":1000001,"tags":null,"stage":null,"dateOfBirth":null}`)
+	c = w.list("/contacts")[0]
+	assert.Equal(t, []any{}, c["tags"])
+	assert.Empty(t, c["stage"])
+	assert.Nil(t, c["dateOfBirth"])
+	w.ok("POST", "/opportunities/package", `[{"name":"A","receiverName":"B","value":null,"groupPackage":[{"value":5}],"createdAt":null},{"name":"A","receiverName":"B","value":"","groupPackage":[{"value":5}],"createdAt":""},{"name":"A","receiverName":"B","value":"1e2"}]`)
+	assert.Equal(t, []any{json.Number("5"), json.Number("5"), json.Number("100")}, column(w.list("/opportunities"), "value"))
+}
+
+func TestALenientQueryIgnoresWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	w := start(t, antcrmtest.WithLenientQuery())
+	w.ok("GET", "/contacts?unknown=1&unknown=2", "")
+	w.refused(400, "GET", "/contacts?page=x&unknown=1", "", "page")
 }
 
 func TestDeleteTakesItsKeyFromQueryOrBody(t *testing.T) {
