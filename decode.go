@@ -22,6 +22,24 @@ import (
 // the vendor spells them.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
+// unmarshalRecords decodes records. The vendor declares the callers' own keys,
+// house numbers and the like as texts and is free with the two elsewhere: a
+// number is taken for a text as well. That is rare enough for a second pass to
+// pay for it, and not the pages without any.
+func unmarshalRecords(body []byte, v any) error {
+	err := json.Unmarshal(body, v, lenient)
+	semantic, ok := errors.AsType[*json.SemanticError](err)
+	if !ok || semantic.JSONKind != '0' || semantic.GoType != reflect.TypeFor[string]() {
+		return err
+	}
+	return json.Unmarshal(body, v, lenient, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, text *string) error {
+		if dec.PeekKind() != '0' {
+			return errors.ErrUnsupported
+		}
+		return readScalar(dec, text, anyText)
+	})))
+}
+
 // decodeInto decodes into a caller's own type by the rules of encoding/json.
 func decodeInto(data []byte, v any) error {
 	if v == nil {
@@ -30,7 +48,7 @@ func decodeInto(data []byte, v any) error {
 	if err := checkOut(v); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v, jsonv1.DefaultOptionsV1(), lenient); err != nil {
+	if err := json.Unmarshal(data, v, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient); err != nil {
 		failure := describe(err)
 		failure.Size = len(data)
 		return failure
@@ -132,6 +150,11 @@ func describe(err error) *DecodeError {
 		return &DecodeError{Problem: errNotGzip.Error()}
 	}
 	return &DecodeError{Problem: "the body is not what the endpoint answers"}
+}
+
+// wrongKind lets a decoder's error say what came where a scalar should be.
+func wrongKind(val jsontext.Value) error {
+	return &json.SemanticError{JSONKind: val.Kind(), Err: errWrongKind}
 }
 
 func kindName(kind jsontext.Kind) string {
@@ -611,8 +634,10 @@ func lenientInt(v jsontext.Value) (n int, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, err = strconv.Atoi(text)
-	return n, err == nil && n >= 0
+	if n, err = strconv.Atoi(text); err != nil || n < 0 {
+		return 0, false
+	}
+	return n, true
 }
 
 // decodeList decodes a list answer of either shape.
@@ -622,7 +647,7 @@ func decodeList[T any, P recordPointer[T]](a *answer, nested string) (*listAnswe
 		return nil, err
 	}
 	list := &listAnswer[T, P]{body: body, nested: nested}
-	if err := json.Unmarshal(body, list, lenient); err != nil {
+	if err := unmarshalRecords(body, list); err != nil {
 		if env, envErr := readEnvelope(body); envErr == nil && env.rejected() {
 			return nil, a.apiError()
 		}
@@ -654,7 +679,7 @@ func decodeSingle[T any, P recordPointer[T]](a *answer, body []byte, list *listA
 		return a.apiError()
 	}
 	var item T
-	if err := json.Unmarshal(body, &item, lenient); err != nil {
+	if err := unmarshalRecords(body, &item); err != nil {
 		return a.decodeError(err)
 	}
 	P(&item).setRaw(bytes.Clone(bytes.TrimSpace(body)))

@@ -327,14 +327,14 @@ func (im *importRun[P, R]) obstacle(ctx context.Context) error {
 func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
 	index := im.next
 	im.next++
-	if reason := im.obstacle(ctx); reason != nil {
-		im.give([]int64{index}, nil, OutcomeNotSent, reason)
-		return false
-	}
 	c, err := im.past.chunk(index, im.forget(ctx))
 	if err != nil {
 		im.fail(err)
 		im.give([]int64{index}, nil, OutcomeUnknown, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
+		return false
+	}
+	if reason := im.obstacle(ctx); reason != nil {
+		im.takeLast(c, index, record, reason)
 		return false
 	}
 	if c == nil {
@@ -348,6 +348,18 @@ func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
 	}
 	im.hearWaiting()
 	return !im.quit && !im.halted.Load()
+}
+
+// takeLast reports the record that was read when the import had stopped.
+func (im *importRun[P, R]) takeLast(c *importChunk[P], index int64, record P, reason error) {
+	if c == nil {
+		im.give([]int64{index}, nil, OutcomeNotSent, reason)
+		return
+	}
+	c.add(index, record)
+	if len(c.at) == im.limit(c) { // else it is among those that flush reports
+		im.withhold(c, reason)
+	}
 }
 
 func (im *importRun[P, R]) limit(c *importChunk[P]) int {

@@ -497,7 +497,11 @@ func readScalar[T ~string](dec *jsontext.Decoder, into *T, kind scalarKind) erro
 	if err != nil {
 		return err
 	}
-	return unmarshalScalar(val, into, kind)
+	err = unmarshalScalar(val, into, kind)
+	if errors.Is(err, errWrongKind) {
+		return wrongKind(val)
+	}
+	return err
 }
 
 // unmarshalScalar decodes one JSON scalar; null is the empty text.

@@ -20,6 +20,7 @@ func FuzzHandlers(f *testing.F) {
 		f.Add(uint8(i), "dateStart=2024-03-13T06:24:20.673Z&campaignId=x", []byte(`{"code":"c","data":{"phones":["1"],"phone":"1","emails":[],"email":""}}`))
 		f.Add(uint8(i), "createdAtf=2024-03-13&updateAtt=2024-03-14", []byte(`{"segmentId":"s","contacts":[{"name":"A","phone":[{"value":"1"}]}]}`))
 		f.Add(uint8(i), "customerIdApiRing=a", []byte(`{"customerIdApiRing":"a","stage":null,"phones":null}`))
+		f.Add(uint8(i), "phone=%5C", []byte(`[{"name":"a\\","customerIdApiRing":"\"x\\\"","bgInfo":"}]\\\\","\u006ew":"\ud83d\ude00","phones" : [ {"value" : "\\"} ] } ]`))
 		f.Add(uint8(i), "TicketId=4000001&isTicketDeleted=true", []byte(`{"title":"A","SLA":"B","contact":{"name":"x"},"files":[1],"TicketId":4000001}`))
 		f.Add(uint8(i), "", []byte(`{"name":"A","code":7,"productIdApiRing":"p","value":"1e5","canEdit":false,"\u0000":"\ud83d\ude00"}`))
 	}

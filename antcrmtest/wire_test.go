@@ -48,6 +48,22 @@ func TestContactsAreKeptAsSentAndPrintedAsTheVendorPrints(t *testing.T) {
 	assert.Equal(t, 2, w.srv.Count(antcrmtest.Contacts))
 }
 
+func TestStringsWithQuotesAndBackslashesStayWhole(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	const body = `{"name":"a\\","customerIdApiRing":"\"x\\\"","bgInfo":"}]\\\\","\u006ew":"\ud83d\ude00","phones" : [ {"value" : "\\"} , {"value":"\""} ] }`
+	w.ok("POST", "/contacts/package", "[ "+body+" , "+body+" ]")
+	records := w.list("/contacts?phone=%5C")
+	require.Len(t, records, 2)
+	for _, c := range records {
+		assert.Equal(t, `a\`, c["name"])
+		assert.Equal(t, `"x\"`, c["customerIdApiRing"])
+		assert.Equal(t, `}]\\`, c["bgInfo"])
+		assert.Equal(t, "😀", c["nw"])
+	}
+	assert.Equal(t, 2, w.srv.CountByExternalID(antcrmtest.Contacts, `"x\"`))
+}
+
 func TestContactFilters(t *testing.T) {
 	t.Parallel()
 	w := start(t, antcrmtest.WithLocation(time.FixedZone("ICT", 7*3600)))
@@ -734,6 +750,7 @@ func TestDuplicatesByTheOwnKey(t *testing.T) {
 		assert.Equal(t, "B", records[0]["name"])
 		assert.Equal(t, "New", records[0]["stage"])
 		assert.Equal(t, "IT", records[0]["industry"], "what was not sent stays")
+		assert.JSONEq(t, `{"success":1,"customerId":2000001}`, w.ok("POST", "/contacts", `{"name":"A","customerIdApiRing":"a","contactType":"lead","type":"1"}`), "a contact stays what it is")
 	})
 }
 

@@ -1,0 +1,382 @@
+package fleet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// Job is one source to be imported. Feeding the same source again under the
+// same name goes on where it was left, and queues nothing twice; another source
+// under that name is refused as ErrSourceChanged.
+type Job struct {
+	Name      string // letters, digits, "-" and "_", 64 at most
+	ChunkSize int    // records a request: 1 to 100, the default
+	InFlight  int    // chunks on their way to the server at a time: 32 if 0
+	// Progress, if set, is called now and then while feeding, and at the end.
+	Progress func(FeedReport)
+}
+
+// FeedReport is how far feeding has come.
+type FeedReport struct {
+	Records int64 // read from the source
+	Chunks  int64 // safe in the stream
+	Known   int64 // of these, chunks that an earlier run had fed
+}
+
+// maxChunkBytes is what fits a message of a cluster with default settings
+// (1 MiB), with room for headers. It is no option: chunks must be cut alike by
+// every run of a job.
+const maxChunkBytes = 960 << 10
+
+// FeedContacts queues new contacts; leads and customers travel in chunks of
+// their own. It returns when all are in the stream, or with the source's error;
+// what came before the error stays queued, but for chunks that were not full.
+func (f *Fleet) FeedContacts(ctx context.Context, job Job, source iter.Seq2[antcrm.ContactCreateParams, error]) (FeedReport, error) {
+	return feed(ctx, f, job, Contacts, source, contactGroup, func(p *antcrm.ContactCreateParams) string { return p.ExternalID })
+}
+
+// FeedOpportunities queues new orders; otherwise as FeedContacts.
+func (f *Fleet) FeedOpportunities(ctx context.Context, job Job, source iter.Seq2[antcrm.OpportunityCreateParams, error]) (FeedReport, error) {
+	return feed(ctx, f, job, Opportunities, source,
+		func(*antcrm.OpportunityCreateParams) string { return "" }, func(p *antcrm.OpportunityCreateParams) string { return p.ExternalID })
+}
+
+func (j Job) withDefaults() (Job, error) {
+	setDefault(&j.ChunkSize, antcrm.MaxBatchSize)
+	setDefault(&j.InFlight, 32)
+	switch {
+	case !goodName.MatchString(j.Name):
+		return j, invalid("the job's name takes letters, digits, - and _, 64 at most")
+	case j.ChunkSize < 1 || j.ChunkSize > antcrm.MaxBatchSize:
+		return j, invalid("ChunkSize must be between 1 and %d", antcrm.MaxBatchSize)
+	case j.InFlight < 1:
+		return j, invalid("InFlight must be at least 1")
+	}
+	return j, nil
+}
+
+func feed[P any](ctx context.Context, f *Fleet, job Job, kind Kind, source iter.Seq2[P, error], group, key func(*P) string) (FeedReport, error) {
+	job, err := job.withDefaults()
+	if err != nil {
+		return FeedReport{}, err
+	}
+	if source == nil {
+		return FeedReport{}, invalid("the source is nil")
+	}
+	record, err := f.openJob(ctx, job, kind)
+	if err != nil {
+		return FeedReport{}, err
+	}
+	fd := newFeeder(ctx, f, job, record)
+	err = split(fd, kind, source, group, key)
+	return fd.end(err)
+}
+
+// split reads the source to its end.
+func split[P any](fd *feeder, kind Kind, source iter.Seq2[P, error], group, key func(*P) string) error {
+	s := &splitter{job: fd.job, kind: kind, maxBytes: maxChunkBytes}
+	index := int64(0)
+	for params, err := range source {
+		if err != nil {
+			return fmt.Errorf("fleet: feed job %s: record %d: %w", fd.job.Name, index, err)
+		}
+		encoded, err := encodeRecord(index, &params)
+		if err != nil {
+			return err
+		}
+		full, err := s.add(index, group(&params), key(&params), encoded)
+		if err != nil {
+			return err
+		}
+		index++
+		fd.records.Store(index)
+		if full != nil {
+			if err := fd.publish(full); err != nil {
+				return err
+			}
+		}
+	}
+	for c := s.last(); c != nil; c = s.last() {
+		if err := fd.publish(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jobRecord is what the jobs bucket knows of a job. It stays when the job's
+// payload and ledger are gone, so that a job cannot be fed a second time.
+type jobRecord struct {
+	Kind      Kind      `json:"kind"`
+	ChunkSize int       `json:"chunkSize"`
+	Created   time.Time `json:"created"`
+
+	// The first Published chunks are in the stream; Chain is the hash of their
+	// digests, Records how many records the source had when it ended.
+	Published int64  `json:"published"`
+	Chain     string `json:"chain"`
+	Records   int64  `json:"records"`
+	Complete  bool   `json:"complete"` // the source has been read to its end
+
+	Finished *time.Time `json:"finished,omitempty"` // all outcomes are known, the payload is purged
+	Totals   *Totals    `json:"totals,omitempty"`   // when finished
+	Purged   bool       `json:"purged,omitempty"`   // the ledger is purged too
+}
+
+// openJob gets the job's record, or makes it.
+func (f *Fleet) openJob(ctx context.Context, job Job, kind Kind) (*jobRecord, error) {
+	for {
+		record, _, err := f.job(ctx, job.Name)
+		if err == nil && (record.Kind != kind || record.ChunkSize != job.ChunkSize) {
+			return nil, fmt.Errorf("fleet: job %s was fed as %s in chunks of %d: %w", job.Name, record.Kind, record.ChunkSize, ErrSourceChanged)
+		}
+		if !errors.Is(err, ErrNoJob) {
+			return record, err
+		}
+		record = &jobRecord{Kind: kind, ChunkSize: job.ChunkSize, Created: time.Now().UTC()}
+		text, err := json.Marshal(record)
+		if err != nil {
+			return nil, fmt.Errorf("fleet: encode job %s: %w", job.Name, err)
+		}
+		if _, err = f.jobs.Create(ctx, job.Name, text); err == nil {
+			return record, nil
+		}
+		if !conflict(err) {
+			return nil, fmt.Errorf("fleet: create job %s: %w", job.Name, err)
+		}
+	}
+}
+
+// job gets a job's record, or ErrNoJob.
+func (f *Fleet) job(ctx context.Context, name string) (*jobRecord, uint64, error) {
+	kept, err := f.jobs.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, 0, fmt.Errorf("%w: %s", ErrNoJob, name)
+	}
+	var record jobRecord
+	if err == nil {
+		err = json.Unmarshal(kept.Value(), &record)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("fleet: read job %s: %w", name, err)
+	}
+	return &record, kept.Revision(), nil
+}
+
+// changeJob changes a job's record, whoever else does so at the same time.
+// change returns false to leave it as it is.
+func (f *Fleet) changeJob(ctx context.Context, name string, change func(*jobRecord) bool) error {
+	for {
+		record, revision, err := f.job(ctx, name)
+		if err != nil || !change(record) {
+			return err
+		}
+		text, err := json.Marshal(record)
+		if err != nil {
+			return fmt.Errorf("fleet: encode job %s: %w", name, err)
+		}
+		if _, err = f.jobs.Update(ctx, name, text, revision); err == nil {
+			return nil
+		}
+		if !conflict(err) {
+			return fmt.Errorf("fleet: write job %s: %w", name, err)
+		}
+	}
+}
+
+// feeder publishes chunks: some at a time, and notes in order that they are
+// safe.
+type feeder struct {
+	f       *Fleet
+	job     Job
+	known   int64 // chunks that an earlier run has published
+	chain   string
+	kept    string // chain of the known chunks
+	ended   bool   // an earlier run has read the source to its end
+	next    int64
+	records atomic.Int64
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	pending  chan *publication // in order; its room bounds what is in flight
+	finished chan struct{}
+	safe     int64 // chunks published without a gap
+	safeEnd  string
+}
+
+type publication struct {
+	chain string
+	err   error // once done
+	done  chan struct{}
+}
+
+func newFeeder(ctx context.Context, f *Fleet, job Job, record *jobRecord) *feeder {
+	fd := &feeder{
+		f: f, job: job, known: record.Published, kept: record.Chain, ended: record.Complete,
+		pending: make(chan *publication, job.InFlight-1), finished: make(chan struct{}),
+		safe: record.Published, safeEnd: record.Chain,
+	}
+	fd.ctx, fd.cancel = context.WithCancelCause(ctx)
+	go fd.commit()
+	return fd
+}
+
+// publish takes the next chunk of the source: one that is known is compared, a
+// new one sent.
+func (fd *feeder) publish(c *chunk) error {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("fleet: encode chunk %d: %w", c.Position, err)
+	}
+	hash := digest(payload)
+	link := sha256.Sum256([]byte(fd.chain + hash))
+	fd.chain = hex.EncodeToString(link[:16])
+	fd.next++
+	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
+		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
+	}
+	if fd.next <= fd.known {
+		return fd.ctx.Err()
+	}
+	p := &publication{chain: fd.chain, done: make(chan struct{})}
+	select {
+	case fd.pending <- p:
+	case <-fd.ctx.Done():
+		return context.Cause(fd.ctx)
+	}
+	go func() {
+		defer close(p.done)
+		p.err = fd.f.queue(fd.ctx, c, payload, hash)
+	}()
+	return nil
+}
+
+const headerDigest = "Fleet-Digest"
+
+// queue publishes a chunk to the subject that is its own, which must be empty:
+// however often it is tried, and by however many feeders, it is there once.
+func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string) error {
+	subject := f.subject("chunks") + "." + c.name()
+	msg := nats.NewMsg(subject)
+	msg.Data = payload
+	msg.Header.Set(headerDigest, hash)
+	inject(ctx, msg.Header)
+	for attempt := 0; ; attempt++ {
+		_, err := f.js.PublishMsg(ctx, msg, jetstream.WithMsgID(c.name()+"/"+hash), jetstream.WithExpectLastSequencePerSubject(0))
+		if err == nil {
+			return nil
+		}
+		if conflict(err) {
+			if err = f.compareQueued(ctx, subject, hash); err == nil || errors.Is(err, ErrSourceChanged) {
+				return err
+			}
+		}
+		if ctx.Err() != nil || permanent(err) {
+			return fmt.Errorf("fleet: queue chunk %d of job %s: %w", c.Position, c.Job, err)
+		}
+		_ = sleep(ctx, retryWait(attempt))
+	}
+}
+
+// compareQueued looks whether what stands in a chunk's place is that chunk.
+func (f *Fleet) compareQueued(ctx context.Context, subject, hash string) error {
+	there, err := f.chunks.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return err
+	}
+	if there.Header.Get(headerDigest) != hash {
+		return ErrSourceChanged
+	}
+	return nil
+}
+
+// retryWait is the gap between attempts at the server: it is on this machine,
+// or a cluster that is choosing a leader.
+func retryWait(attempt int) time.Duration {
+	return min(50*time.Millisecond<<min(attempt, 6), 2*time.Second)
+}
+
+// checkpoint is how often the job's record is brought up to date.
+const checkpoint = 2 * time.Second
+
+// commit waits for publications in order, and writes down how far they are
+// safe. A record that lags behind costs the next run some questions.
+func (fd *feeder) commit() {
+	defer close(fd.finished)
+	last := time.Now()
+	for p := range fd.pending {
+		if <-p.done; p.err != nil {
+			fd.cancel(p.err)
+			for p := range fd.pending {
+				<-p.done // cut off by the first failure, which is the one to tell
+			}
+			return
+		}
+		fd.safe++
+		fd.safeEnd = p.chain
+		if time.Since(last) > checkpoint {
+			last = time.Now()
+			if err := fd.save(fd.ctx, false); err != nil {
+				fd.f.cfg.Logger.Warn("fleet: note how far the job is fed", "job", fd.job.Name, "error", err)
+			}
+			fd.report()
+		}
+	}
+}
+
+func (fd *feeder) report() {
+	if fd.job.Progress != nil {
+		fd.job.Progress(fd.state())
+	}
+}
+
+func (fd *feeder) state() FeedReport {
+	return FeedReport{Records: fd.records.Load(), Chunks: fd.safe, Known: min(fd.known, fd.safe)}
+}
+
+// save brings the job's record up to date, complete or not.
+func (fd *feeder) save(ctx context.Context, complete bool) error {
+	return fd.f.changeJob(ctx, fd.job.Name, func(record *jobRecord) bool {
+		before := *record
+		if fd.safe > record.Published { // another feeder of the same source may be ahead
+			record.Published, record.Chain = fd.safe, fd.safeEnd
+		}
+		if complete {
+			record.Complete, record.Records = true, fd.records.Load()
+		}
+		return *record != before
+	})
+}
+
+// end waits for what is in flight and completes the job, unless err stands in
+// the way.
+func (fd *feeder) end(err error) (FeedReport, error) {
+	close(fd.pending)
+	<-fd.finished
+	defer fd.cancel(nil)
+	if cause := context.Cause(fd.ctx); cause != nil {
+		err = fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, cause)
+	}
+	if err == nil && fd.next < fd.known {
+		err = fmt.Errorf("fleet: feed job %s: it ends after record %d, before the records that were fed: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(fd.ctx), openTimeout)
+	defer cancel()
+	if failure := fd.save(ctx, err == nil); err == nil {
+		err = failure
+	}
+	fd.report()
+	return fd.state(), err
+}

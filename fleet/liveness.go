@@ -1,0 +1,170 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// WorkerStatus is what a worker reports of itself, every few seconds.
+type WorkerStatus struct {
+	ID       string    `json:"id"`
+	Host     string    `json:"host"`
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	InFlight int       `json:"inFlight"` // chunks
+	Totals   Totals    `json:"totals"`   // records, since it started
+	Rate     float64   `json:"rate"`     // records a second, lately
+	Draining bool      `json:"draining,omitempty"`
+	Alive    bool      `json:"alive"`
+}
+
+// pulse reports that the worker is alive, and knows when others may think that
+// it is not. From then on it sends nothing: whoever finds its chunks in the
+// ledger must be able to rely on that.
+type pulse struct {
+	f  *Fleet
+	id string
+
+	mu     sync.Mutex
+	live   context.Context // ends when the worker has been silent too long
+	cancel context.CancelFunc
+	timer  *time.Timer
+}
+
+// fence is the silence after which a worker stops by itself, before DeadAfter
+// lets others take it for dead.
+func (f *Fleet) fence() time.Duration { return f.cfg.DeadAfter * 3 / 4 }
+
+func (f *Fleet) beatEvery() time.Duration { return f.cfg.DeadAfter / 10 }
+
+func newPulse(f *Fleet, id string) *pulse {
+	p := &pulse{f: f, id: id}
+	p.live, p.cancel = context.WithCancel(context.Background())
+	p.cancel() // until the first beat
+	return p
+}
+
+// beat reports the status once.
+func (p *pulse) beat(ctx context.Context, status WorkerStatus) error {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, min(requestTimeout, p.f.beatEvery()))
+	defer cancel()
+	if _, err := p.f.workers.Put(ctx, p.id, text); err != nil {
+		return err
+	}
+	left := p.f.fence() - time.Since(began)
+	if left <= 0 {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil && p.timer.Stop() {
+		p.timer.Reset(left)
+		return nil
+	}
+	live, end := context.WithCancel(context.Background())
+	p.live, p.cancel = live, end
+	p.timer = time.AfterFunc(left, end)
+	return nil
+}
+
+// sending returns a context for requests: it ends with ctx, and when the
+// worker has been silent too long. It waits until the worker is not.
+func (p *pulse) sending(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	for {
+		p.mu.Lock()
+		live := p.live
+		p.mu.Unlock()
+		if live.Err() == nil {
+			ctx, cancel := context.WithCancel(ctx)
+			stop := context.AfterFunc(live, cancel)
+			return ctx, func() { stop(); cancel() }, nil
+		}
+		if err := sleep(ctx, p.f.beatEvery()/4); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// leave takes the worker off the list, so that nobody waits for it.
+func (p *pulse) leave(ctx context.Context) {
+	p.mu.Lock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.cancel()
+	p.mu.Unlock()
+	_ = p.f.workers.Delete(ctx, p.id)
+}
+
+// observer judges other workers by what it has seen of them itself: machines'
+// clocks need not agree, and a restart of the server kills nobody.
+type observer struct {
+	f    *Fleet
+	mu   sync.Mutex
+	seen map[string]sighting
+}
+
+type sighting struct {
+	revision   uint64
+	reconnects uint64 // of this process: it was deaf in between
+	at         time.Time
+}
+
+// dead reports whether the worker has been silent for DeadAfter, as far as
+// this process can tell; it needs to be asked twice, that long apart.
+func (o *observer) dead(ctx context.Context, id string) (bool, error) {
+	revision := uint64(0)
+	kept, err := o.f.workers.Get(ctx, id)
+	switch {
+	case err == nil:
+		revision = kept.Revision()
+	case errors.Is(err, jetstream.ErrKeyDeleted):
+		return true, nil // it left in good order
+	case !errors.Is(err, jetstream.ErrKeyNotFound):
+		return false, err
+	}
+	now, reconnects := time.Now(), o.f.conn.Stats().Reconnects
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seen == nil {
+		o.seen = map[string]sighting{}
+	}
+	last, ok := o.seen[id]
+	if !ok || last.revision != revision || last.reconnects != reconnects {
+		o.seen[id] = sighting{revision: revision, reconnects: reconnects, at: now}
+		return false, nil
+	}
+	return now.Sub(last.at) >= o.f.cfg.DeadAfter, nil
+}
+
+// workersAlive lists the workers that have reported, and whether lately.
+func (f *Fleet) workersAlive(ctx context.Context) ([]WorkerStatus, error) {
+	list := []WorkerStatus{}
+	err := f.each(ctx, f.workers, ">", func(kept jetstream.KeyValueEntry) {
+		var status WorkerStatus
+		if json.Unmarshal(kept.Value(), &status) == nil {
+			status.Alive = time.Since(kept.Created()) < f.cfg.DeadAfter
+			list = append(list, status)
+		}
+	})
+	return list, err
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}

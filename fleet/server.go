@@ -1,0 +1,237 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// host runs the embedded server while no other process of the machine does.
+// Whoever holds the lock of the folder is the host; when it ends, however it
+// ends, the next one to get the lock goes on with the same files. Clients find
+// the host by a file in the folder, which is read at each connection attempt.
+type host struct {
+	dir    string
+	key    string
+	logger *slog.Logger
+
+	stop   context.CancelFunc
+	ended  chan struct{}
+	mu     sync.Mutex
+	server *server.Server
+}
+
+// address is what clients need to know; the file is for the owner's eyes.
+type address struct {
+	Address string `json:"address"`
+	Token   string `json:"token"`
+	Key     string `json:"key"` // a digest of the store's key, to refuse a wrong one before it does harm
+}
+
+const (
+	addressFile = "server.json"
+	lockFile    = "server.lock"
+	takeOver    = 200 * time.Millisecond
+	maxPayload  = 8 << 20
+)
+
+// startHost checks the folder and the key, and begins to compete for the lock.
+func startHost(cfg Config) (*host, error) {
+	dir, err := filepath.Abs(cfg.StoreDir)
+	if err != nil {
+		return nil, invalid("StoreDir: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("fleet: create the store's folder: %w", err)
+	}
+	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, ended: make(chan struct{})}
+	if h.key == "" {
+		if h.key, err = keyFile(dir + ".key"); err != nil {
+			return nil, err
+		}
+	}
+	// The first attempt is made here, so that its errors reach the caller.
+	held, err := h.tryServe()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	go h.compete(ctx, held)
+	return h, nil
+}
+
+// keyFile returns the key kept in a file, which it makes if there is none.
+func keyFile(path string) (string, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = file.WriteString(rand.Text() + rand.Text() + "\n")
+		err = errors.Join(err, file.Sync(), file.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("fleet: write the store's key: %w", err)
+	}
+	// Another process may have made it a moment ago and be about to write.
+	for range 50 {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("fleet: read the store's key: %w", err)
+		}
+		if key, whole := strings.CutSuffix(string(text), "\n"); whole && key != "" {
+			return key, nil
+		}
+		_ = sleep(context.Background(), 20*time.Millisecond)
+	}
+	return "", invalid("the file of the store's key is empty or cut short")
+}
+
+// compete waits for the lock unless it is held, and holds it until ctx ends.
+func (h *host) compete(ctx context.Context, held *os.File) {
+	defer close(h.ended)
+	for held == nil {
+		if sleep(ctx, takeOver) != nil {
+			return
+		}
+		var err error
+		if held, err = h.tryServe(); err != nil {
+			h.logger.Error("fleet: take over the embedded server", "error", err)
+		}
+	}
+	<-ctx.Done()
+	h.mu.Lock()
+	h.server.Shutdown()
+	h.server.WaitForShutdown()
+	h.mu.Unlock()
+	_ = held.Close() // gives the lock back
+}
+
+// tryServe starts the server if the lock is free. Without the lock and without
+// an error, another process is the host.
+func (h *host) tryServe() (*os.File, error) {
+	held, err := tryLock(filepath.Join(h.dir, lockFile))
+	if err != nil || held == nil {
+		return nil, err
+	}
+	if err := h.serve(); err != nil {
+		_ = held.Close()
+		return nil, err
+	}
+	return held, nil
+}
+
+func (h *host) serve() error {
+	known, err := h.address()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("fleet: read the server's address: %w", err)
+	}
+	digest := sha256.Sum256([]byte("antcrm fleet store key\n" + h.key))
+	if known.Key != "" && known.Key != hex.EncodeToString(digest[:]) {
+		return invalid("the store in %s was encrypted with another key", h.dir)
+	}
+	known.Key = hex.EncodeToString(digest[:])
+	if known.Token == "" {
+		known.Token = rand.Text()
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName: "antcrm-fleet", Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: known.Token,
+		JetStream: true, StoreDir: filepath.Join(h.dir, "store"), JetStreamKey: h.key, JetStreamCipher: server.AES,
+		// "Begun" must be on the disk before the request leaves.
+		SyncAlways: true,
+		MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
+	})
+	if err != nil {
+		return fmt.Errorf("fleet: configure the embedded server: %w", err)
+	}
+	s.SetLogger(serverLog{h.logger}, false, false)
+	s.Start()
+	if !s.ReadyForConnections(openTimeout) || !s.JetStreamEnabled() {
+		s.Shutdown()
+		return fmt.Errorf("fleet: the embedded server does not start in %s", h.dir)
+	}
+	known.Address = s.Addr().String()
+	if err := h.publish(known); err != nil {
+		s.Shutdown()
+		return err
+	}
+	h.mu.Lock()
+	h.server = s
+	h.mu.Unlock()
+	return nil
+}
+
+// publish replaces the address file at once.
+func (h *host) publish(a address) error {
+	text, err := json.Marshal(a)
+	if err == nil {
+		path := filepath.Join(h.dir, addressFile)
+		if err = os.WriteFile(path+".new", text, 0o600); err == nil {
+			err = os.Rename(path+".new", path)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("fleet: write the server's address: %w", err)
+	}
+	return nil
+}
+
+func (h *host) address() (a address, err error) {
+	text, err := os.ReadFile(filepath.Join(h.dir, addressFile))
+	if err == nil {
+		err = json.Unmarshal(text, &a)
+	}
+	return a, err
+}
+
+// url is a placeholder: Dial knows better.
+func (h *host) url() string { return "nats://127.0.0.1:1" }
+
+func (h *host) token() string {
+	a, _ := h.address()
+	return a.Token
+}
+
+// Dial connects to whoever is the host at this moment.
+func (h *host) Dial(network, _ string) (net.Conn, error) {
+	a, err := h.address()
+	if err != nil {
+		return nil, fmt.Errorf("fleet: no server in %s yet: %w", h.dir, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	return new(net.Dialer).DialContext(ctx, network, a.Address)
+}
+
+func (h *host) close() {
+	h.stop()
+	<-h.ended
+}
+
+// serverLog is the embedded server's log: what goes wrong, and no more.
+type serverLog struct{ logger *slog.Logger }
+
+func (l serverLog) Noticef(string, ...any) {}
+func (l serverLog) Debugf(string, ...any)  {}
+func (l serverLog) Tracef(string, ...any)  {}
+func (l serverLog) Warnf(format string, v ...any) {
+	l.logger.Warn("nats: " + fmt.Sprintf(format, v...))
+}
+func (l serverLog) Errorf(format string, v ...any) {
+	l.logger.Error("nats: " + fmt.Sprintf(format, v...))
+}
+func (l serverLog) Fatalf(format string, v ...any) {
+	l.logger.Error("nats: " + fmt.Sprintf(format, v...))
+}

@@ -1,0 +1,411 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// WorkerConfig is how a worker works. Only Client is required.
+type WorkerConfig struct {
+	// Client sends the records. Give it the fleet's Limiter
+	// (antcrm.WithRateLimiter) and, for traces, a transport of its own
+	// (antcrm.WithHTTPClient).
+	Client *antcrm.Client
+	// Concurrency is how many chunks are under way at a time: 4 if 0.
+	Concurrency int
+	// MaxAttempts is how often a chunk is sent that the server refuses for
+	// reasons of its own (429, 503, no connection), before its records are given
+	// up as not sent: 8 if 0. A lost answer is never a reason to send again.
+	MaxAttempts int
+	// AckWait is how long the server waits for a sign of life about a chunk
+	// before it gives it to another worker: 30 s if 0. It is the same for all
+	// workers of a fleet.
+	AckWait time.Duration
+	// DrainTimeout is how long chunks under way may take once the worker is to
+	// stop: 30 s if 0. Then their requests are cut off, and what had been sent
+	// is unknown.
+	DrainTimeout time.Duration
+	// Resolver, if set, is asked about records whose outcome is unknown.
+	Resolver Resolver
+	// Metrics, if set, counts what the worker does.
+	Metrics *Metrics
+	// UntilDone lets Work return once every job that was fed completely is
+	// finished.
+	UntilDone bool
+}
+
+// Resolver decides about records that may have been carried out: their worker
+// died, or the answer was lost. It looks them up and returns a Resolution for
+// each, in order. After an error it is asked again, a few times; then the
+// records are unknown. The request may still be on its way when the resolver
+// runs: whoever answers OutcomeNotSent vouches for it that it is not.
+type Resolver func(ctx context.Context, unknown UnknownChunk) ([]Resolution, error)
+
+// UnknownChunk is what a Resolver is asked about.
+type UnknownChunk struct {
+	Job     string
+	Kind    Kind
+	Group   string    // the contact type of the chunk
+	Begun   time.Time // when the ledger last heard of it, by the clock of the worker that sent it
+	Records []UnknownRecord
+}
+
+// UnknownRecord is a record whose outcome is unknown.
+type UnknownRecord struct {
+	Index int64           // place in the source, from 0
+	Key   string          // the caller's own key
+	JSON  json.RawMessage // the record as it was sent
+}
+
+// Resolution is the outcome of a record that was unknown: OutcomeDone with the
+// reference, if known; OutcomeNotSent to send it again; OutcomeRejected to give
+// it up; OutcomeUnknown to leave it as it is.
+type Resolution struct {
+	Outcome antcrm.Outcome
+	Ref     antcrm.ID
+}
+
+// Totals counts records by outcome.
+type Totals struct {
+	Done     int64 `json:"done"`
+	Rejected int64 `json:"rejected"`
+	Unknown  int64 `json:"unknown"`
+	NotSent  int64 `json:"notSent"`
+}
+
+// All is the sum.
+func (t Totals) All() int64 { return t.Done + t.Rejected + t.Unknown + t.NotSent }
+
+func (t *Totals) add(o Totals) {
+	t.Done += o.Done
+	t.Rejected += o.Rejected
+	t.Unknown += o.Unknown
+	t.NotSent += o.NotSent
+}
+
+// worker is one call of Work.
+type worker struct {
+	f        *Fleet
+	cfg      WorkerConfig
+	id       string
+	started  time.Time
+	pulse    *pulse
+	observer observer
+	consumer jetstream.Consumer
+
+	// requests is the context of what has been begun: it outlives the caller's
+	// by DrainTimeout.
+	requests context.Context
+	stop     context.CancelCauseFunc // ends the worker, with the reason
+	tidy     chan struct{}           // the stream has been emptied: a job may be finished
+
+	draining atomic.Bool
+	mu       sync.Mutex
+	active   map[string]bool // chunks in this worker's hands
+	totals   Totals
+	recent   meter
+}
+
+func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
+	setDefault(&c.Concurrency, 4)
+	setDefault(&c.MaxAttempts, 8)
+	setDefault(&c.AckWait, 30*time.Second)
+	setDefault(&c.DrainTimeout, 30*time.Second)
+	switch {
+	case c.Client == nil:
+		return c, invalid("a worker needs a Client")
+	case c.Concurrency < 1 || c.Concurrency > 1000:
+		return c, invalid("Concurrency must be between 1 and 1000")
+	case c.MaxAttempts < 1:
+		return c, invalid("MaxAttempts must be at least 1")
+	case c.AckWait < time.Second:
+		return c, invalid("AckWait must be at least a second")
+	case c.DrainTimeout < 0:
+		return c, invalid("DrainTimeout is negative")
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
+	return c, nil
+}
+
+// Work takes chunks and sends them until ctx ends, then finishes what it has
+// begun (DrainTimeout) and returns nil. It returns an error when going on makes
+// no sense: the key is refused (401, 403), the configuration is wrong.
+func (f *Fleet) Work(ctx context.Context, cfg WorkerConfig) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	w := &worker{
+		f: f, cfg: cfg, started: time.Now().UTC(), tidy: make(chan struct{}, 1), active: map[string]bool{},
+		observer: observer{f: f},
+	}
+	w.id = safeName(hostName()) + "-" + nuid.Next()
+	w.pulse = newPulse(f, w.id)
+	w.consumer, err = f.chunks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: "workers", AckPolicy: jetstream.AckExplicitPolicy, AckWait: cfg.AckWait,
+		// Redelivery is bounded by the ledger, which gives a chunk up by name; the
+		// server would just stop delivering it.
+		MaxDeliver: -1, MaxAckPending: 20_000,
+	})
+	if err != nil {
+		return fmt.Errorf("fleet: create the workers' consumer: %w", err)
+	}
+	return w.run(ctx)
+}
+
+// safeName makes a text fit for a key.
+func safeName(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 128 && goodName.MatchString(string(r)) {
+			return r
+		}
+		return '-'
+	}, text)
+}
+
+func (w *worker) run(caller context.Context) error {
+	ctx, stop := context.WithCancelCause(caller)
+	defer stop(nil)
+	w.stop = stop
+	requests, cut := context.WithCancel(context.WithoutCancel(caller))
+	defer cut()
+	w.requests = requests
+
+	var background sync.WaitGroup
+	beats, endBeats := context.WithCancel(requests)
+	background.Go(func() { w.beats(beats) })
+	background.Go(func() { w.tidyUp(ctx) })
+	err := w.consume(ctx, cut)
+	endBeats()
+	background.Wait()
+
+	leave, cancel := context.WithTimeout(context.WithoutCancel(caller), requestTimeout)
+	defer cancel()
+	w.pulse.leave(leave)
+	if cause := context.Cause(ctx); err == nil && caller.Err() == nil && !errors.Is(cause, errAllDone) {
+		err = cause
+	}
+	return err
+}
+
+var errAllDone = errors.New("every job is finished")
+
+// consume takes chunks while there is room, and on ctx's end waits for those
+// under way.
+func (w *worker) consume(ctx context.Context, cut context.CancelFunc) error {
+	// Few, because what waits here waits for this worker alone.
+	messages, err := w.consumer.Messages(jetstream.PullMaxMessages(min(pullAhead, w.cfg.Concurrency)), jetstream.PullExpiry(5*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(false))
+	if err != nil {
+		return fmt.Errorf("fleet: take chunks: %w", err)
+	}
+	var handlers sync.WaitGroup
+	slots := make(chan struct{}, w.cfg.Concurrency)
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			<-slots
+			if errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() == nil {
+				messages.Stop()
+				return fmt.Errorf("fleet: take chunks: %w", err)
+			}
+			if ctx.Err() == nil {
+				_ = sleep(ctx, retryWait(1))
+			}
+			continue
+		}
+		handlers.Go(func() { w.handle(msg, func() { <-slots }) })
+	}
+	w.draining.Store(true)
+	w.giveBack(messages)
+	timer := time.AfterFunc(w.cfg.DrainTimeout, cut)
+	defer timer.Stop()
+	handlers.Wait()
+	return nil
+}
+
+// pullAhead is how many chunks a worker holds at most beside those it works on.
+const pullAhead = 4
+
+// giveBack lets others have what was pulled and not looked at.
+func (w *worker) giveBack(messages jetstream.MessagesContext) {
+	messages.Drain()
+	for {
+		msg, err := messages.Next()
+		if err != nil {
+			return
+		}
+		_ = msg.Nak()
+	}
+}
+
+// beats reports the worker's state until ctx ends.
+func (w *worker) beats(ctx context.Context) {
+	failed := false
+	for {
+		err := w.pulse.beat(ctx, w.status())
+		if err != nil && !failed && ctx.Err() == nil {
+			w.f.cfg.Logger.Warn("fleet: report that the worker is alive", "worker", w.id, "error", err)
+		}
+		failed = err != nil
+		if sleep(ctx, w.f.beatEvery()) != nil {
+			return
+		}
+	}
+}
+
+func (w *worker) status() WorkerStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return WorkerStatus{
+		ID: w.id, Host: hostName(), PID: os.Getpid(), Started: w.started, InFlight: len(w.active), Totals: w.totals,
+		Rate: w.recent.rate(time.Now()), Draining: w.draining.Load(),
+	}
+}
+
+// claim notes that a chunk is in this worker's hands; false if it is already.
+func (w *worker) claim(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.active[name] {
+		return false
+	}
+	w.active[name] = true
+	w.cfg.Metrics.inFlight.Set(float64(len(w.active)))
+	return true
+}
+
+func (w *worker) unclaim(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.active, name)
+	w.cfg.Metrics.inFlight.Set(float64(len(w.active)))
+}
+
+// handle does what is to be done about one delivery of a chunk. It calls free
+// when the next chunk may begin: an acknowledgement needs nobody to wait for it.
+func (w *worker) handle(msg jetstream.Msg, free func()) {
+	name := strings.TrimPrefix(msg.Subject(), w.f.subject("chunks")+".")
+	delivered := uint64(1)
+	if meta, err := msg.Metadata(); err == nil {
+		delivered = meta.NumDelivered
+		if meta.NumPending == 0 {
+			defer w.lookForEnd()
+		}
+	}
+	if delivered > 1 {
+		w.cfg.Metrics.redelivered.Inc()
+	}
+	if !w.claim(name) {
+		free()
+		_ = msg.NakWithDelay(w.cfg.AckWait / 2)
+		return
+	}
+	defer w.unclaim(name)
+	endSigns := w.signsOfLife(msg)
+	defer endSigns()
+	d := &delivery{worker: w, name: name, msg: msg, number: delivered}
+	wait, err := d.settle(w.requests)
+	endSigns()
+	free()
+	switch {
+	case err == nil && wait == 0:
+		w.ack(msg)
+	case err == nil:
+		_ = msg.NakWithDelay(wait)
+	default:
+		w.f.cfg.Logger.Warn("fleet: chunk is left for later", "chunk", name, "error", err)
+		_ = msg.NakWithDelay(backoff(int(delivered)))
+		if fatal(err) {
+			w.stop(err)
+		}
+	}
+}
+
+// signsOfLife tells the server that the chunk is being worked on, until the
+// function it returns is called.
+func (w *worker) signsOfLife(msg jetstream.Msg) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for sleep(ctx, w.cfg.AckWait/3) == nil {
+			_ = msg.InProgress()
+		}
+	}()
+	return cancel
+}
+
+// ackTimeout is short: an acknowledgement that is lost costs one delivery,
+// which the ledger ends at once, and waiting for it costs the worker's time.
+const ackTimeout = 300 * time.Millisecond
+
+func (w *worker) ack(msg jetstream.Msg) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.requests), ackTimeout)
+	defer cancel()
+	if err := msg.DoubleAck(ctx); err != nil {
+		w.cfg.Metrics.acksLost.Inc()
+	}
+}
+
+// backoff is the gap before a chunk is delivered again: 1 s to 1 min, the upper
+// half of it at random.
+func backoff(attempt int) time.Duration {
+	gap := min(time.Second<<min(max(attempt-1, 0), 6), time.Minute)
+	return gap/2 + rand.N(gap/2)
+}
+
+// account adds to the worker's totals.
+func (w *worker) account(t Totals) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.totals.add(t)
+	w.recent.add(time.Now(), t.All())
+}
+
+// meter is a rate over the last seconds.
+type meter struct {
+	buckets [8]int64 // one a second
+	second  int64    // of the newest
+}
+
+func (m *meter) add(now time.Time, n int64) {
+	m.advance(now)
+	m.buckets[m.second%int64(len(m.buckets))] += n
+}
+
+func (m *meter) advance(now time.Time) {
+	for second := now.Unix(); m.second < second; {
+		m.second = max(m.second+1, second-int64(len(m.buckets)))
+		m.buckets[m.second%int64(len(m.buckets))] = 0
+	}
+}
+
+// rate leaves out the second that has just begun.
+func (m *meter) rate(now time.Time) float64 {
+	m.advance(now)
+	sum := int64(0)
+	for i, n := range m.buckets {
+		if int64(i) != m.second%int64(len(m.buckets)) {
+			sum += n
+		}
+	}
+	return float64(sum) / float64(len(m.buckets)-1)
+}

@@ -1,0 +1,700 @@
+package antcrm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+func openJournal(tb testing.TB, path string) *antcrm.FileJournal {
+	tb.Helper()
+	journal, err := antcrm.OpenJournal(path)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { assert.NoError(tb, journal.Close()) })
+	return journal
+}
+
+// rerun imports a source with the journal of a file, in chunks of ten.
+func rerun(tb testing.TB, server *ledger, path string, source iter.Seq2[antcrm.ContactCreateParams, error], opts ...antcrm.BatchOption) ([]importResult, error) {
+	tb.Helper()
+	journal, err := antcrm.OpenJournal(path)
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, journal.Close()) }()
+	opts = append([]antcrm.BatchOption{antcrm.WithJournal(journal), antcrm.WithChunkSize(10)}, opts...)
+	return imported(tb, server.client().Contacts.Import(context.Background(), source, opts...))
+}
+
+func journalPath(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "import.journal")
+}
+
+func mixed(n int) []antcrm.ContactCreateParams {
+	list := contacts(n)
+	for i := range list {
+		if i%4 == 1 {
+			list[i].ContactType = antcrm.ContactTypeCustomer
+		}
+	}
+	return list
+}
+
+func TestAnImportRunAgainSendsNothingAndGivesTheSameReferences(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), mixed(137)
+	list[50].Name = ""
+	first, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	sent := len(server.all())
+	second, err := rerun(t, server, path, from(list, nil), antcrm.WithChunkSize(7), antcrm.WithConcurrency(1))
+	require.NoError(t, err)
+	assert.Equal(t, first, second)
+	checkRefs(t, list, second)
+	assert.Len(t, server.all(), sent)
+}
+
+func TestAnImportGoesOnWhereTheSourceHadFailed(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), mixed(137)
+	_, err := rerun(t, server, path, from(list[:64], errors.New("bad row")))
+	require.Error(t, err)
+	results, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×137", outcomes(results))
+	checkRefs(t, list, results)
+	once, doubled := server.counts()
+	assert.Equal(t, 137, once)
+	assert.Empty(t, doubled)
+}
+
+func TestAnImportSendsTheRecordsThatASourceHasGrownBy(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	for n := 5; n < 80; n += 9 {
+		results, err := rerun(t, server, path, from(mixed(n), nil))
+		require.NoError(t, err)
+		checkRefs(t, mixed(n), results)
+	}
+	_, doubled := server.counts()
+	assert.Empty(t, doubled)
+}
+
+func TestAnImportSendsAnInvalidRecordOnceItIsMended(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), mixed(35)
+	list[13].Name = ""
+	_, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	list[13].Name = "Mai"
+	results, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×35", outcomes(results))
+	once, doubled := server.counts()
+	assert.Equal(t, 35, once)
+	assert.Empty(t, doubled)
+}
+
+func TestAnImportThatWasInterruptedNamesWhatItCannotKnow(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.lose = func(_ int, codes []string) bool { return codes[0] == "C10" }
+	first, err := rerun(t, server, path, from(contacts(35), nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×10 unknown×10 done×15", outcomes(first))
+
+	server.lose = nil
+	second, err := rerun(t, server, path, from(contacts(35), nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×10 unknown×10 done×15", outcomes(second))
+	assert.ErrorIs(t, second[10].Err, antcrm.ErrOutcomeUnknown)
+	assert.Len(t, server.all(), 4)
+}
+
+// resolving answers for every chunk by what is known of each record.
+func resolving(answer func(index int64, c antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef]) antcrm.BatchOption {
+	return antcrm.WithUnknownResolver(func(_ context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+		list := make([]antcrm.Resolution[antcrm.ContactRef], len(chunk.Records))
+		for i, c := range chunk.Records {
+			list[i] = answer(chunk.Indexes[i], c)
+		}
+		return list, nil
+	})
+}
+
+func found(c antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
+	return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone, Ref: antcrm.LeadRef(antcrm.ID(fmt.Sprint(1000 + numberOf(c.ExternalID))))}
+}
+
+func TestAResolverSettlesUnknownChunksRecordByRecord(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.refuse = func(_ int, codes []string) reply {
+		if codes[0] == "C10" { // of this chunk only the even ones get in
+			server.mu.Lock()
+			defer server.mu.Unlock()
+			for i := 0; i < len(codes); i += 2 {
+				server.created[codes[i]]++
+			}
+			return reply{err: errLost}
+		}
+		return reply{}
+	}
+	_, err := rerun(t, server, path, from(contacts(35), nil))
+	require.NoError(t, err)
+
+	server.refuse = nil
+	results, err := rerun(t, server, path, from(contacts(35), nil), resolving(func(index int64, c antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
+		assert.EqualValues(t, index, numberOf(c.ExternalID))
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		switch {
+		case index == 11:
+			return antcrm.Resolution[antcrm.ContactRef]{} // could not be told
+		case server.created[c.ExternalID] > 0:
+			return found(c)
+		}
+		return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeNotSent}
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, "done×11 unknown×1 done×23", outcomes(results))
+	checkRefs(t, contacts(35), results)
+	once, doubled := server.counts()
+	assert.Equal(t, 34, once)
+	assert.Empty(t, doubled)
+	assert.Len(t, server.all(), 4+1)
+
+	again, err := rerun(t, server, path, from(contacts(35), nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×11 unknown×1 done×23", outcomes(again))
+	checkRefs(t, contacts(35), again)
+	assert.Len(t, server.all(), 5, "what was found out is in the journal")
+}
+
+func TestAResolverThatFailsLeavesTheChunkUnknown(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.lose = func(int, []string) bool { return true }
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err)
+	server.lose = nil
+
+	broken := errors.New("search is down")
+	for name, answer := range map[string]func() ([]antcrm.Resolution[antcrm.ContactRef], error){
+		"an error": func() ([]antcrm.Resolution[antcrm.ContactRef], error) { return nil, broken },
+		"nothing":  func() ([]antcrm.Resolution[antcrm.ContactRef], error) { return nil, nil },
+		"too few": func() ([]antcrm.Resolution[antcrm.ContactRef], error) {
+			return make([]antcrm.Resolution[antcrm.ContactRef], 9), nil
+		},
+		"of no such outcome": func() ([]antcrm.Resolution[antcrm.ContactRef], error) { return resolutions(10, 17), nil },
+		"rejected": func() ([]antcrm.Resolution[antcrm.ContactRef], error) {
+			return resolutions(10, antcrm.OutcomeRejected), nil
+		},
+	} {
+		results, err := rerun(t, server, path, from(contacts(10), nil), antcrm.WithUnknownResolver(
+			func(context.Context, antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+				return answer()
+			}))
+		require.NoError(t, err)
+		assert.Equal(t, "unknown×10", outcomes(results), name)
+		assert.ErrorIs(t, results[0].Err, antcrm.ErrOutcomeUnknown, name)
+		if name == "an error" {
+			assert.ErrorIs(t, results[0].Err, broken)
+		}
+	}
+	assert.Len(t, server.all(), 1)
+}
+
+func resolutions(n int, outcome antcrm.Outcome) []antcrm.Resolution[antcrm.ContactRef] {
+	return slices.Repeat([]antcrm.Resolution[antcrm.ContactRef]{{Outcome: outcome}}, n)
+}
+
+func TestRejectedChunksAreReportedAgainOrSentAgain(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), contacts(35)
+	server.refuse = refuseCodes("C14", "C31")
+	_, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation())
+	require.NoError(t, err)
+	sent := len(server.all())
+
+	again, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×14 rejected×1 done×16 rejected×1 done×3", outcomes(again))
+	refusal := requireError[*antcrm.APIError](t, again[14].Err)
+	assert.Equal(t, http.StatusUnprocessableEntity, refusal.StatusCode)
+	onOneLine(t, refusal, "0900000001")
+	assert.Len(t, server.all(), sent)
+
+	list[14].Name = "Corrected"
+	server.refuse = refuseCodes("C31")
+	last, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation(), antcrm.WithRetryRejected())
+	require.NoError(t, err)
+	assert.Equal(t, "done×31 rejected×1 done×3", outcomes(last))
+	once, doubled := server.counts()
+	assert.Equal(t, 34, once)
+	assert.Empty(t, doubled)
+
+	final, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	assert.Equal(t, "done×31 rejected×1 done×3", outcomes(final))
+}
+
+func TestAChangedSourceIsRefusedBeforeTheChunkIsSent(t *testing.T) {
+	t.Parallel()
+	changes := map[string]func([]antcrm.ContactCreateParams) []antcrm.ContactCreateParams{
+		"a value": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams { list[15].Name = "X"; return list },
+		"a row inserted": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams {
+			return slices.Insert(list, 12, contact(900))
+		},
+		"a row removed": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams {
+			return slices.Delete(list, 12, 13)
+		},
+		"rows swapped": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams {
+			list[12], list[13] = list[13], list[12]
+			return list
+		},
+		"another type": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams {
+			list[12].ContactType = antcrm.ContactTypeCustomer
+			return list
+		},
+		"invalid now": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams { list[13].Name = ""; return list },
+		"another order": func(list []antcrm.ContactCreateParams) []antcrm.ContactCreateParams {
+			slices.Reverse(list)
+			return list
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, path := newLedger(t), journalPath(t)
+			_, err := rerun(t, server, path, from(contacts(30), nil))
+			require.NoError(t, err)
+			results, err := rerun(t, server, path, from(change(contacts(40)), nil))
+			require.ErrorIs(t, err, antcrm.ErrSourceChanged)
+			onOneLine(t, err)
+			assert.NotContains(t, outcomes(results), "done×20", "the first chunk at most")
+			_, doubled := server.counts()
+			assert.Empty(t, doubled)
+			assert.Len(t, server.all(), 3)
+			if last := results[len(results)-1]; assert.Equal(t, antcrm.OutcomeUnknown, last.Outcome) {
+				assert.ErrorIs(t, last.Err, antcrm.ErrSourceChanged)
+			}
+		})
+	}
+}
+
+func TestASourceThatEndsBeforeItsJournalIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, left := range []int{0, 10, 15, 20, 29} {
+		server, path := newLedger(t), journalPath(t)
+		_, err := rerun(t, server, path, from(contacts(30), nil))
+		require.NoError(t, err)
+		results, err := rerun(t, server, path, from(contacts(left), nil))
+		require.ErrorIs(t, err, antcrm.ErrSourceChanged)
+		assert.Len(t, results, left)
+		for i, result := range results {
+			assert.Equal(t, i < left/10*10, result.Outcome == antcrm.OutcomeDone)
+			assert.NotEqual(t, antcrm.OutcomeNotSent, result.Outcome, "it was sent")
+		}
+	}
+}
+
+func TestASourceThatFailsInsideAKnownChunkSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	_, err := rerun(t, server, path, from(contacts(30), nil))
+	require.NoError(t, err)
+	broken := errors.New("disk is gone")
+	results, err := rerun(t, server, path, from(contacts(15), broken))
+	require.ErrorIs(t, err, broken)
+	assert.Equal(t, "done×10 unknown×5", outcomes(results))
+}
+
+// interrupted is a journal that a crash cuts off: after so many lines nothing
+// is written any more.
+type interrupted struct {
+	antcrm.Journal
+	left atomic.Int64
+	err  error
+}
+
+func interruptedAfter(journal antcrm.Journal, lines int64) *interrupted {
+	j := &interrupted{Journal: journal, err: errors.New("no space left on device")}
+	j.left.Store(lines)
+	return j
+}
+
+func (j *interrupted) Begin(ctx context.Context, entry antcrm.JournalEntry) error {
+	if j.left.Add(-1) < 0 {
+		return j.err
+	}
+	return j.Journal.Begin(ctx, entry)
+}
+
+func (j *interrupted) Record(ctx context.Context, entries ...antcrm.JournalEntry) error {
+	if j.left.Add(-1) < 0 {
+		return j.err
+	}
+	return j.Journal.Record(ctx, entries...)
+}
+
+func TestAJournalThatFailsStopsTheImportBeforeAnythingUnrecordedIsSent(t *testing.T) {
+	t.Parallel()
+	for lines := range int64(24) {
+		server, path, list := newLedger(t), journalPath(t), mixed(50)
+		server.refuse = refuseCodes("C3")
+		file := openJournal(t, path)
+		broken := interruptedAfter(file, lines)
+		results, err := imported(t, server.client().Contacts.Import(t.Context(), from(list, nil),
+			antcrm.WithJournal(broken), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1), antcrm.WithIsolation()))
+		if broken.left.Load() >= 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, broken.err)
+		}
+		notSent := 0
+		for i, result := range results {
+			created := server.created[list[i].ExternalID] > 0
+			assert.Equal(t, created, result.Outcome == antcrm.OutcomeDone, "line %d, record %d", lines, i)
+			if result.Outcome == antcrm.OutcomeNotSent {
+				notSent++
+			}
+		}
+		require.NoError(t, file.Close())
+
+		// After the crash nothing is doubled or lost without being named.
+		results, err = rerun(t, server, path, from(list, nil), antcrm.WithIsolation())
+		require.NoError(t, err)
+		_, doubled := server.counts()
+		assert.Empty(t, doubled)
+		for i, result := range results {
+			if result.Outcome == antcrm.OutcomeNotSent || result.Outcome == antcrm.OutcomeDone {
+				assert.Equal(t, 1, server.created[list[i].ExternalID], "line %d, record %d", lines, i)
+			}
+		}
+		assert.NotContains(t, outcomes(results), "not sent")
+		assert.Contains(t, outcomes(results), "done")
+	}
+}
+
+func TestAJournalCutAnywhereNeverLeadsToADoubledOrLostRecord(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), mixed(24)
+	server.refuse = refuseCodes("C5")
+	_, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation(), antcrm.WithConcurrency(1))
+	require.NoError(t, err)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	order := server.all()
+	for size := range len(whole) + 1 {
+		if atEnd := size == len(whole) || whole[size] == '\n'; !atEnd && (size == 0 || whole[size-1] != '\n') && size%50 != 0 {
+			continue // before and behind each line's end, and some places within
+		}
+		require.NoError(t, os.WriteFile(path, whole[:size], 0o600))
+		// The server as it was at that moment: it has all requests that were
+		// begun on disk, the last of them answered or not.
+		begun := bytes.Count(whole[:size], []byte(`"begun"}`+"\n"))
+		past := newLedger(t)
+		past.refuse = server.refuse
+		for _, req := range order[:begun] {
+			past.answer(0, req)
+		}
+		results, err := rerun(t, past, path, from(list, nil), antcrm.WithIsolation(), antcrm.WithConcurrency(1))
+		require.NoError(t, err, "cut at %d", size)
+		_, doubled := past.counts()
+		require.Empty(t, doubled, "cut at %d", size)
+		checkRefs(t, list, results)
+		unknown := 0
+		for i, result := range results {
+			switch result.Outcome {
+			case antcrm.OutcomeUnknown:
+				unknown++
+			case antcrm.OutcomeRejected:
+				require.Equal(t, 5, i)
+			default:
+				require.Equal(t, antcrm.OutcomeDone, result.Outcome)
+				require.Equal(t, 1, past.created[list[i].ExternalID])
+			}
+		}
+		require.LessOrEqual(t, unknown, 10, "the chunk under way")
+	}
+}
+
+func TestAJournalHoldsNoPersonalData(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.refuse = refuseCodes("C5")
+	_, err := rerun(t, server, path, from(contacts(20), nil), antcrm.WithIsolation())
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, private := range []string{"Khách", `"C5"`, `"C1"`, "0900000001", "bad phone"} {
+		assert.NotContains(t, string(text), private)
+	}
+	if runtime.GOOS != "windows" {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+
+	other := journalPath(t)
+	_, err = rerun(t, newLedger(t), other, from(contacts(20), nil))
+	require.NoError(t, err)
+	otherText, err := os.ReadFile(other)
+	require.NoError(t, err)
+	digest := strings.Split(strings.Split(string(otherText), `"digest":"`)[1], `"`)[0]
+	assert.NotContains(t, string(text), digest, "hashes of two journals cannot be compared")
+}
+
+func TestAJournalInUseIsLocked(t *testing.T) {
+	t.Parallel()
+	path := journalPath(t)
+	journal := openJournal(t, path)
+	_, err := antcrm.OpenJournal(path)
+	require.ErrorIs(t, err, antcrm.ErrJournalLocked)
+	require.ErrorIs(t, err, antcrm.ErrJournal)
+
+	server := newLedger(t)
+	client := server.client()
+	nested := false
+	for _, err := range client.Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)) {
+		require.NoError(t, err)
+		_, err = imported(t, client.Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)))
+		require.ErrorIs(t, err, antcrm.ErrJournalLocked)
+		nested = true
+	}
+	assert.True(t, nested)
+	_, err = imported(t, client.Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)))
+	require.NoError(t, err, "the first import is over")
+	assert.Len(t, server.all(), 1)
+
+	require.NoError(t, journal.Close())
+	openJournal(t, path)
+}
+
+func TestAJournalThatIsClosedFailsTheImport(t *testing.T) {
+	t.Parallel()
+	server, journal := newLedger(t), openJournal(t, journalPath(t))
+	require.NoError(t, journal.Close())
+	_, err := imported(t, server.client().Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)))
+	require.ErrorIs(t, err, antcrm.ErrJournal)
+	require.ErrorIs(t, err, os.ErrClosed)
+	assert.Empty(t, server.all())
+}
+
+func TestAJournalClosedUnderWayLosesNothing(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	journal := openJournal(t, path)
+	var outcome []antcrm.Outcome
+	var failure error
+	for result, err := range server.client().Contacts.Import(t.Context(), from(contacts(100), nil), antcrm.WithJournal(journal), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1)) {
+		if err != nil {
+			failure = err
+			continue
+		}
+		outcome = append(outcome, result.Outcome)
+		if len(outcome) == 1 {
+			require.NoError(t, journal.Close())
+		}
+	}
+	require.ErrorIs(t, failure, antcrm.ErrJournal)
+	assert.Contains(t, outcome, antcrm.OutcomeNotSent)
+	results, err := rerun(t, server, path, from(contacts(100), nil))
+	require.NoError(t, err)
+	_, doubled := server.counts()
+	assert.Empty(t, doubled)
+	assert.NotContains(t, outcomes(results), "not sent")
+}
+
+func TestAJournalOfAnotherOperationIsRefused(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	_, err := rerun(t, server, path, from(contacts(1), nil))
+	require.NoError(t, err)
+	orders := from([]antcrm.OpportunityCreateParams{{Name: "A", ReceiverName: "Mai"}}, nil)
+	for _, err := range server.client().Opportunities.Import(t.Context(), orders, antcrm.WithJournal(openJournal(t, path))) {
+		require.ErrorIs(t, err, antcrm.ErrJournal)
+		assert.ErrorContains(t, err, "create contacts")
+	}
+	assert.Len(t, server.all(), 1)
+}
+
+const (
+	goodHeader = `{"journal":"antcrm","version":1,"operation":"create contacts","key":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}` + "\n"
+	goodLine   = `{"records":[[0,10]],"digest":"x","state":"begun"}` + "\n"
+)
+
+func TestOpenJournalRefusesWhatItCannotTrust(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ content, want string }{
+		"a customer file":         {"name,phone\nMai,0900000001\n", "is not a journal"},
+		"a lone word":             {"x", "is not a journal"},
+		"another JSON":            {`{"name":"Mai"}` + "\n", "is not a journal"},
+		"a newer format":          {strings.Replace(goodHeader, `"version":1`, `"version":2`, 1), "another version"},
+		"a damaged header":        {strings.Replace(goodHeader, `"MDE`, `"`, 1) + goodLine, "line 1 is damaged"},
+		"a header of nothing":     {`{"journal":"antcrm","version":1,"operation":"","key":""}` + "\n" + goodLine, "line 1 is damaged"},
+		"a damaged line":          {goodHeader + "{]\n" + goodLine, "line 2 is damaged"},
+		"zeros":                   {goodHeader + goodLine + "\x00\x00\x00\n" + goodLine, "line 3 is damaged"},
+		"an unknown member":       {goodHeader + `{"records":[[0,10]],"state":"begun","more":1}` + "\n" + goodLine, "line 2 is damaged"},
+		"an unknown state":        {goodHeader + `{"records":[[0,10]],"state":"perhaps"}` + "\n" + goodLine, "line 2 is damaged"},
+		"no records":              {goodHeader + `{"records":[],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"more than a chunk":       {goodHeader + `{"records":[[0,101]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"a run backwards":         {goodHeader + `{"records":[[5,2],[3,1]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"a run before the source": {goodHeader + `{"records":[[-5,2]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"a run past the end":      {goodHeader + `{"records":[[9223372036854775807,1]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"half a run":              {goodHeader + `{"records":[[5]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"two values on a line":    {goodHeader + strings.TrimSpace(goodLine) + goodLine + goodLine, "line 2 is damaged"},
+		"a line without end":      {goodHeader + strings.Repeat("x", 2<<20) + "\n" + goodLine, "line 2 is damaged"},
+	} {
+		path := journalPath(t)
+		require.NoError(t, os.WriteFile(path, []byte(test.content), 0o600))
+		_, err := antcrm.OpenJournal(path)
+		require.ErrorIs(t, err, antcrm.ErrJournal, name)
+		assert.ErrorContains(t, err, test.want, name)
+		assert.ErrorContains(t, err, path, name)
+		left, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, test.content, string(left), name+": the file is left as it was")
+	}
+}
+
+func TestOpenJournalCutsATornLastLineOff(t *testing.T) {
+	t.Parallel()
+	for _, torn := range []string{`{`, strings.TrimSpace(goodLine), `{"records":[[0,1]],"sta` + "\x00\x00\n", "\x00\x00\x00", `[{"records":[[0,1]]`} {
+		path := journalPath(t)
+		require.NoError(t, os.WriteFile(path, []byte(goodHeader+goodLine+torn), 0o600))
+		require.NoError(t, openJournal(t, path).Close())
+		left, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, goodHeader+goodLine, string(left))
+	}
+	path := journalPath(t)
+	require.NoError(t, os.WriteFile(path, []byte(goodHeader[:30]), 0o600))
+	server := newLedger(t)
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err, "a torn header is an empty journal")
+}
+
+func TestAJournalThatContradictsItselfStopsTheImport(t *testing.T) {
+	t.Parallel()
+	for name, lines := range map[string]string{
+		"a record twice": `{"records":[[0,10]],"digest":"x","state":"begun"}` + "\n" + `{"records":[[5,10]],"digest":"x","state":"begun"}` + "\n",
+		"refs missing":   `{"records":[[0,10]],"digest":"DIGEST","state":"done","refs":[{"leadId":"1"}]}` + "\n",
+	} {
+		server, path := newLedger(t), journalPath(t)
+		_, err := rerun(t, server, path, from(contacts(10), nil))
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		digest := strings.Split(strings.Split(string(text), `"digest":"`)[1], `"`)[0]
+		header, _, _ := strings.Cut(string(text), "\n")
+		require.NoError(t, os.WriteFile(path, []byte(header+"\n"+strings.ReplaceAll(lines, "DIGEST", digest)), 0o600))
+		results, err := rerun(t, server, path, from(contacts(30), nil))
+		require.ErrorIs(t, err, antcrm.ErrJournal, name)
+		assert.Contains(t, outcomes(results), "unknown", name)
+		assert.NotContains(t, outcomes(results), "done", name)
+		assert.Len(t, server.all(), 1, name)
+	}
+}
+
+func TestOpenJournalNamesThePlaceItCannotWrite(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	_, err := antcrm.OpenJournal(folder)
+	require.ErrorIs(t, err, antcrm.ErrJournal)
+	assert.ErrorContains(t, err, folder)
+	_, err = antcrm.OpenJournal(filepath.Join(folder, "missing", "journal"))
+	require.ErrorIs(t, err, antcrm.ErrJournal)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	onOneLine(t, err)
+	if runtime.GOOS == "linux" {
+		_, err = antcrm.OpenJournal("/dev/full")
+		require.ErrorIs(t, err, antcrm.ErrJournal)
+	}
+	if os.Geteuid() > 0 {
+		require.NoError(t, os.Chmod(folder, 0o500))
+		_, err = antcrm.OpenJournal(filepath.Join(folder, "journal"))
+		require.ErrorIs(t, err, os.ErrPermission)
+	}
+}
+
+func TestFileJournalKeepsToTheRuleOfItsInterface(t *testing.T) {
+	t.Parallel()
+	ctx, journal := t.Context(), openJournal(t, journalPath(t))
+	entry := antcrm.JournalEntry{Records: []antcrm.JournalRun{{First: 3, Count: 2}}, Digest: "x"}
+	require.ErrorIs(t, journal.Begin(ctx, entry), antcrm.ErrJournal, "no import is under way")
+	_, err := journal.Resume(ctx, "create contacts")
+	require.NoError(t, err)
+	require.NoError(t, journal.Begin(ctx, entry))
+	require.ErrorIs(t, journal.Begin(ctx, antcrm.JournalEntry{}), antcrm.ErrJournal)
+	require.NoError(t, journal.Record(ctx))
+	first, second := entry, entry
+	first.Outcome = antcrm.OutcomeNotSent
+	second.Records = []antcrm.JournalRun{{First: 4, Count: 1}}
+	second.Outcome = antcrm.OutcomeRejected
+	second.Status = 409
+	require.NoError(t, journal.Record(ctx, first, second))
+	require.NoError(t, journal.Finish(ctx))
+
+	history, err := journal.Resume(ctx, "create contacts")
+	require.NoError(t, err)
+	assert.Len(t, history.Key, 32)
+	var left []antcrm.JournalEntry
+	for entry, err := range history.Entries {
+		require.NoError(t, err)
+		left = append(left, entry)
+	}
+	assert.Equal(t, []antcrm.JournalEntry{second}, left)
+}
+
+func FuzzOpenJournal(f *testing.F) {
+	f.Add(goodHeader + goodLine)
+	f.Add(goodHeader + goodLine + `[{"records":[[0,10]],"state":"not sent"},{"records":[[3,4],[9,1]],"digest":"x","state":"done","refs":["1",2,null]}]` + "\n")
+	f.Add(goodHeader + goodLine[:20])
+	f.Add(`{"journal":"antcrm"` + "\n")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, content string) {
+		path := journalPath(t)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		journal, err := antcrm.OpenJournal(path)
+		if err != nil {
+			require.ErrorIs(t, err, antcrm.ErrJournal)
+			return
+		}
+		defer func() { require.NoError(t, journal.Close()) }()
+		// Whatever it says, an import comes to an end and sends no record that
+		// the journal says was begun.
+		begun := map[string]bool{}
+		if history, err := journal.Resume(t.Context(), "create contacts"); err == nil {
+			for entry, err := range history.Entries {
+				require.NoError(t, err)
+				for _, run := range entry.Records {
+					for i := range run.Count {
+						begun[fmt.Sprint("C", run.First+i)] = true
+					}
+				}
+			}
+			require.NoError(t, journal.Finish(t.Context()))
+		}
+		server := newLedger(t)
+		_, _ = imported(t, server.client().Contacts.Import(t.Context(), from(contacts(30), nil), antcrm.WithJournal(journal), antcrm.WithChunkSize(10)))
+		for code := range server.created {
+			require.False(t, begun[code], code)
+		}
+	})
+}

@@ -1,0 +1,311 @@
+package records
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// CSV reads a CSV file: UTF-8 with or without a byte order mark, the header in
+// the first line, as Excel and others write it. Empty fields set nothing, rows
+// of empty fields are passed over. Phones, emails, tags and assignees may hold
+// several values between ; or |; addresses, im, cusFields and groupPackage are
+// JSON lists.
+func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
+	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
+		return &csvFormat[P]{cfg: cfg, schema: s, file: r}
+	})
+}
+
+type csvFormat[P any] struct {
+	cfg    *config
+	schema schema[P]
+	file   io.Reader
+
+	budget  *budget
+	rows    *csv.Reader
+	bom     bool
+	skipped int // lines before the header: sep=;
+	header  []string
+	columns []column[P] // by place; set nil: left out
+	key     int         // the place of the caller's own key, -1: none
+}
+
+// budget is a reader that refuses to go on for ever without the end of a row:
+// a quote that is never closed would have the whole file read into memory.
+type budget struct {
+	file io.Reader
+	left int
+}
+
+var errRowTooLong = errors.New("row too long")
+
+func (b *budget) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errRowTooLong
+	}
+	n, err := b.file.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func (f *csvFormat[P]) fail(line int, problem string, cause error) error {
+	if cause == nil {
+		cause = errFile
+	}
+	return &RowError{Line: line, Problem: problem, Err: cause}
+}
+
+// errFile is the cause of what is wrong with a file as a whole.
+var errFile = errors.New("records: the file cannot be read")
+
+const csvBuffer = 4 << 10 // of encoding/csv: what it may have read beyond a row
+
+func (f *csvFormat[P]) begin() error {
+	if f.file == nil {
+		return f.fail(0, "there is no file", nil)
+	}
+	head := bufio.NewReaderSize(f.file, 64<<10)
+	delimiter, err := f.sniff(head)
+	if err != nil {
+		return err
+	}
+	f.budget = &budget{file: head}
+	f.rows = csv.NewReader(f.budget)
+	f.rows.Comma = delimiter
+	f.rows.FieldsPerRecord = -1 // told apart below
+	f.rows.ReuseRecord = true
+	header, line, err := f.next()
+	if errors.Is(err, io.EOF) {
+		return f.fail(0, "the file is empty: its first line must name the columns", nil)
+	}
+	if bad := (*RowError)(nil); errors.As(err, &bad) {
+		return f.fail(bad.Line, "the header: "+bad.Problem, bad.Err)
+	}
+	return f.readHeader(slices.Clone(header), line)
+}
+
+// sniff looks at the beginning of a file: its encoding, its delimiter.
+func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
+	start, err := head.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, f.fail(0, "reading failed: "+err.Error(), err)
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
+		f.bom = true
+		_, _ = head.Discard(3) // it was there a moment ago
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return 0, f.fail(0, "the file is UTF-16: save it as CSV UTF-8", nil)
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("\xd0\xcf\x11\xe0")):
+		return 0, f.fail(0, "the file is a workbook or an archive: save it as CSV UTF-8", nil)
+	}
+	text, _ := head.Peek(head.Size()) // what is wrong with it shows when it is read
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	first = bytes.TrimSuffix(first, []byte("\r"))
+	delimiter := detect(first)
+	if told, isSep := bytes.CutPrefix(first, []byte("sep=")); isSep {
+		if r, size := utf8.DecodeRune(told); size == len(told) && isDelimiter(r) {
+			_, _ = head.Discard(min(len(first)+bytes.IndexByte(append(text[len(first):len(first):len(first)], text[len(first):]...), '\n')+1, len(text)))
+			f.skipped, delimiter = 1, r
+		}
+	}
+	if f.cfg.delimiter != 0 {
+		delimiter = f.cfg.delimiter
+	}
+	return delimiter, nil
+}
+
+// detect counts what may stand between the names of a header, outside quotes.
+func detect(line []byte) rune {
+	best, most := ',', 0
+	for _, delimiter := range ",;\t" {
+		count, quoted := 0, false
+		for _, r := range string(line) {
+			switch r {
+			case '"':
+				quoted = !quoted
+			case delimiter:
+				if !quoted {
+					count++
+				}
+			}
+		}
+		if count > most {
+			best, most = delimiter, count
+		}
+	}
+	return best
+}
+
+// next reads a row. Its line is right even if it could not be read.
+func (f *csvFormat[P]) next() (fields []string, line int, err error) {
+	f.budget.left = f.cfg.rowLimit() + csvBuffer
+	begin := f.line() + 1
+	fields, err = f.rows.Read()
+	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
+		line = parse.StartLine + f.skipped
+		return fields, line, f.unparsed(parse, fields)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, 0, io.EOF
+	case errors.Is(err, errRowTooLong):
+		return nil, begin, f.fail(begin, fmt.Sprintf("the row that begins about here has more than %d bytes: is a quote never closed?", f.cfg.rowLimit()), errRowTooLong)
+	case err != nil:
+		return nil, begin, f.fail(begin, "reading failed: "+err.Error(), err)
+	}
+	line, _ = f.rows.FieldPos(0)
+	return fields, line + f.skipped, nil
+}
+
+// line is the last line that was read.
+func (f *csvFormat[P]) line() int {
+	if f.rows.InputOffset() == 0 {
+		return f.skipped
+	}
+	line, _ := f.rows.FieldPos(0)
+	return line + f.skipped
+}
+
+// unparsed is a row that is not CSV.
+func (f *csvFormat[P]) unparsed(parse *csv.ParseError, fields []string) error {
+	bad := &RowError{Line: parse.StartLine + f.skipped, Row: Row{Line: parse.StartLine + f.skipped, Fields: slices.Clone(fields)}}
+	bad.Column = min(len(fields)+1, max(len(f.header), 1))
+	if bad.Column <= len(f.header) {
+		bad.Header = f.header[bad.Column-1]
+	}
+	switch {
+	case errors.Is(parse.Err, csv.ErrBareQuote):
+		bad.Problem = "a quote inside a field that is not quoted"
+	case parse.Line > parse.StartLine:
+		bad.Problem = fmt.Sprintf("a quote that is not closed properly, up to line %d", parse.Line+f.skipped)
+	default:
+		bad.Problem = "a quote that is not closed properly"
+	}
+	return bad
+}
+
+func (f *csvFormat[P]) readHeader(header []string, line int) error {
+	f.header, f.key = header, -1
+	f.columns = make([]column[P], len(header))
+	places := map[string]int{}
+	for i, name := range header {
+		c, err := f.columnOf(name)
+		if err != "" {
+			return &RowError{Line: line, Column: i + 1, Header: name, Problem: err, Err: errFile}
+		}
+		f.columns[i] = c
+		for _, id := range []string{fold(name), strings.Join(c.names, " ")} {
+			earlier, twice := places[id]
+			if twice && earlier != i && (!c.many || id == fold(name)) && id != "" {
+				return &RowError{Line: line, Column: i + 1, Header: name, Problem: fmt.Sprintf("is the same column as %d (%s)", earlier+1, label(header[earlier])), Err: errFile}
+			}
+			places[id] = i
+		}
+		if c.set != nil && c.names[0] == f.schema.keyName {
+			f.key = i
+		}
+	}
+	return nil
+}
+
+// columnOf finds what a column of the file sets, or says why nothing.
+func (f *csvFormat[P]) columnOf(name string) (c column[P], problem string) {
+	if !utf8.ValidString(name) {
+		return c, "is not UTF-8: save the file as CSV UTF-8"
+	}
+	if slices.Contains(reportColumns(), name) {
+		return c, ""
+	}
+	target, mapped := f.cfg.columns[fold(name)]
+	if mapped && target == "" {
+		return c, ""
+	}
+	if !mapped {
+		target = name
+	}
+	if c, ok := f.schema.find(target); ok {
+		return c, ""
+	}
+	switch {
+	case mapped:
+		return c, fmt.Sprintf("is mapped to %q, which is no column of these records", label(target))
+	case f.cfg.ignoreUnknown:
+		return c, ""
+	case strings.TrimSpace(name) == "":
+		return c, "has no name"
+	}
+	return c, "is an unknown column"
+}
+
+func (f *csvFormat[P]) read(record *P) (Row, error) {
+	for {
+		fields, line, err := f.next()
+		if err != nil {
+			return Row{Line: line}, err
+		}
+		if !slices.ContainsFunc(fields, func(field string) bool { return field != "" }) {
+			continue
+		}
+		row := Row{Line: line}
+		if f.cfg.keepRows || f.cfg.badRows != nil {
+			row.Fields = slices.Clone(fields)
+		}
+		return row, f.fill(record, fields, row)
+	}
+}
+
+// fill sets the record's fields from a row's.
+func (f *csvFormat[P]) fill(record *P, fields []string, row Row) error {
+	if len(fields) != len(f.header) {
+		return &RowError{Line: row.Line, Problem: fmt.Sprintf("%d fields, but the header has %d", len(fields), len(f.header)), Row: row}
+	}
+	for i, value := range fields {
+		problem := f.check(value)
+		if problem == "" && value != "" && f.columns[i].set != nil {
+			if err := f.columns[i].set(record, value); err != nil {
+				problem = err.Error()
+			}
+		}
+		if problem != "" {
+			line, _ := f.rows.FieldPos(i)
+			return &RowError{Line: line + f.skipped, Column: i + 1, Header: f.header[i], Problem: problem, Row: row}
+		}
+	}
+	return nil
+}
+
+func (f *csvFormat[P]) check(value string) (problem string) {
+	if len(value) > f.cfg.maxField {
+		return fmt.Sprintf("has %d bytes, more than %d", len(value), f.cfg.maxField)
+	}
+	if utf8.ValidString(value) {
+		return ""
+	}
+	valid := 0
+	for valid < len(value) {
+		r, size := utf8.DecodeRuneInString(value[valid:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		valid += size
+	}
+	return fmt.Sprintf("is not UTF-8 from byte %d on: save the file as CSV UTF-8", valid+1)
+}
+
+func (f *csvFormat[P]) keyColumn() (column int, header string) {
+	if f.key < 0 {
+		return 0, ""
+	}
+	return f.key + 1, f.header[f.key]
+}

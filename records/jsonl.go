@@ -1,0 +1,154 @@
+package records
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// JSONLines reads JSON lines: on each line one object, as the API takes it. An
+// unknown or repeated member is an error. Empty lines are passed over.
+func JSONLines[P Params](r io.Reader, opts ...Option) *Reader[P] {
+	return newReader(opts, func(cfg *config, _ schema[P]) format[P] {
+		return &jsonFormat[P]{cfg: cfg, file: r}
+	})
+}
+
+type jsonFormat[P any] struct {
+	cfg   *config
+	file  io.Reader
+	lines *bufio.Reader
+	line  int
+	some  bool // a line that is not empty has come
+}
+
+// jsonLine is a record beside what a report has added.
+type jsonLine[P any] struct {
+	Record  P              `json:",inline"`
+	Line    jsontext.Value `json:"_line"`
+	Outcome jsontext.Value `json:"_outcome"`
+	Reason  jsontext.Value `json:"_reason"`
+	Text    jsontext.Value `json:"_text"`
+}
+
+func (f *jsonFormat[P]) begin() error {
+	if f.file == nil {
+		return &RowError{Problem: "there is no file", Err: errFile}
+	}
+	f.lines = bufio.NewReaderSize(f.file, 64<<10)
+	start, err := f.lines.Peek(3)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return &RowError{Problem: "reading failed: " + err.Error(), Err: err}
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
+		_, _ = f.lines.Discard(3) // it was there a moment ago
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return &RowError{Problem: "the file is UTF-16: save it as UTF-8", Err: errFile}
+	}
+	return nil
+}
+
+func (f *jsonFormat[P]) read(record *P) (Row, error) {
+	for {
+		text, err := f.next()
+		if errors.Is(err, io.EOF) && !f.some {
+			return Row{}, &RowError{Problem: "the file is empty", Err: errFile}
+		}
+		if err != nil {
+			return Row{Line: f.line}, err
+		}
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		f.some = true
+		row := Row{Line: f.line}
+		if f.cfg.keepRows || f.cfg.badRows != nil {
+			row.Text = bytes.TrimSpace(bytes.Clone(text))
+		}
+		return row, f.decode(text, record, row)
+	}
+}
+
+// next reads a line, bounded: of one that is too long only the beginning is kept.
+func (f *jsonFormat[P]) next() ([]byte, error) {
+	var line []byte
+	f.line++
+	for size := 0; ; {
+		piece, err := f.lines.ReadSlice('\n')
+		size += len(piece)
+		if size <= f.cfg.rowLimit() {
+			line = append(line, piece...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && size == 0:
+			return nil, io.EOF
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, &RowError{Line: f.line, Problem: "reading failed: " + err.Error(), Err: err}
+		case size > f.cfg.rowLimit():
+			f.some = true
+			return nil, &RowError{Line: f.line, Problem: fmt.Sprintf("has %d bytes, more than %d", size, f.cfg.rowLimit()), Row: Row{Line: f.line}}
+		}
+		return line, nil
+	}
+}
+
+func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
+	var line jsonLine[P]
+	err := json.Unmarshal(text, &line, json.RejectUnknownMembers(true))
+	if err == nil {
+		*record = line.Record
+		return nil
+	}
+	bad := &RowError{Line: row.Line, Row: row, Problem: "is not a record of the API"}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		bad.Column, bad.Header = int(syntax.ByteOffset)+1, string(syntax.JSONPointer)
+		bad.Problem = syntaxProblem(err)
+	} else if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		bad.Column, bad.Header = int(semantic.ByteOffset)+1, string(semantic.JSONPointer)
+		switch {
+		case errors.Is(err, json.ErrUnknownName):
+			bad.Problem = "is an unknown member"
+		case semantic.JSONKind != 0:
+			bad.Problem = "is not what the API takes here: " + kindName(semantic.JSONKind)
+		}
+	}
+	return bad
+}
+
+func syntaxProblem(err error) string {
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "is there twice"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the JSON is cut short"
+	case bytes.Contains([]byte(err.Error()), []byte("UTF-8")):
+		return "is not UTF-8"
+	}
+	return "is not JSON"
+}
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '0':
+		return "a number"
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 'n':
+		return "null"
+	}
+	return "a boolean"
+}
+
+func (f *jsonFormat[P]) keyColumn() (column int, header string) { return 0, "" }

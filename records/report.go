@@ -1,0 +1,217 @@
+package records
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// reportColumns are what a report adds to a row. A reader leaves them out, so
+// that a report can be corrected and fed again.
+func reportColumns() []string { return []string{"_line", "_outcome", "_reason"} }
+
+// Report writes rows that were not imported, in the format of the file they come
+// from, each with its line, its outcome and the reason. Correct it and read it
+// again: the added columns are passed over.
+type Report struct {
+	open  func() rowWriter // once the file's header is known
+	rows  rowWriter
+	count int
+	err   error
+}
+
+type rowWriter interface {
+	write(row Row, notes [3]string) error
+	flush() error
+}
+
+// NewReport writes rows of this file to w. Nothing is written before the first.
+func (r *Reader[P]) NewReport(w io.Writer) *Report {
+	return &Report{open: func() rowWriter { return r.format.report(w) }}
+}
+
+// Add writes a row with what became of it, and why. Once it has failed, it fails.
+func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
+	if p.err != nil {
+		return p.err
+	}
+	if p.rows == nil {
+		p.rows = p.open()
+	}
+	why := ""
+	if reason != nil {
+		why = oneLine(reason.Error())
+	}
+	p.count++
+	if err := p.rows.write(row, [3]string{itoa(row.Line), outcome.String(), why}); err != nil {
+		p.err = fmt.Errorf("records: write report: %w", err)
+	}
+	return p.err
+}
+
+// Count is how many rows were added.
+func (p *Report) Count() int { return p.count }
+
+// Flush writes what is still in memory. Call it at the end.
+func (p *Report) Flush() error {
+	if p.err == nil && p.rows != nil {
+		if err := p.rows.flush(); err != nil {
+			p.err = fmt.Errorf("records: write report: %w", err)
+		}
+	}
+	return p.err
+}
+
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// csvReport writes rows as the file has them: the same delimiter, the same
+// columns, a byte order mark if there was one (Excel needs it for Vietnamese).
+type csvReport struct {
+	file   io.Writer
+	rows   *csv.Writer
+	header []string
+	keep   []int // places of the columns to write
+	bom    bool
+	begun  bool
+}
+
+func (f *csvFormat[P]) report(w io.Writer) rowWriter {
+	report := &csvReport{file: w, rows: csv.NewWriter(w), header: f.header, bom: f.bom}
+	if f.rows != nil {
+		report.rows.Comma = f.rows.Comma
+	}
+	for i, name := range f.header {
+		if !slices.Contains(reportColumns(), name) {
+			report.keep = append(report.keep, i)
+		}
+	}
+	return report
+}
+
+func (r *csvReport) write(row Row, notes [3]string) error {
+	if !r.begun {
+		r.begun = true
+		if r.bom {
+			if _, err := io.WriteString(r.file, "\ufeff"); err != nil {
+				return err
+			}
+		}
+		if err := r.rows.Write(append(r.pick(r.header), reportColumns()...)); err != nil {
+			return err
+		}
+	}
+	fields := row.Fields
+	if extra := len(fields) - len(r.header); extra > 0 && len(r.header) > 0 {
+		// Nothing is lost of a row with too many fields: a delimiter that should
+		// have been quoted, most likely.
+		last := len(r.header) - 1
+		fields = append(slices.Clone(fields[:last]), strings.Join(fields[last:], string(r.rows.Comma)))
+	}
+	return r.rows.Write(append(r.pick(fields), notes[:]...))
+}
+
+func (r *csvReport) pick(fields []string) []string {
+	picked := make([]string, 0, len(r.keep)+len(reportColumns()))
+	for _, i := range r.keep {
+		if i < len(fields) {
+			picked = append(picked, fields[i])
+		} else {
+			picked = append(picked, "")
+		}
+	}
+	return picked
+}
+
+func (r *csvReport) flush() error {
+	r.rows.Flush()
+	return r.rows.Error()
+}
+
+// jsonReport writes lines as the file has them, with members added.
+type jsonReport struct{ file io.Writer }
+
+func (f *jsonFormat[P]) report(w io.Writer) rowWriter { return jsonReport{file: w} }
+
+func (r jsonReport) write(row Row, notes [3]string) error {
+	var out bytes.Buffer
+	enc := jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
+	err := copyMembers(enc, row.Text)
+	if err != nil { // it is not an object: keep what it is, for a person
+		out.Reset()
+		enc = jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
+		err = errors.Join(enc.WriteToken(jsontext.BeginObject), writeMember(enc, "_text", string(row.Text)))
+	}
+	for i, name := range reportColumns() {
+		if err == nil {
+			err = writeMember(enc, name, notes[i])
+		}
+	}
+	if err == nil {
+		err = enc.WriteToken(jsontext.EndObject)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.file.Write(out.Bytes())
+	return err
+}
+
+// copyMembers writes the beginning of an object: all members but a report's.
+func copyMembers(enc *jsontext.Encoder, text []byte) error {
+	var members jsontext.Value
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(members))
+	begin, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if begin.Kind() != '{' {
+		return errFile
+	}
+	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
+		return err
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		key := name.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if slices.Contains(reportColumns(), key) || key == "_text" {
+			continue
+		}
+		if err := errors.Join(enc.WriteToken(jsontext.String(key)), enc.WriteValue(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeMember(enc *jsontext.Encoder, name, value string) error {
+	return errors.Join(enc.WriteToken(jsontext.String(name)), enc.WriteToken(jsontext.String(value)))
+}
+
+func (jsonReport) flush() error { return nil }

@@ -1,0 +1,380 @@
+package antcrm_test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// lenientCase is one JSON text for a lenient type: what it decodes to, and
+// what that is sent as.
+type lenientCase[T any] struct {
+	in   string
+	want T
+	out  string // "" if in is refused
+}
+
+// checkLenient decodes alone, with encoding/json and inside a listed record,
+// and encodes back.
+func checkLenient[T any](t *testing.T, cases []lenientCase[T]) {
+	t.Helper()
+	for _, tt := range cases {
+		type holder struct {
+			V T `json:"v"`
+		}
+		var got holder
+		err := json.Unmarshal([]byte(`{"v":`+tt.in+`}`), &got)
+		listErr := decodeListed(t, tt.in, &got.V)
+		if tt.out == "" {
+			require.Error(t, err, tt.in)
+			require.Error(t, listErr, tt.in)
+			continue
+		}
+		require.NoError(t, err, tt.in)
+		require.NoError(t, listErr, tt.in)
+		assert.Equal(t, tt.want, got.V, tt.in)
+		out, err := json.Marshal(got)
+		require.NoError(t, err, tt.in)
+		assert.Equal(t, `{"v":`+tt.out+`}`, string(out), tt.in)
+
+		var again holder
+		require.NoError(t, json.Unmarshal(out, &again), tt.in)
+		assert.Equal(t, got, again, "decode, encode, decode of %s", tt.in)
+	}
+}
+
+// decodeListed decodes a value as the client decodes an answer of the caller's
+// own type.
+func decodeListed(t *testing.T, in string, into any) error {
+	t.Helper()
+	return scripted(t, ok(in)).client().Do(t.Context(), "GET", "/x", nil, nil, into)
+}
+
+func TestIDKeepsNumbersAndStringsExactly(t *testing.T) {
+	t.Parallel()
+	checkLenient(t, []lenientCase[antcrm.ID]{
+		{`2964`, "2964", `"2964"`},
+		{`"2964"`, "2964", `"2964"`},
+		{`9223372036854775808`, "9223372036854775808", `"9223372036854775808"`},
+		{`12345678901234567890123`, "12345678901234567890123", `"12345678901234567890123"`},
+		{`"0042"`, "0042", `"0042"`},
+		{`-1`, "-1", `"-1"`},
+		{`1.50`, "1.50", `"1.50"`},
+		{`1e3`, "1e3", `"1e3"`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`" a/b \u00e9\n"`, " a/b é\n", `" a/b é\n"`},
+		{`"\ud83d\ude00"`, "😀", `"😀"`},
+		{`true`, "", ""},
+		{`{}`, "", ""},
+		{`[1]`, "", ""},
+	})
+}
+
+func TestDecimalIsExactAndSentAsANumber(t *testing.T) {
+	t.Parallel()
+	checkLenient(t, []lenientCase[antcrm.Decimal]{
+		{`4520000`, "4520000", `4520000`},
+		{`"4520000"`, "4520000", `4520000`},
+		{`123456789012345678901234567890.10`, "123456789012345678901234567890.10", `123456789012345678901234567890.10`},
+		{`"0.1"`, "0.1", `0.1`},
+		{`"007"`, "7", `7`},
+		{`"-0012.50"`, "-12.50", `-12.50`},
+		{`0`, "0", `0`},
+		{`1E+2`, "1E+2", `1E+2`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`"1,000"`, "", ""},
+		{`"12 VND"`, "", ""},
+		{`"."`, "", ""},
+		{`"1."`, "", ""},
+		{`"NaN"`, "", ""},
+		{`"+1"`, "", ""},
+		{`"-"`, "", ""},
+		{`"1e"`, "", ""},
+		{`true`, "", ""},
+		{`{}`, "", ""},
+	})
+}
+
+func TestDecimalTextIsSentAsAString(t *testing.T) {
+	t.Parallel()
+	checkLenient(t, []lenientCase[antcrm.DecimalText]{
+		{`125000`, "125000", `"125000"`},
+		{`"125000.00"`, "125000.00", `"125000.00"`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`"free"`, "", ""},
+		{`[]`, "", ""},
+	})
+}
+
+func TestScoreTimestampGenderKindAndCodes(t *testing.T) {
+	t.Parallel()
+	checkLenient(t, []lenientCase[antcrm.Score]{
+		{`120`, 120, `120`},
+		{`"340.5"`, 340.5, `340.5`},
+		{`-1`, -1, `-1`},
+		{`""`, 0, `0`},
+		{`null`, 0, `0`},
+		{`"many"`, 0, ""},
+		{`1e999`, 0, ""},
+		{`false`, 0, ""},
+	})
+	at := antcrm.NewTimestamp(moment())
+	second := antcrm.NewTimestamp(moment().Truncate(time.Second))
+	day := antcrm.NewTimestamp(moment().Truncate(24 * time.Hour))
+	var none antcrm.Timestamp
+	checkLenient(t, []lenientCase[antcrm.Timestamp]{
+		{`1710311060673`, at, `1710311060673`},
+		{`"1710311060673"`, at, `1710311060673`},
+		{`1.710311060673E12`, at, `1710311060673`},
+		{`"2024-03-13T06:24:20.673Z"`, at, `1710311060673`},
+		{`"2024-03-13T13:24:20.673+07:00"`, at, `1710311060673`},
+		{`"2024-03-13T06:24:20.673999999Z"`, at, `1710311060673`},
+		{`"2024-03-13T06:24:20Z"`, second, `1710311060000`},
+		{`"2024-03-13"`, day, `1710288000000`},
+		{`0`, antcrm.NewTimestamp(time.UnixMilli(0)), `0`},
+		{`-1`, antcrm.NewTimestamp(time.UnixMilli(-1)), `-1`},
+		{`""`, none, `null`},
+		{`null`, none, `null`},
+		// A date that cannot be read must not fail a page of good records.
+		{`"March 15, 2000"`, none, `null`},
+		{`"2024-13-45"`, none, `null`},
+		{`99999999999999999999`, none, `null`},
+		{`9e300`, none, `null`},
+		{`true`, none, `null`},
+		{`{"$date":1}`, none, `null`},
+		{`[1]`, none, `null`},
+	})
+	checkLenient(t, []lenientCase[antcrm.Gender]{
+		{`0`, antcrm.GenderMale, `"0"`},
+		{`"1"`, antcrm.GenderFemale, `"1"`},
+		{`2`, antcrm.GenderOther, `"2"`},
+		{`"unknown"`, "unknown", `"unknown"`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`{}`, "", ""},
+	})
+	checkLenient(t, []lenientCase[antcrm.ContactKind]{
+		{`0`, antcrm.KindPerson, `"0"`},
+		{`"1"`, antcrm.KindAccount, `"1"`},
+		{`null`, "", `""`},
+		{`[]`, "", ""},
+	})
+	checkLenient(t, []lenientCase[antcrm.NumericCode]{
+		{`0`, antcrm.DiscountCash, `0`},
+		{`"1"`, antcrm.DiscountPercent, `1`},
+		{`"percent"`, "percent", `"percent"`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`true`, "", ""},
+	})
+	checkLenient(t, []lenientCase[antcrm.Tags]{
+		{`["a","b"]`, antcrm.Tags{"a", "b"}, `["a","b"]`},
+		{`"VIP"`, antcrm.Tags{"VIP"}, `["VIP"]`},
+		{`""`, antcrm.Tags{}, `[]`},
+		{`[]`, antcrm.Tags{}, `[]`},
+		{`null`, nil, `null`},
+		{`["a",7,null]`, antcrm.Tags{"a", "7", ""}, `["a","7",""]`},
+		{`7`, antcrm.Tags{"7"}, `["7"]`},
+		{`{"a":1}`, nil, ""},
+		{`[["a"]]`, nil, ""},
+		{`true`, nil, ""},
+	})
+}
+
+func TestUnmarshalJSONOfAnythingIsAnErrorNotAPanic(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "x", `"`, `"a`, `"a\`, `{`, `[`, `[1`, "-", "--1", "1e", "nul", `"\u12`} {
+		for _, v := range []json.Unmarshaler{
+			new(antcrm.ID), new(antcrm.Decimal), new(antcrm.DecimalText), new(antcrm.Score), new(antcrm.Gender), new(antcrm.ContactKind),
+			new(antcrm.NumericCode), new(antcrm.Tags),
+		} {
+			require.Error(t, v.UnmarshalJSON([]byte(text)), "%T %q", v, text)
+		}
+		require.NoError(t, new(antcrm.Timestamp).UnmarshalJSON([]byte(text)))
+	}
+}
+
+func TestDecimalConversionsAreExactOrSayNo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in      antcrm.Decimal
+		rat     string
+		integer int64
+		isInt   bool
+	}{
+		{"4520000", "4520000", 4520000, true},
+		{"1e3", "1000", 1000, true},
+		{"0.1", "1/10", 0, false},
+		{"-12.50", "-25/2", 0, false},
+		{"12.00", "12", 12, true},
+		{"9223372036854775807", "9223372036854775807", math.MaxInt64, true},
+		{"9223372036854775808", "9223372036854775808", 0, false},
+		{"", "", 0, false},
+		{"1/3", "", 0, false},
+		{"0x10", "", 0, false},
+		{"1e99999", "", 0, false},
+	} {
+		rat, ok := tt.in.Rat()
+		assert.Equal(t, tt.rat != "", ok, tt.in)
+		if ok {
+			assert.Equal(t, tt.rat, rat.RatString(), tt.in)
+		}
+		n, ok := tt.in.Int64()
+		assert.Equal(t, tt.isInt, ok, tt.in)
+		assert.Equal(t, tt.integer, n, tt.in)
+	}
+	f, ok := antcrm.Decimal("0.25").Float64()
+	assert.True(t, ok)
+	assert.InDelta(t, 0.25, f, 0)
+	for _, bad := range []antcrm.Decimal{"", "0x1p4", "Inf", "1e999"} {
+		_, ok = bad.Float64()
+		assert.False(t, ok, bad)
+	}
+	assert.Equal(t, antcrm.Decimal("-7"), antcrm.NewDecimal(-7))
+	assert.Equal(t, "1.50", antcrm.Decimal("1.50").String()+antcrm.DecimalText("").String()+antcrm.ID("").String())
+	assert.True(t, antcrm.Decimal("0").IsSet())
+	assert.False(t, antcrm.Decimal("").IsSet())
+	_, err := json.Marshal(antcrm.Decimal("12 VND"))
+	require.Error(t, err)
+}
+
+func TestTimestampsAreCutToTheMillisecond(t *testing.T) {
+	t.Parallel()
+	at := antcrm.NewTimestamp(time.Date(2024, 3, 13, 13, 24, 20, 673_999_999, hanoi()))
+	assert.Equal(t, moment(), at.Time)
+	assert.True(t, antcrm.NewTimestamp(time.Time{}).IsZero())
+}
+
+func TestCustomFieldsTakeAnyJSON(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "Giao <nhanh> & \"rẻ\"", antcrm.TextField("Shipping", "Giao <nhanh> & \"rẻ\"").Text())
+	for in, want := range map[string]string{`"text"`: "text", `3`: "3", `{"vip":true}`: `{"vip":true}`, `null`: "", ``: ""} {
+		assert.Equal(t, want, antcrm.CustomField{Name: "f", Value: json.RawMessage(in)}.Text(), in)
+	}
+}
+
+// Every body of testdata survives decoding and encoding: what users keep as
+// JSON files can be sent through the typed structs.
+func TestRequestBodiesRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		file string
+		into any
+		drop string // members that travel beside the params
+	}{
+		{"contact-create.json", new(antcrm.ContactCreateParams), ""},
+		{"contact-update.json", new(antcrm.ContactUpdateParams), "leadId"},
+		{"opportunity-create.json", new(antcrm.OpportunityCreateParams), ""},
+		{"opportunity-update.json", new(antcrm.OpportunityUpdate), ""},
+		{"opportunity-update.json", new(antcrm.OpportunityUpdateParams), "number"},
+		{"ticket-create.json", new(antcrm.TicketCreateParams), ""},
+		{"ticket-update.json", new(antcrm.TicketUpdateParams), "TicketId"},
+	} {
+		body := sample(t, tt.file)
+		require.NoError(t, json.Unmarshal([]byte(body), tt.into))
+		want := fromJSON[map[string]any](t, body)
+		delete(want, tt.drop)
+		assert.JSONEq(t, toJSON(t, want), toJSON(t, tt.into), "%s as %T", tt.file, tt.into)
+	}
+	for body, into := range map[string]any{
+		`{"name":"n","code":"c","productIdApiRing":"p","value":"0","canEdit":false}`:         new(antcrm.ProductCreateParams),
+		`{"name":"","code":"","value":"","canEdit":false}`:                                   new(antcrm.ProductUpdateParams),
+		`{"code":"c","data":{"emails":[],"phones":["1"]}}`:                                   new(antcrm.AccumulateParams),
+		`{"code":"c","data":{"email":"e","phone":"1"}}`:                                      new(antcrm.RedeemParams),
+		`{"name":"","value":"","shipping_cost":"","groupPackage":[],"cusFields":[]}`:         new(antcrm.OpportunityUpdateParams),
+		`{"name":"n","value":0,"shipping_cost":0,"groupPackage":[{"quantity":0}]}`:           new(antcrm.OpportunityCreateParams),
+		`{"customerIdApiRing":"x"}`:                                                          new(antcrm.ContactRef),
+		`{"title":"t","deal":null,"contact":{"id":"9"},"files":[null,1,"a",{"b":[]}]}`:       new(antcrm.TicketCreateParams),
+		`{"tags":[],"phones":[],"addresses":[],"emails":[],"im":[],"cusFields":[]}`:          new(antcrm.ContactCreateParams),
+		`{"cusFields":[{"name":"a","value":null},{"name":"b","value":12.340},{"value":""}]}`: new(antcrm.ContactCreateParams),
+	} {
+		require.NoError(t, json.Unmarshal([]byte(body), into))
+		assert.JSONEq(t, body, toJSON(t, into), "%T", into)
+	}
+}
+
+// Empty strings are left out of a creation: the vendor's defaults apply.
+func TestEmptyStringsAreLeftOutOfCreations(t *testing.T) {
+	t.Parallel()
+	for body, into := range map[string]any{
+		`{"name":"","customerIdApiRing":"","type":"","contactType":"","gender":"","stage":"","bgInfo":""}`: new(antcrm.ContactCreateParams),
+		`{"name":"","value":"","shipping_cost":"","stage":"","receiverName":""}`:                           new(antcrm.OpportunityCreateParams),
+		`{"title":"","SLA":"","priority":"","contact":{}}`:                                                 new(antcrm.TicketCreateParams),
+		`{"name":"","code":"","value":"","productIdApiRing":""}`:                                           new(antcrm.ProductCreateParams),
+	} {
+		require.NoError(t, json.Unmarshal([]byte(body), into))
+		assert.JSONEq(t, `{}`, toJSON(t, into), "%T", into)
+	}
+}
+
+// Records give their typed fields back, dates as milliseconds.
+func TestRecordsRoundTripTheirTypedFields(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ in, out string }{
+		{`{"leadId":2964,"type":0,"gender":"2","tags":"VIP","createdAt":"2024-03-13T06:24:20.673Z","scoreRank":"340","unknown":1}`,
+			`{"leadId":"2964","type":"0","gender":"2","tags":["VIP"],"createdAt":1710311060673,"scoreRank":340}`},
+		{`{"createdAt":1710311060673,"updatedAt":""}`, `{"createdAt":1710311060673}`},
+	} {
+		assert.JSONEq(t, tt.out, toJSON(t, fromJSON[antcrm.Contact](t, tt.in)))
+	}
+	assert.JSONEq(t, `{"number":"3609","value":4520000,"typeDiscount":1,"shipping_cost":0}`,
+		toJSON(t, fromJSON[antcrm.Opportunity](t, `{"number":3609,"value":"4520000","typeDiscount":"1","shipping_cost":0}`)))
+}
+
+// recordTypes are all records that the API lists.
+func recordTypes() []reflect.Type {
+	return []reflect.Type{
+		reflect.TypeFor[antcrm.Contact](), reflect.TypeFor[antcrm.Opportunity](), reflect.TypeFor[antcrm.Product](), reflect.TypeFor[antcrm.Ticket](),
+		reflect.TypeFor[antcrm.LoyaltyEntry](), reflect.TypeFor[antcrm.Telesale](), reflect.TypeFor[antcrm.Telecall](), reflect.TypeFor[antcrm.Campaign](),
+		reflect.TypeFor[antcrm.Rating](), reflect.TypeFor[antcrm.ZNSMessage](), reflect.TypeFor[antcrm.MessageSession](),
+	}
+}
+
+// What no field of the samples is left to: each member of each sample is a
+// typed field, so that nobody needs RawJSON for what the vendor documents.
+func TestSamplesHaveNoUntypedMembers(t *testing.T) {
+	t.Parallel()
+	for file, typ := range map[string]reflect.Type{
+		"contacts.json": recordTypes()[0], "opportunities.json": recordTypes()[1], "opportunity-full.json": recordTypes()[1], "products.json": recordTypes()[2],
+		"tickets.json": recordTypes()[3], "history-point.json": recordTypes()[4],
+	} {
+		dec := json.NewDecoder(strings.NewReader(sample(t, file)))
+		dec.DisallowUnknownFields()
+		assert.NoError(t, dec.Decode(reflect.New(reflect.SliceOf(typ)).Interface()), file)
+	}
+}
+
+// The samples are the vendor's, kept beside our own bodies: none may be left
+// without a test.
+func TestEverySampleIsUsed(t *testing.T) {
+	t.Parallel()
+	var tests strings.Builder
+	files, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), "_test.go") {
+			text, err := os.ReadFile(file.Name())
+			require.NoError(t, err)
+			tests.Write(text)
+		}
+	}
+	samples, err := os.ReadDir("testdata")
+	require.NoError(t, err)
+	for _, file := range samples {
+		if !file.IsDir() {
+			assert.Contains(t, tests.String(), `"`+file.Name()+`"`)
+		}
+	}
+}
