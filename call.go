@@ -299,7 +299,7 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 	}
 
 	r.last = nil
-	res, err := r.exchange(attemptCtx)
+	res, err := r.exchange(attemptCtx) //nolint:bodyclose // read closes it
 	if err == nil {
 		r.last, err = r.read(res)
 	}

@@ -268,7 +268,16 @@ func isScalar(v jsontext.Value) bool {
 
 // messageText reads a server's message: a string, an object with a message,
 // a list of either, or the first text of an object of texts.
-func messageText(v jsontext.Value) string {
+func messageText(v jsontext.Value) string { return messageWithin(v, maxMessageDepth) }
+
+// maxMessageDepth is how deep a message is looked for: every level is scanned
+// anew, so that a server could otherwise make a small body cost a minute.
+const maxMessageDepth = 4
+
+func messageWithin(v jsontext.Value, depth int) string {
+	if depth == 0 {
+		return ""
+	}
 	switch v.Kind() {
 	case '"', '0':
 		text, _ := scalarText(v)
@@ -278,7 +287,7 @@ func messageText(v jsontext.Value) string {
 		if json.Unmarshal(v, &members, lenient) != nil {
 			return ""
 		}
-		return membersText(members)
+		return membersText(members, depth-1)
 	case '[':
 		var items []jsontext.Value
 		if json.Unmarshal(v, &items, lenient) != nil {
@@ -286,7 +295,7 @@ func messageText(v jsontext.Value) string {
 		}
 		var texts []string
 		for _, item := range items {
-			if text := messageText(item); text != "" && len(texts) < 5 {
+			if text := messageWithin(item, depth-1); text != "" && len(texts) < 5 {
 				texts = append(texts, text)
 			}
 		}
@@ -295,16 +304,16 @@ func messageText(v jsontext.Value) string {
 	return ""
 }
 
-func membersText(members objectMembers) string {
+func membersText(members objectMembers, depth int) string {
 	for _, name := range append(messageNames[:], "detail", "description") {
 		for _, m := range members {
 			if m.name == name && m.value.Kind() != 'n' {
-				return messageText(m.value)
+				return messageWithin(m.value, depth)
 			}
 		}
 	}
 	for _, m := range members {
-		if text := messageText(m.value); text != "" {
+		if text := messageWithin(m.value, depth); text != "" {
 			return m.name + ": " + text
 		}
 	}

@@ -342,7 +342,7 @@ func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
 	}
 	c.add(index, record)
 	if err := checkRecord(&c.records[len(c.records)-1], int(index)); err != nil {
-		im.refuse(ctx, c, err)
+		im.refuse(c, err)
 	} else if len(c.at) == im.limit(c) {
 		im.hand(ctx, c)
 	}
@@ -370,7 +370,7 @@ func (im *importRun[P, R]) limit(c *importChunk[P]) int {
 }
 
 // refuse reports the last record of a chunk as invalid and goes on without it.
-func (im *importRun[P, R]) refuse(ctx context.Context, c *importChunk[P], err error) {
+func (im *importRun[P, R]) refuse(c *importChunk[P], err error) {
 	if c.known != nil { // it was valid when it was sent
 		im.changed(c)
 		return
