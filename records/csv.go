@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // CSV reads a CSV file: UTF-8 with or without a byte order mark, the header in
 // the first line, as Excel and others write it. Empty fields set nothing, rows
@@ -35,6 +32,7 @@ type csvFormat[P any] struct {
 	rows    *csv.Reader
 	bom     bool
 	skipped int // lines before the header: sep=;
+	last    int // the line on which the last row began
 	header  []string
 	columns []column[P] // by place; set nil: left out
 	key     int         // the place of the caller's own key, -1: none
@@ -111,12 +109,11 @@ func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
 	}
 	text, _ := head.Peek(head.Size()) // what is wrong with it shows when it is read
 	first, _, _ := bytes.Cut(text, []byte("\n"))
-	first = bytes.TrimSuffix(first, []byte("\r"))
 	delimiter := detect(first)
-	if told, isSep := bytes.CutPrefix(first, []byte("sep=")); isSep {
+	if told, isSep := bytes.CutPrefix(bytes.TrimSuffix(first, []byte("\r")), []byte("sep=")); isSep {
 		if r, size := utf8.DecodeRune(told); size == len(told) && isDelimiter(r) {
-			_, _ = head.Discard(min(len(first)+bytes.IndexByte(append(text[len(first):len(first):len(first)], text[len(first):]...), '\n')+1, len(text)))
-			f.skipped, delimiter = 1, r
+			_, _ = head.Discard(min(len(first)+1, len(text)))
+			f.skipped, f.last, delimiter = 1, 1, r
 		}
 	}
 	if f.cfg.delimiter != 0 {
@@ -150,31 +147,23 @@ func detect(line []byte) rune {
 // next reads a row. Its line is right even if it could not be read.
 func (f *csvFormat[P]) next() (fields []string, line int, err error) {
 	f.budget.left = f.cfg.rowLimit() + csvBuffer
-	begin := f.line() + 1
 	fields, err = f.rows.Read()
 	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
-		line = parse.StartLine + f.skipped
-		return fields, line, f.unparsed(parse, fields)
+		f.last = parse.StartLine + f.skipped
+		return fields, f.last, f.unparsed(parse, fields)
 	}
+	begin := f.last + 1
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, 0, io.EOF
 	case errors.Is(err, errRowTooLong):
-		return nil, begin, f.fail(begin, fmt.Sprintf("the row that begins about here has more than %d bytes: is a quote never closed?", f.cfg.rowLimit()), errRowTooLong)
+		return nil, begin, f.fail(begin, fmt.Sprintf("the row that begins here or soon after has more than %d bytes: is a quote never closed?", f.cfg.rowLimit()), errRowTooLong)
 	case err != nil:
 		return nil, begin, f.fail(begin, "reading failed: "+err.Error(), err)
 	}
 	line, _ = f.rows.FieldPos(0)
-	return fields, line + f.skipped, nil
-}
-
-// line is the last line that was read.
-func (f *csvFormat[P]) line() int {
-	if f.rows.InputOffset() == 0 {
-		return f.skipped
-	}
-	line, _ := f.rows.FieldPos(0)
-	return line + f.skipped
+	f.last = line + f.skipped
+	return fields, f.last, nil
 }
 
 // unparsed is a row that is not CSV.

@@ -29,7 +29,7 @@ type jsonFormat[P any] struct {
 
 // jsonLine is a record beside what a report has added.
 type jsonLine[P any] struct {
-	Record  P              `json:",inline"`
+	Record  P              `json:",embed"`
 	Line    jsontext.Value `json:"_line"`
 	Outcome jsontext.Value `json:"_outcome"`
 	Reason  jsontext.Value `json:"_reason"`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strconv"
 )
 
 // Reader is a file of records. It is for one goroutine, the one that ranges over
@@ -104,7 +105,7 @@ func (r *Reader[P]) checkKey(record *P, row Row) error {
 		return nil
 	}
 	column, header := r.format.keyColumn()
-	return &RowError{Line: row.Line, Column: column, Header: header, Problem: "the same " + r.schema.keyName + " as on line " + itoa(first), Row: row}
+	return &RowError{Line: row.Line, Column: column, Header: header, Problem: "the same " + r.schema.keyName + " as on line " + strconv.Itoa(first), Row: row}
 }
 
 // Row gives the row of a record, by its place among those that All gave

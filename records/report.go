@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -53,7 +54,7 @@ func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 		why = oneLine(reason.Error())
 	}
 	p.count++
-	if err := p.rows.write(row, [3]string{itoa(row.Line), outcome.String(), why}); err != nil {
+	if err := p.rows.write(row, [3]string{strconv.Itoa(row.Line), outcome.String(), why}); err != nil {
 		p.err = fmt.Errorf("records: write report: %w", err)
 	}
 	return p.err
