@@ -349,7 +349,7 @@ func checkKeys(t *testing.T, ex Exchange) {
 		require.NoError(t, json.Unmarshal(ex.Body, &keys))
 		require.Len(t, ex.Query, 1)
 		for name := range ex.Query {
-			assert.Equal(t, keys, map[string]string{name: ex.Query.Get(name)})
+			assert.Equal(t, map[string]string{name: ex.Query.Get(name)}, keys)
 		}
 	case ex.Operation.ID == "segmentsSetContacts":
 		sent := body[struct{ Contacts []map[string]any }](string(ex.Body))
