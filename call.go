@@ -153,8 +153,10 @@ func (r *run) stopped(ctx context.Context, why, before error) error {
 		return r.transportError(ctx, why)
 	}
 	if refused, ok := errors.AsType[*APIError](before); ok {
+		// failure's own text says once what call it was and how it went.
+		refused.settle("", 0, false)
 		failure := r.transportError(ctx, join(refused, why))
-		refused.Attempts = r.attempts // only now: failure's text has it at its end
+		refused.settle(r.req.op, r.attempts, r.unknown)
 		return failure
 	}
 	if lost, ok := errors.AsType[*TransportError](before); ok {

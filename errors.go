@@ -364,7 +364,7 @@ func withoutQueries(text string) string {
 		if begin < 0 {
 			return b.String() + text
 		}
-		b.WriteString(text[:begin+1])
+		b.WriteString(text[:begin])
 		text = text[begin+1:]
 		end := strings.IndexAny(text, " \t\r\n\"'`<>")
 		if end < 0 {
@@ -372,6 +372,8 @@ func withoutQueries(text string) string {
 		}
 		if end > 0 {
 			b.WriteString("…")
+		} else {
+			b.WriteByte('?') // of a sentence
 		}
 		text = text[end:]
 	}

@@ -68,8 +68,8 @@ type Resolution[R any] struct {
 // records up, by a phone number, say, and gives one Resolution a record, in
 // order. After an error, or with none, the chunk stays unknown.
 //
-// Be sure of "not there": what is sent again because a search was wrong is
-// doubled. resolve may be called for several chunks at once. Its types must be
+// Be sure of "not there": what is sent again because a search was wrong, or
+// because the lost request was still on its way, is doubled. resolve may be called for several chunks at once. Its types must be
 // the import's. For imports with a journal only.
 func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
 	return func(cfg *batchConfig) error {

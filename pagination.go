@@ -175,6 +175,8 @@ type iteration[T any, P recordPointer[T]] struct {
 	full     bool // page 1 has as many records as a page can have
 
 	given    int             // distinct records given
+	total    int             // the latest that the server has told
+	hasTotal bool            // total can be believed
 	previous map[string]bool // keys of the page before
 	seed     maphash.Seed
 	pages    map[uint64]bool // fingerprints of the pages seen
@@ -286,7 +288,7 @@ func (it *iteration[T, P]) worthGuessing(inFlight int, got *fetched[T]) bool {
 	if it.list.byOffset {
 		return false // where it begins is not known before the one before came
 	}
-	return !it.counting || !got.hasTotal || it.given+inFlight*len(got.items) < got.total
+	return !it.counting || !it.hasTotal || it.given+inFlight*len(got.items) < it.total
 }
 
 // take sorts a page out: which of its records are new, whether another page
@@ -306,8 +308,11 @@ func (it *iteration[T, P]) take(got *fetched[T], first bool) (fresh []T, more bo
 	}
 	fresh = it.distinct(got.items)
 	it.given += len(fresh)
-	// A total smaller than the page it comes with counts something else.
-	reached := it.counting && got.hasTotal && got.total >= len(got.items) && it.given >= got.total
+	if got.hasTotal {
+		// A total smaller than the page it comes with counts something else.
+		it.total, it.hasTotal = got.total, got.total >= len(got.items)
+	}
+	reached := it.counting && it.hasTotal && it.given >= it.total
 	return it.list.kept(fresh), !reached, nil
 }
 

@@ -226,7 +226,7 @@ func parseTimestamp(text string) Timestamp {
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
 		if parsed, err := time.Parse(layout, text); err == nil {
-			return NewTimestamp(parsed)
+			return fromMillis(parsed.UnixMilli())
 		}
 	}
 	return Timestamp{}

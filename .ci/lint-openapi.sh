@@ -7,11 +7,11 @@ spec=${1:-openapi.yaml}
 linter=@redocly/cli@2.77.0
 
 skip() { echo "lint-openapi: skipped: $*"; exit 0; }
-command -v npx >/dev/null 2>&1 || skip "npx is not installed"
+command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 || skip "npm is not installed"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export npm_config_update_notifier=false REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+export npm_config_update_notifier=false npm_config_fetch_retries=1 REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
 npm install --prefix "$work" --ignore-scripts --no-audit --no-fund --loglevel=error "$linter" >"$work/install.log" 2>&1 ||
 	skip "$linter cannot be installed"
 

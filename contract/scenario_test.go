@@ -324,7 +324,7 @@ func TestEveryMethodKeepsTheContract(t *testing.T) {
 				exchanges := transport.Exchanges()
 				assert.NotEmpty(t, exchanges)
 				for _, ex := range exchanges {
-					assert.Empty(t, lines(ex.Violations), "%s %s?%s %s", ex.Method, ex.Path, ex.Query.Encode(), ex.Body)
+					assert.Empty(t, lines(ex.Violations()), "%s %s?%s %s", ex.Method, ex.Path, ex.Query.Encode(), ex.Body)
 					assert.Contains(t, ex.Operation.SDK, name)
 					checkKeys(t, ex)
 					sent.note(ex)
@@ -439,7 +439,7 @@ func TestDoKeepsTheContract(t *testing.T) {
 	}
 	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/contacts", nil, json.RawMessage(sample(t, "contact-create.json")), nil))
 	for _, ex := range transport.Exchanges() {
-		assert.Empty(t, lines(ex.Violations), ex.Operation.ID)
+		assert.Empty(t, lines(ex.Violations()), ex.Operation.ID)
 	}
 }
 
@@ -456,9 +456,9 @@ func TestATransportSeesViolations(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), http.MethodGet, "/contacts", query, nil, nil))
 	exchanges := transport.Exchanges()
 	require.Len(t, exchanges, 1)
-	assert.Contains(t, lines(exchanges[0].Violations), `query parameter "colour" is not documented`)
-	assert.Contains(t, lines(exchanges[0].Violations), "/0/name")
+	assert.Contains(t, lines(exchanges[0].Violations()), `query parameter "colour" is not documented`)
+	assert.Contains(t, lines(exchanges[0].Violations()), "/0/name")
 	assert.Error(t, client.Do(t.Context(), http.MethodGet, "/nowhere", nil, nil, nil))
-	assert.Contains(t, lines(transport.Exchanges()[1].Violations), "no operation of the contract")
+	assert.Contains(t, lines(transport.Exchanges()[1].Violations()), "no operation of the contract")
 	assert.Equal(t, "GET /contacts", fmt.Sprint(exchanges[0].Method, " ", exchanges[0].Path))
 }

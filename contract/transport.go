@@ -12,14 +12,18 @@ import (
 
 // Exchange is one request that went through a [Transport], and what became of it.
 type Exchange struct {
-	Operation  Operation // zero if the contract has none for it
-	Method     string
-	Path       string
-	Query      url.Values
-	Body       []byte
-	Status     int     // 0 if no complete answer came
-	Violations []error // the rules that the request and its answer break
+	Operation Operation // zero if the contract has none for it
+	Method    string
+	Path      string
+	Query     url.Values
+	Body      []byte
+	Status    int     // 0 if no complete answer came
+	Broken    []error // the rules that the request breaks
+	BadAnswer []error // the rules that the answer breaks
 }
+
+// Violations returns the rules that were broken in either direction.
+func (x Exchange) Violations() []error { return slices.Concat(x.Broken, x.BadAnswer) }
 
 // Transport is an http.RoundTripper that holds every exchange to the contract and records it. It changes nothing on the way: a violation is
 // recorded, not answered.
@@ -65,10 +69,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	checked.Body, checked.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	found, err := t.contract.find(checked)
 	if err != nil {
-		ex.Violations = append(ex.Violations, err)
+		ex.Broken = []error{err}
 	} else {
 		ex.Operation = found.operation()
-		ex.Violations = found.checkRequest(req.Context())
+		ex.Broken = found.checkRequest(req.Context())
 	}
 	res, err := t.send(req, body, found, &ex)
 	t.mu.Lock()
@@ -95,7 +99,7 @@ func (t *Transport) send(req *http.Request, body []byte, found *exchange, ex *Ex
 	ex.Status = res.StatusCode
 	res.Body = io.NopCloser(bytes.NewReader(answer))
 	if found != nil {
-		ex.Violations = append(ex.Violations, found.checkResponse(req.Context(), res.StatusCode, res.Header, answer)...)
+		ex.BadAnswer = found.checkResponse(req.Context(), res.StatusCode, res.Header, answer)
 	}
 	return res, nil
 }

@@ -31,18 +31,24 @@ type csvFormat[P any] struct {
 	budget  *budget
 	rows    *csv.Reader
 	bom     bool
-	skipped int // lines before the header: sep=;
-	last    int // the line on which the last row began
+	skipped int    // lines before the header: sep=;
+	last    int    // the line on which the last row began
+	text    []byte // the last row as it is
 	header  []string
 	columns []column[P] // by place; set nil: left out
 	key     int         // the place of the caller's own key, -1: none
 }
 
 // budget is a reader that refuses to go on for ever without the end of a row:
-// a quote that is never closed would have the whole file read into memory.
+// a quote that is never closed would have the whole file read into memory. It
+// remembers what it has read since the last row began.
 type budget struct {
 	file io.Reader
 	left int
+
+	recent []byte
+	used   int   // bytes of recent that belong to earlier rows
+	offset int64 // where recent begins
 }
 
 var errRowTooLong = errors.New("row too long")
@@ -53,7 +59,18 @@ func (b *budget) Read(p []byte) (int, error) {
 	}
 	n, err := b.file.Read(p[:min(len(p), b.left)])
 	b.left -= n
+	b.offset += int64(b.used)
+	b.recent = append(b.recent[:copy(b.recent, b.recent[b.used:])], p[:n]...)
+	b.used = 0
 	return n, err
+}
+
+// row returns the row that ends at an offset, and forgets it.
+func (b *budget) row(end int64) []byte {
+	until := min(max(int(end-b.offset), b.used), len(b.recent))
+	text := b.recent[b.used:until]
+	b.used = until
+	return bytes.Trim(text, "\r\n")
 }
 
 func (f *csvFormat[P]) fail(line int, problem string, cause error) error {
@@ -148,6 +165,7 @@ func detect(line []byte) rune {
 func (f *csvFormat[P]) next() (fields []string, line int, err error) {
 	f.budget.left = f.cfg.rowLimit() + csvBuffer
 	fields, err = f.rows.Read()
+	f.text = f.budget.row(f.rows.InputOffset())
 	if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
 		f.last = parse.StartLine + f.skipped
 		return fields, f.last, f.unparsed(parse, fields)
@@ -168,7 +186,7 @@ func (f *csvFormat[P]) next() (fields []string, line int, err error) {
 
 // unparsed is a row that is not CSV.
 func (f *csvFormat[P]) unparsed(parse *csv.ParseError, fields []string) error {
-	bad := &RowError{Line: parse.StartLine + f.skipped, Row: Row{Line: parse.StartLine + f.skipped, Fields: slices.Clone(fields)}}
+	bad := &RowError{Line: parse.StartLine + f.skipped, Row: Row{Line: parse.StartLine + f.skipped, Text: bytes.Clone(f.text)}}
 	bad.Column = min(len(fields)+1, max(len(f.header), 1))
 	if bad.Column <= len(f.header) {
 		bad.Header = f.header[bad.Column-1]
@@ -247,6 +265,10 @@ func (f *csvFormat[P]) read(record *P) (Row, error) {
 			continue
 		}
 		row := Row{Line: line}
+		if len(fields) != len(f.header) {
+			row.Text = bytes.Clone(f.text)
+			return row, &RowError{Line: line, Problem: fmt.Sprintf("%d fields, but the header has %d", len(fields), len(f.header)), Row: row}
+		}
 		if f.cfg.keepRows || f.cfg.badRows != nil {
 			row.Fields = slices.Clone(fields)
 		}
@@ -256,9 +278,6 @@ func (f *csvFormat[P]) read(record *P) (Row, error) {
 
 // fill sets the record's fields from a row's.
 func (f *csvFormat[P]) fill(record *P, fields []string, row Row) error {
-	if len(fields) != len(f.header) {
-		return &RowError{Line: row.Line, Problem: fmt.Sprintf("%d fields, but the header has %d", len(fields), len(f.header)), Row: row}
-	}
 	for i, value := range fields {
 		problem := f.check(value)
 		if problem == "" && value != "" && f.columns[i].set != nil {

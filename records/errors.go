@@ -71,8 +71,8 @@ func label(name string) string {
 // personal data.
 type Row struct {
 	Line   int      // from 1
-	Fields []string // CSV: the fields, one a column of the header
-	Text   []byte   // JSON lines: the line
+	Fields []string // CSV: the fields, one a column of the header; nil if they could not be told apart
+	Text   []byte   // JSON: the line; CSV: the row whose fields could not be told apart
 }
 
 // Format keeps the row out of logs.

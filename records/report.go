@@ -19,11 +19,13 @@ import (
 
 // reportColumns are what a report adds to a row. A reader leaves them out, so
 // that a report can be corrected and fed again.
-func reportColumns() []string { return []string{"_line", "_outcome", "_reason"} }
+func reportColumns() []string { return []string{"_line", "_outcome", "_reason", "_text"} }
 
 // Report writes rows that were not imported, in the format of the file they come
 // from, each with its line, its outcome and the reason. Correct it and read it
-// again: the added columns are passed over.
+// again: the added columns are passed over. A row whose fields could not be told
+// apart is given as it was, in the column _text, and the others are empty: half a
+// row must not get in by being fed again.
 type Report struct {
 	open  func() rowWriter // once the file's header is known
 	rows  rowWriter
@@ -32,7 +34,7 @@ type Report struct {
 }
 
 type rowWriter interface {
-	write(row Row, notes [3]string) error
+	write(row Row, notes []string) error
 	flush() error
 }
 
@@ -54,7 +56,7 @@ func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 		why = oneLine(reason.Error())
 	}
 	p.count++
-	if err := p.rows.write(row, [3]string{strconv.Itoa(row.Line), outcome.String(), why}); err != nil {
+	if err := p.rows.write(row, []string{strconv.Itoa(row.Line), outcome.String(), why}); err != nil {
 		p.err = fmt.Errorf("records: write report: %w", err)
 	}
 	return p.err
@@ -106,7 +108,7 @@ func (f *csvFormat[P]) report(w io.Writer) rowWriter {
 	return report
 }
 
-func (r *csvReport) write(row Row, notes [3]string) error {
+func (r *csvReport) write(row Row, notes []string) error {
 	if !r.begun {
 		r.begun = true
 		if r.bom {
@@ -118,14 +120,7 @@ func (r *csvReport) write(row Row, notes [3]string) error {
 			return err
 		}
 	}
-	fields := row.Fields
-	if extra := len(fields) - len(r.header); extra > 0 && len(r.header) > 0 {
-		// Nothing is lost of a row with too many fields: a delimiter that should
-		// have been quoted, most likely.
-		last := len(r.header) - 1
-		fields = append(slices.Clone(fields[:last]), strings.Join(fields[last:], string(r.rows.Comma)))
-	}
-	return r.rows.Write(append(r.pick(fields), notes[:]...))
+	return r.rows.Write(append(r.pick(row.Fields), append(notes, string(row.Text))...))
 }
 
 func (r *csvReport) pick(fields []string) []string {
@@ -150,18 +145,19 @@ type jsonReport struct{ file io.Writer }
 
 func (f *jsonFormat[P]) report(w io.Writer) rowWriter { return jsonReport{file: w} }
 
-func (r jsonReport) write(row Row, notes [3]string) error {
+func (r jsonReport) write(row Row, notes []string) error {
 	var out bytes.Buffer
 	enc := jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
 	err := copyMembers(enc, row.Text)
 	if err != nil { // it is not an object: keep what it is, for a person
 		out.Reset()
 		enc = jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
-		err = errors.Join(enc.WriteToken(jsontext.BeginObject), writeMember(enc, "_text", string(row.Text)))
+		err = enc.WriteToken(jsontext.BeginObject)
+		notes = append(notes, string(row.Text))
 	}
-	for i, name := range reportColumns() {
+	for i, note := range notes {
 		if err == nil {
-			err = writeMember(enc, name, notes[i])
+			err = writeMember(enc, reportColumns()[i], note)
 		}
 	}
 	if err == nil {
@@ -201,7 +197,7 @@ func copyMembers(enc *jsontext.Encoder, text []byte) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(reportColumns(), key) || key == "_text" {
+		if slices.Contains(reportColumns(), key) {
 			continue
 		}
 		if err := errors.Join(enc.WriteToken(jsontext.String(key)), enc.WriteValue(value)); err != nil {
