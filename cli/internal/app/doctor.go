@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/cli/internal/creds"
+	"github.com/antbuddy/antcrm-go/cli/internal/output"
+)
+
+// doctorPatience is how long one of the doctor's requests may take.
+const doctorPatience = 10 * time.Second
+
+func (a *app) doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Check the address, the way to the server and the key", Args: arguments(),
+		Long: `Checks one after the other where the key comes from, whether the server can be
+reached, and whether it takes the key, and says what to do about the first
+thing that is wrong. It reads one contact and changes nothing.`,
+		Example: "  antcrm doctor\n  ANTCRM_BASE_URL=http://127.0.0.1:8080 antcrm doctor",
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := interruptible(cmd)
+		defer stop()
+		return a.examine(ctx)
+	}
+	return cmd
+}
+
+func (a *app) examine(ctx context.Context) error {
+	c, keyErr := a.sources().Find()
+	if a.flags.mock {
+		if err := a.startFake(); err != nil {
+			return err
+		}
+		c, keyErr = creds.Credentials{Key: a.fake.APIKey, KeyFrom: "the embedded fake server", BaseURL: a.fake.URL, BaseURLFrom: "the embedded fake server"}, nil
+	}
+	if err := a.finding(keyErr == nil, "key", "found: "+c.KeyFrom, keyErr); err != nil {
+		return err
+	}
+	// The key is checked first: what the SDK says of the address needs one.
+	key := c
+	if keyErr != nil {
+		key.Key = "none"
+	}
+	client, err := a.newClient(key, antcrm.WithMaxRetries(0), antcrm.WithTimeout(doctorPatience))
+	if err != nil {
+		if err := a.finding(false, "address", "", err); err != nil {
+			return err
+		}
+		return err
+	}
+	took, err := reach(ctx, c.BaseURL)
+	if err := a.finding(err == nil, "server", fmt.Sprintf("%s (%s) answers, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
+		return err
+	}
+	if err != nil {
+		return &failure{code: exitOutage, text: "the server cannot be reached", next: reachHint(err)}
+	}
+	if keyErr != nil {
+		return keyErr
+	}
+	_, err = client.Contacts.List(ctx, antcrm.ContactListParams{Limit: 1})
+	if err := a.finding(err == nil, "access", "the server takes the key", err); err != nil {
+		return err
+	}
+	return accessError(err)
+}
+
+// finding prints one line of the report.
+func (a *app) finding(good bool, what, text string, err error) error {
+	mark, color := "ok    ", "\x1b[32m"
+	if !good {
+		mark, color, text = "wrong ", "\x1b[31m", plainError(err)
+	}
+	if isTerminal(a.stdout) && a.color() {
+		mark = color + mark + "\x1b[0m"
+	}
+	return write(a.stdout, fmt.Sprintf("%s%-8s%s\n", mark, what, output.Clean(text)))
+}
+
+// reach asks the server for anything at all, without the key. Every answer is good.
+func reach(ctx context.Context, base string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base, http.NoBody)
+	if err != nil {
+		return 0, errors.New("the address is not valid")
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	began := time.Now()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	return time.Since(began), resp.Body.Close()
+}
+
+// reachHint says what to do about a server that cannot be reached.
+func reachHint(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the name " + dns.Name + " is not known: check the address, the network and the DNS server"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		if expired, ok := errors.AsType[x509.CertificateInvalidError](err); ok && expired.Reason == x509.Expired {
+			return "its certificate is out of date, or this machine's clock is wrong"
+		}
+		return "its certificate is not trusted: a proxy may stand in between, or the address is wrong"
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer within " + doctorPatience.String() + ": check the network, a firewall, HTTPS_PROXY"
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "it speaks plain http: use http:// in the address"
+	}
+	return "check the address, the network, a firewall, HTTPS_PROXY"
+}
+
+// accessError is what the report ends with.
+func accessError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, antcrm.ErrUnauthorized):
+		return &failure{code: exitKey, text: "the server refuses the key", next: "copy it again from the CRM's settings, then: antcrm login"}
+	case errors.Is(err, antcrm.ErrForbidden):
+		return &failure{code: exitKey, text: "the server takes the key but forbids reading contacts", next: "ask for a key that may do this"}
+	case codeOf(err) == exitOutage:
+		return &failure{code: exitOutage, text: "the server is there but does not answer as it should", next: "try again later"}
+	}
+	if _, ok := errors.AsType[*antcrm.DecodeError](err); ok {
+		return &failure{code: exitFailure, text: "the server does not answer as AntCRM does", next: "check the address; a proxy or a log-in page may stand in between"}
+	}
+	return err
+}

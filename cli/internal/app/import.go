@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/records"
+)
+
+// importing describes what many records can be sent to: all that the command needs to know of it. R is the key that the CRM gives.
+type importing[P records.Params, R any] struct {
+	use      string // of the command
+	noun     string // contacts
+	verb     string // what is done with them: imported
+	short    string
+	long     string
+	example  string
+	journal  bool // the import can be resumed
+	toTarget bool // the first argument names what they are sent to
+	run      func(c *antcrm.Client, target string) importFunc[P, R]
+	// check sends records as one batch. With a context that has ended it checks them, and sends none.
+	check func(ctx context.Context, c *antcrm.Client, target string, list []P) error
+}
+
+// importFunc is the Import of a service.
+type importFunc[P, R any] = func(context.Context, iter.Seq2[P, error], ...antcrm.BatchOption) iter.Seq2[antcrm.ImportResult[R], error]
+
+// bulkFlags are the flags of the commands that send many records.
+type bulkFlags struct {
+	maps              []string
+	ignoreUnknown     bool
+	duplicates        bool
+	format            string
+	dryRun            bool
+	rejected, unknown string
+	journal           string
+	retryRejected     bool
+	concurrency       int
+	chunk             int
+	stopOnError       bool
+	noIsolation       bool
+}
+
+func (b *bulkFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&b.maps, "map", nil, "a column's field: `COLUMN=FIELD`, such as 'Mã KH=customerIdApiRing' (may be repeated)")
+	f.BoolVar(&b.ignoreUnknown, "ignore-unknown", false, "leave out columns that are no field")
+	f.BoolVar(&b.duplicates, "allow-duplicates", false, "let rows through whose own key an earlier row has")
+	f.StringVar(&b.format, "format", "", "`csv` or jsonl (default: by the file's ending, else csv)")
+	f.BoolVar(&b.dryRun, "dry-run", false, "check every row and send nothing")
+	f.StringVar(&b.rejected, "rejected", "", "write rows that were not carried out to this `FILE` (default: beside the input)")
+	f.StringVar(&b.unknown, "unknown", "", "write rows whose outcome is unknown to this `FILE` (default: beside the input)")
+	f.IntVar(&b.concurrency, "concurrency", 4, "requests under way at a time")
+	f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "records a request, at most 100")
+	f.BoolVar(&b.stopOnError, "stop-on-error", false, "stop at the first row that is refused")
+	f.BoolVar(&b.noIsolation, "no-isolation", false, "do not halve a refused request until the bad rows stand alone")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{formatCSV, formatJSONL}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (b *bulkFlags) options() []antcrm.BatchOption {
+	opts := []antcrm.BatchOption{antcrm.WithConcurrency(b.concurrency), antcrm.WithChunkSize(b.chunk)}
+	if b.stopOnError {
+		opts = append(opts, antcrm.WithStopOnError())
+	}
+	if !b.noIsolation {
+		opts = append(opts, antcrm.WithIsolation())
+	}
+	return opts
+}
+
+const importHelp = `FILE is CSV or JSON Lines; - is stdin. The first line of a CSV names the fields;
+--map COLUMN=FIELD names columns that are called otherwise, --map COLUMN= leaves
+one out. Excel's semicolons and byte order mark are understood. phones, emails
+and tags may hold several values with ; between them.
+
+Rows that are refused, or cannot be sent, are written to a file beside FILE
+(customers.rejected.csv) with the reason; correct them there and import that
+file. Rows whose answer was lost go to a file of their own
+(customers.unknown.csv): look them up before you send them again.`
+
+const journalHelp = `
+
+With --journal the import can be stopped or killed at any time and run again
+with the same file: no row is sent twice. Ctrl-C finishes what is in flight; a
+second Ctrl-C stops at once. Each run reports all rows refused so far: correct
+the last report only.`
+
+func (im importing[P, R]) command(a *app) *cobra.Command {
+	names := []string{"FILE"}
+	if im.toTarget {
+		names = []string{"SEGMENT", "FILE"}
+	}
+	long := im.long + "\n\n" + importHelp
+	if im.journal {
+		long += journalHelp
+	}
+	cmd := &cobra.Command{
+		Use: im.use, Short: im.short, Args: arguments(names...), Example: im.example,
+		Long: long + "\n\nFields: " + strings.Join(records.Columns[P](), ", ") + ".\nA column cf:NAME is the custom field NAME.",
+	}
+	b := &bulkFlags{}
+	b.add(cmd)
+	if im.journal {
+		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
+		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again what an earlier run saw refused")
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		target := ""
+		if im.toTarget {
+			target = args[0]
+		}
+		job := &importJob[P, R]{importing: im, app: a, flags: b, target: target, path: args[len(args)-1], command: cmd.CommandPath()}
+		return job.do(cmd.Context())
+	}
+	return cmd
+}

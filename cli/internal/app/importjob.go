@@ -1,0 +1,455 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/records"
+)
+
+// importJob is one import under way.
+type importJob[P records.Params, R any] struct {
+	importing[P, R]
+	app     *app
+	flags   *bulkFlags
+	target  string // of toTarget
+	path    string // of the file
+	command string // as the user would type it again
+	format  string
+
+	source            *records.Reader[P]
+	rejected, unknown *reportFile
+	stop              *stopper
+	bar               importBar
+	tally             tally
+	broken            error // a report that cannot be written
+}
+
+// tally counts what became of the rows.
+type tally struct {
+	done, rejected, unknown, notSent, bad int
+	lastLine                              int
+	codes                                 map[int]bool // exit codes of the failures
+	inRow                                 int          // rows that an outage has failed, without a good one between them
+	reason                                error        // the first failure
+	gaveUp                                bool
+}
+
+func (t *tally) failed() int { return t.rejected + t.unknown + t.notSent + t.bad }
+
+// patience is how many full requests an outage may fail in a row before an import gives up.
+const patience = 5
+
+func (j *importJob[P, R]) do(ctx context.Context) (err error) {
+	if j.flags.retryRejected && j.flags.journal == "" {
+		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	}
+	if j.format, err = importFormat(j.flags.format, j.path); err != nil {
+		return err
+	}
+	file, err := j.app.openInput(j.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if j.flags.dryRun {
+		return j.dryRun(ctx, file)
+	}
+	total, err := j.count(file)
+	if err != nil {
+		return err
+	}
+	client, err := j.app.client()
+	if err != nil {
+		return err
+	}
+	opts := j.flags.options()
+	if j.flags.journal != "" {
+		journal, err := antcrm.OpenJournal(j.flags.journal)
+		if err != nil {
+			return j.journalError(err)
+		}
+		defer func() { _ = journal.Close() }() // the import has made it durable
+		opts = append(opts, antcrm.WithJournal(journal))
+		if j.flags.retryRejected {
+			opts = append(opts, antcrm.WithRetryRejected())
+		}
+	}
+	return j.send(ctx, client, file, total, opts)
+}
+
+// count reads a file once before it is sent: how many rows it has, and whether it can be read at all. What comes by a pipe is not counted.
+func (j *importJob[P, R]) count(file *os.File) (int, error) {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, nil //nolint:nilerr // reading it will tell
+	}
+	rows := 0
+	source, err := reader[P](j.flags, j.format, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }))
+	if err != nil {
+		return 0, err
+	}
+	for _, err := range source.All() {
+		if err != nil {
+			return 0, j.fileError(err)
+		}
+		rows++
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return 0, &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
+	}
+	return rows, nil
+}
+
+// fileError names the file in an error of its reader.
+func (j *importJob[P, R]) fileError(err error) error {
+	text := j.path
+	if text == "-" {
+		text = "stdin"
+	}
+	bad := &records.RowError{}
+	if !errors.As(err, &bad) {
+		return &failure{code: exitFailure, text: text, err: err}
+	}
+	next := "correct the file and import it again"
+	if bad.Header != "" && j.format == formatCSV {
+		next = "there are: " + strings.Join(records.Columns[P](), ", ") + "; name others with --map COLUMN=FIELD or leave them out with --ignore-unknown"
+	}
+	return &failure{code: exitUsage, text: text, err: bad, next: next}
+}
+
+// send imports the file and tells what became of it.
+func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, file *os.File, total int, opts []antcrm.BatchOption) (err error) {
+	if err := j.openReports(); err != nil {
+		return err
+	}
+	j.source, err = reader[P](j.flags, j.format, file, records.WithRows(), records.WithBadRows(j.badRow))
+	if err != nil {
+		return errors.Join(err, j.closeReports())
+	}
+	j.rejected.report, j.unknown.report = j.source.NewReport(j.rejected), j.source.NewReport(j.unknown)
+	j.tally.codes = map[int]bool{}
+	j.bar = j.app.importBar(j.noun, total)
+	ctx, j.stop = gentleStop(ctx, func() { j.bar.say("stopping: what is in flight is finished (Ctrl-C again stops at once)") })
+	ended := j.results(j.run(client, j.target)(ctx, j.stoppable(j.source.All()), opts...))
+	j.stop.end()
+	j.bar.update(j.tally.done, j.tally.failed())
+	j.bar.end()
+	names := [2]string{j.rejected.Name(), j.unknown.Name()}
+	counts := [2]int{j.rejected.report.Count(), j.unknown.report.Count()}
+	if err := j.closeReports(); err != nil && j.broken == nil {
+		j.broken = err
+	}
+	return j.conclude(ended, names, counts)
+}
+
+func (j *importJob[P, R]) openReports() (err error) {
+	stem, ext := stemOf(j.path, j.noun), "."+j.format
+	if j.rejected, err = openReport(j.flags.rejected, j.path, stem, "rejected", ext); err != nil {
+		return err
+	}
+	if j.unknown, err = openReport(j.flags.unknown, j.path, stem, "unknown", ext); err != nil {
+		return errors.Join(err, j.rejected.close())
+	}
+	return nil
+}
+
+func (j *importJob[P, R]) closeReports() error {
+	return errors.Join(j.rejected.close(), j.unknown.close())
+}
+
+// badRow is a row that cannot be read as a record.
+func (j *importJob[P, R]) badRow(bad *records.RowError) {
+	j.tally.bad++
+	j.tally.lastLine = max(j.tally.lastLine, bad.Line)
+	j.failedFor(bad, exitUsage)
+	j.add(j.rejected, bad.Row, antcrm.OutcomeNotSent, bad)
+}
+
+// stoppable ends the source once somebody wants to stop.
+func (j *importJob[P, R]) stoppable(source iter.Seq2[P, error]) iter.Seq2[P, error] {
+	return func(yield func(P, error) bool) {
+		for record, err := range source {
+			if err == nil && (j.stop.asked.Load() || j.tally.gaveUp || j.broken != nil) {
+				yield(record, errStopped)
+				return
+			}
+			if !yield(record, err) {
+				return
+			}
+		}
+	}
+}
+
+// results takes the outcomes and returns what ended the import.
+func (j *importJob[P, R]) results(results iter.Seq2[antcrm.ImportResult[R], error]) error {
+	for result, err := range results {
+		if err != nil {
+			return err
+		}
+		row, _ := j.source.Row(result.Index)
+		j.take(row, result.Outcome, result.Err)
+	}
+	return nil
+}
+
+// take counts an outcome and keeps the row of a bad one.
+func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason error) {
+	t := &j.tally
+	t.lastLine = max(t.lastLine, row.Line)
+	if invalid, ok := errors.AsType[*antcrm.ValidationError](reason); ok {
+		reason = &records.RowError{Line: row.Line, Problem: invalid.Field + ": " + invalid.Problem}
+	}
+	switch outcome {
+	case antcrm.OutcomeDone:
+		t.done++
+		t.inRow = 0
+	case antcrm.OutcomeUnknown:
+		t.unknown++
+		j.failedFor(reason, exitUnknown)
+		j.add(j.unknown, row, outcome, reason)
+	case antcrm.OutcomeRejected:
+		t.rejected++
+		j.failedFor(reason, codeOf(reason))
+		j.add(j.rejected, row, outcome, reason)
+	default:
+		invalid := errors.Is(reason, antcrm.ErrValidation)
+		if invalid {
+			t.bad++
+		} else {
+			t.notSent++
+		}
+		j.failedFor(reason, codeOf(reason))
+		// What a journal will have sent by the next run must not be fed again from a file as well.
+		if j.flags.journal == "" || invalid {
+			j.add(j.rejected, row, outcome, reason)
+		}
+	}
+	if sum := t.done + t.failed(); sum%20 == 0 {
+		j.bar.update(t.done, t.failed())
+	}
+}
+
+// failedFor notes why a record failed, and gives up where going on makes no sense: a key that is refused, a server that is down.
+func (j *importJob[P, R]) failedFor(reason error, code int) {
+	t := &j.tally
+	t.codes[code] = true
+	if t.reason == nil {
+		t.reason = reason
+	}
+	switch {
+	case code == exitKey:
+		t.gaveUp = true
+	case errors.Is(reason, antcrm.ErrServer), errors.Is(reason, antcrm.ErrRateLimited), isCall(reason):
+		t.inRow++
+		t.gaveUp = t.gaveUp || t.inRow >= patience*j.flags.chunk
+	}
+}
+
+func (j *importJob[P, R]) add(to *reportFile, row records.Row, outcome antcrm.Outcome, reason error) {
+	if j.broken != nil {
+		return
+	}
+	if err := to.report.Add(row, outcome, errors.New(plainError(reason))); err != nil {
+		j.broken = &failure{code: exitFailure, text: "write " + to.Name(), err: withoutPath(err), next: "free space, then import again with --journal"}
+	}
+}
+
+// conclude tells the outcome in a few lines and returns the exit code.
+func (j *importJob[P, R]) conclude(ended error, files [2]string, counts [2]int) error {
+	t := j.tally
+	text := fmt.Sprintf("%s %s", plural(t.done, j.noun), j.verb)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	j.app.note("%s", text)
+	if counts[0] > 0 {
+		j.app.note("refused rows are in %s: correct them there and import that file", files[0])
+	}
+	if counts[1] > 0 {
+		j.app.note("unknown rows are in %s: look them up before you send them again", files[1])
+	}
+	fatal := errors.Is(ended, antcrm.ErrJournal) || errors.Is(ended, antcrm.ErrSourceChanged)
+	stopped := !fatal && (errors.Is(ended, errStopped) || errors.Is(ended, context.Canceled) || t.gaveUp)
+	if stopped {
+		j.app.note("%s", j.howToGoOn())
+	}
+	switch {
+	case j.broken != nil:
+		return j.broken
+	case ended != nil && !stopped:
+		return j.endError(ended)
+	case t.failed() > 0 || stopped:
+		return j.verdict(stopped)
+	}
+	return nil
+}
+
+// verdict is the exit code of an import that was not done to the end, and its line on stderr.
+func (j *importJob[P, R]) verdict(stopped bool) error {
+	t := j.tally
+	code := exitPartial
+	if t.done == 0 && len(t.codes) == 1 && (t.codes[exitKey] || t.codes[exitOutage]) {
+		for only := range t.codes {
+			code = only
+		}
+	}
+	if t.unknown > 0 {
+		code = exitUnknown
+	}
+	switch {
+	case t.gaveUp:
+		return &failure{code: code, text: "gave up", err: t.reason, next: nextStep(codeOf(t.reason), t.reason)}
+	case stopped:
+		return &failure{code: code, text: "stopped before the end"}
+	}
+	noun := plural(t.failed(), "rows")
+	return &failure{code: code, text: noun + " not " + j.verb + "; the first", err: t.reason}
+}
+
+// howToGoOn is said after a stop.
+func (j *importJob[P, R]) howToGoOn() string {
+	if j.flags.journal != "" {
+		return "the journal is saved; go on with: " + j.again()
+	}
+	text := fmt.Sprintf("the rows after line %d were not read", j.tally.lastLine)
+	if j.journal {
+		text += "; with --journal FILE an import can be gone on with"
+	}
+	return text
+}
+
+// again is the command to type again.
+func (j *importJob[P, R]) again() string {
+	words := []string{j.command, quoted(j.path), "--journal", quoted(j.flags.journal)}
+	for _, pair := range j.flags.maps {
+		words = append(words, "--map", quoted(pair))
+	}
+	for _, flag := range []struct {
+		set  bool
+		name string
+	}{{j.flags.ignoreUnknown, "--ignore-unknown"}, {j.flags.duplicates, "--allow-duplicates"}, {j.flags.format != "", "--format " + j.flags.format}, {j.tally.gaveUp || j.flags.retryRejected, "--retry-rejected"}} {
+		if flag.set {
+			words = append(words, flag.name)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+:@%") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// endError explains what ended an import that nobody wanted to end.
+func (j *importJob[P, R]) endError(err error) error {
+	t := j.tally
+	bad := &records.RowError{}
+	switch {
+	case errors.As(err, &bad):
+		explained := j.fileError(bad)
+		if f, ok := errors.AsType[*failure](explained); ok && t.done+t.unknown > 0 {
+			f.code = exitPartial
+		}
+		return explained
+	case errors.Is(err, antcrm.ErrSourceChanged):
+		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "import the file as it was, or import the rest with another journal"}
+	case errors.Is(err, antcrm.ErrJournal):
+		return j.journalError(err)
+	}
+	return err
+}
+
+func (j *importJob[P, R]) journalError(err error) error {
+	next := "give another file with --journal; without the old one nobody knows what was sent"
+	if errors.Is(err, antcrm.ErrJournalLocked) {
+		next = "wait until the other import has ended"
+	}
+	return &failure{code: exitFailure, text: "the journal cannot be used", err: err, next: next}
+}
+
+// dryWindow is how many records are checked at a time.
+const dryWindow = 1000
+
+// dryRun checks every row, and sends nothing.
+func (j *importJob[P, R]) dryRun(ctx context.Context, file *os.File) error {
+	client, err := antcrm.NewClient("dry-run", antcrm.WithBaseURL("http://127.0.0.1:1"))
+	if err != nil {
+		return err
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	bad, good := 0, 0
+	report := func(problem string) {
+		if bad++; bad <= 20 {
+			j.app.note("%s", problem)
+		}
+	}
+	source, err := reader[P](j.flags, j.format, file, records.WithRows(), records.WithBadRows(func(e *records.RowError) { report(plainError(e)) }))
+	if err != nil {
+		return err
+	}
+	var list []P
+	check := func() {
+		first := int64(good)
+		good += len(list)
+		problems := validationErrors(j.check(ended, client, j.target, list))
+		for i := range list {
+			row, _ := source.Row(first + int64(i))
+			if problem := problems[i]; problem != nil {
+				report(fmt.Sprintf("line %d: %s: %s", row.Line, problem.Field, problem.Problem))
+			}
+		}
+		list = list[:0]
+	}
+	for record, err := range source.All() {
+		if err != nil {
+			return j.fileError(err)
+		}
+		if list = append(list, record); len(list) == dryWindow {
+			check()
+		}
+	}
+	check()
+	return j.dryResult(good, bad)
+}
+
+func (j *importJob[P, R]) dryResult(good, bad int) error {
+	if bad > 20 {
+		j.app.note("and %d more", bad-20)
+	}
+	if bad > 0 {
+		return usage("correct the file; nothing was sent", "%s cannot be %s", plural(bad, "rows"), j.verb)
+	}
+	j.app.note("%s can be %s; nothing was sent", plural(good, j.noun), j.verb)
+	return nil
+}
+
+// validationErrors are the problems of a batch by the place of the record.
+func validationErrors(err error) map[int]*antcrm.ValidationError {
+	problems := map[int]*antcrm.ValidationError{}
+	batch := &antcrm.BatchError{}
+	if !errors.As(err, &batch) {
+		return problems
+	}
+	for _, failure := range batch.Failures {
+		if problem, ok := errors.AsType[*antcrm.ValidationError](failure.Err); ok {
+			problems[failure.First] = problem
+		}
+	}
+	return problems
+}

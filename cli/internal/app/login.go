@@ -1,0 +1,157 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/cli/internal/creds"
+)
+
+func (a *app) loginCommand() *cobra.Command {
+	unchecked := false
+	cmd := &cobra.Command{
+		Use: "login", Short: "Keep the API key in a file that only you can read", Args: arguments(),
+		Long: `Asks for the API key without showing it, or reads it from stdin, tries it at
+the server, and writes it to a file of mode 0600: antcrm/config.json in your
+folder for settings, or the file that ANTCRM_CONFIG names. With --base-url or
+ANTCRM_BASE_URL the address is kept with it; the key is never sent elsewhere.`,
+		Example: "  antcrm login\n  pass show antcrm | antcrm login",
+	}
+	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try the key at the server")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if a.flags.mock {
+			return usage("leave it out", "--mock needs no login")
+		}
+		ctx, stop := interruptible(cmd)
+		defer stop()
+		return a.login(ctx, !unchecked)
+	}
+	return cmd
+}
+
+func (a *app) login(ctx context.Context, check bool) error {
+	key, err := a.readKey(ctx)
+	if err != nil {
+		return err
+	}
+	c := creds.Credentials{Key: key, KeyFrom: "as given", BaseURL: antcrm.DefaultBaseURL, BaseURLFrom: "the default"}
+	for _, from := range [][2]string{{a.flags.baseURL, "--base-url"}, {a.getenv(creds.EnvBaseURL), creds.EnvBaseURL}} {
+		if from[0] != "" {
+			c.BaseURL, c.BaseURLFrom = from[0], from[1]
+			break
+		}
+	}
+	client, err := a.newClient(c)
+	if err != nil {
+		return err
+	}
+	if check {
+		if _, err := client.Contacts.List(ctx, antcrm.ContactListParams{Limit: 1}); err != nil {
+			code, _ := classify(err)
+			return &failure{code: code, text: "the key was not kept", err: err, next: "try again, or keep it unchecked with --no-check"}
+		}
+	}
+	path, err := creds.Save(a.getenv, key, c.BaseURL)
+	if err != nil {
+		return err
+	}
+	a.note("the key is kept in %s", path)
+	return nil
+}
+
+// readKey asks for a key without echo, or reads the first line of stdin.
+func (a *app) readKey(ctx context.Context) (string, error) {
+	missing := &creds.Error{Problem: "no key was given", Hint: "type or paste it, or pipe it to: antcrm login"}
+	if !isTerminal(a.stdin) {
+		line, err := bufio.NewReader(io.LimitReader(a.stdin, 64<<10)).ReadString('\n')
+		if line = strings.TrimSpace(line); line == "" {
+			return "", missing
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", &creds.Error{Problem: "read the key from stdin", Hint: missing.Hint, Err: err}
+		}
+		return line, nil
+	}
+	if err := write(a.stderr, "API key (not shown): "); err != nil {
+		return "", err
+	}
+	key, err := a.readPassword(ctx)
+	_ = write(a.stderr, "\n")
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if text := strings.TrimSpace(string(key)); err == nil && text != "" {
+		return text, nil
+	}
+	return "", missing
+}
+
+// readPassword gives the terminal its echo back at Ctrl-C too.
+func (a *app) readPassword(ctx context.Context) ([]byte, error) {
+	fd := int(a.stdin.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	type answer struct {
+		key []byte
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		key, err := term.ReadPassword(fd)
+		got <- answer{key, err}
+	}()
+	select {
+	case r := <-got:
+		return r.key, r.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), term.Restore(fd, state))
+	}
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "logout", Short: "Remove the file that login wrote", Args: arguments(), Long: "Removes the file that login wrote, and the key with it.", Example: "  antcrm logout",
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		path, removed, err := creds.Forget(a.getenv)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			a.note("there is no %s", path)
+			return nil
+		}
+		a.note("removed %s", path)
+		return nil
+	}
+	return cmd
+}
+
+// confirm asks a question that only yes answers.
+func (a *app) confirm(ctx context.Context, question string) bool {
+	if write(a.stderr, question+" [y/N] ") != nil {
+		return false
+	}
+	got := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
+		got <- line
+	}()
+	select {
+	case line := <-got:
+		line = strings.ToLower(strings.TrimSpace(line))
+		return line == "y" || line == "yes"
+	case <-ctx.Done():
+		_ = write(a.stderr, "\n")
+		return false
+	}
+}

@@ -1,0 +1,258 @@
+// Package creds finds the API key and the address to use it at, and keeps them in a file that only its owner can read.
+package creds
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// The environment variables.
+const (
+	EnvKey     = "ANTCRM_API_KEY"
+	EnvBaseURL = "ANTCRM_BASE_URL"
+	EnvConfig  = "ANTCRM_CONFIG"
+)
+
+// maxFile bounds what is read as a key or a config file.
+const maxFile = 64 << 10
+
+// Error is a key that cannot be used, and what to do about it. It never holds the key.
+type Error struct {
+	Problem, Hint string
+	Err           error
+}
+
+// Error is one line without the hint.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Problem + ": " + plain(e.Err)
+	}
+	return e.Problem
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// plain is a file error without the path, which the problem names already.
+func plain(err error) string {
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		return failure.Err.Error()
+	}
+	return err.Error()
+}
+
+// Sources are where a key may come from, besides the environment.
+type Sources struct {
+	KeyFile string // the flag --key-file
+	BaseURL string // the flag --base-url
+	Getenv  func(string) string
+}
+
+// Credentials are a key, where it came from, and the address to use it at.
+type Credentials struct {
+	Key, KeyFrom         string
+	BaseURL, BaseURLFrom string
+}
+
+// stored is the config file.
+type stored struct {
+	APIKey  string `json:"api_key"`
+	BaseURL string `json:"base_url,omitempty"`
+}
+
+// Path is where the config file is: ANTCRM_CONFIG, or antcrm/config.json in the user's folder for settings.
+func Path(getenv func(string) string) (string, error) {
+	if path := getenv(EnvConfig); path != "" {
+		return path, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", &Error{Problem: "find the folder for settings", Hint: "set " + EnvConfig + " to a file", Err: err}
+	}
+	return filepath.Join(dir, "antcrm", "config.json"), nil
+}
+
+// Find looks for a key: in the file of --key-file, then in ANTCRM_API_KEY, then in the config file. The address is that of --base-url, of
+// ANTCRM_BASE_URL, of the config file, or the vendor's. A key from the config file is only used at the address it was stored for: another
+// address must bring its own. At a server on this machine that has none, the key that the fake server wants is used.
+//
+// On an error the address is filled in all the same.
+func (s Sources) Find() (Credentials, error) {
+	var c Credentials
+	file, fileErr := s.load()
+	c.BaseURL, c.BaseURLFrom = antcrm.DefaultBaseURL, "the default"
+	for _, from := range [][2]string{{s.BaseURL, "--base-url"}, {s.Getenv(EnvBaseURL), EnvBaseURL}, {file.BaseURL, "the config file"}} {
+		if from[0] != "" {
+			c.BaseURL, c.BaseURLFrom = from[0], from[1]
+			break
+		}
+	}
+	if s.KeyFile != "" {
+		key, err := readKeyFile(s.KeyFile)
+		c.Key, c.KeyFrom = key, "--key-file"
+		return c, err
+	}
+	if key := s.Getenv(EnvKey); key != "" {
+		c.Key, c.KeyFrom = key, EnvKey
+		return c, nil
+	}
+	if file.APIKey != "" && sameOrigin(c.BaseURL, file.baseURL()) {
+		c.Key, c.KeyFrom = file.APIKey, "the config file"
+		return c, nil
+	}
+	if port, ok := loopbackPort(c.BaseURL); ok {
+		c.Key, c.KeyFrom = "test-key-"+port, "the fake server's default"
+		return c, nil
+	}
+	if fileErr != nil {
+		return c, fileErr
+	}
+	problem := "no API key"
+	if file.APIKey != "" {
+		problem = "no API key for this address (the config file's key belongs to another one)"
+	}
+	return c, &Error{Problem: problem, Hint: "set " + EnvKey + ", run: antcrm login, or pass --key-file FILE; to try without a key: antcrm --mock …", Err: nil}
+}
+
+func (f stored) baseURL() string {
+	if f.BaseURL == "" {
+		return antcrm.DefaultBaseURL
+	}
+	return f.BaseURL
+}
+
+// load reads the config file. One that is not there is empty.
+func (s Sources) load() (stored, error) {
+	path, err := Path(s.Getenv)
+	if err != nil {
+		return stored{}, nil //nolint:nilerr // an account without a home has no config file
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stored{}, nil
+	}
+	if err != nil {
+		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return stored{}, &Error{Problem: fmt.Sprintf("the config file %s can be read by others (mode %04o)", path, info.Mode().Perm()), Hint: "run: chmod 600 " + path}
+	}
+	var f stored
+	data, err := io.ReadAll(io.LimitReader(file, maxFile))
+	if err != nil {
+		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
+	}
+	// The decoder's text could hold a piece of the key.
+	if json.Unmarshal(data, &f) != nil {
+		return stored{}, &Error{Problem: "the config file " + path + " is not valid JSON", Hint: "run: antcrm login"}
+	}
+	return f, nil
+}
+
+func readKeyFile(path string) (string, error) {
+	const hint = "give --key-file a file that holds the key on its only line"
+	file, err := os.Open(path)
+	if err != nil {
+		return "", &Error{Problem: "read the key file " + path, Hint: hint, Err: err}
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile))
+	if err != nil {
+		return "", &Error{Problem: "read the key file " + path, Hint: hint, Err: err}
+	}
+	key := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))
+	if key == "" || strings.ContainsAny(key, "\r\n") {
+		return "", &Error{Problem: "the key file " + path + " does not hold one line with a key", Hint: hint}
+	}
+	return key, nil
+}
+
+// Save writes the config file, mode 0600, as a whole or not at all, and returns its path.
+func Save(getenv func(string) string, key, baseURL string) (string, error) {
+	path, err := Path(getenv)
+	if err != nil {
+		return "", err
+	}
+	fail := func(err error) (string, error) {
+		return "", &Error{Problem: "write the config file " + path, Hint: "set " + EnvConfig + " to a file that can be written", Err: err}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fail(err)
+	}
+	if baseURL == antcrm.DefaultBaseURL {
+		baseURL = ""
+	}
+	data, err := json.MarshalIndent(stored{APIKey: key, BaseURL: baseURL}, "", "  ")
+	if err != nil {
+		return fail(err)
+	}
+	// CreateTemp's mode is 0600.
+	temp, err := os.CreateTemp(filepath.Dir(path), ".config-*")
+	if err != nil {
+		return fail(err)
+	}
+	_, err = temp.Write(append(data, '\n'))
+	err = errors.Join(err, temp.Sync(), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(temp.Name())
+		return fail(err)
+	}
+	return path, nil
+}
+
+// Forget removes the config file; removed is false if there was none.
+func Forget(getenv func(string) string) (path string, removed bool, err error) {
+	if path, err = Path(getenv); err != nil {
+		return "", false, err
+	}
+	err = os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, false, nil
+	}
+	if err != nil {
+		return path, false, &Error{Problem: "remove the config file " + path, Hint: "remove it by hand", Err: err}
+	}
+	return path, true, nil
+}
+
+func sameOrigin(a, b string) bool {
+	ua, errA := url.Parse(a)
+	ub, errB := url.Parse(b)
+	return errA == nil && errB == nil && strings.EqualFold(ua.Scheme, ub.Scheme) && strings.EqualFold(ua.Hostname(), ub.Hostname()) && portOf(ua) == portOf(ub)
+}
+
+func portOf(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case strings.EqualFold(u.Scheme, "https"):
+		return "443"
+	}
+	return "80"
+}
+
+// loopbackPort is the port of an address on this machine.
+func loopbackPort(base string) (string, bool) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return portOf(u), u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
