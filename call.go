@@ -17,7 +17,7 @@ import (
 )
 
 // core is what every service shares. It is read-only but for the buffers, the
-// pause, the budget and the slots, which are safe for concurrent use.
+// pause, the budget, the slots and the plans, which are safe for concurrent use.
 type core struct {
 	cfg     *config
 	base    string // scheme://host/prefix without a trailing slash
@@ -27,6 +27,7 @@ type core struct {
 	pause   pause
 	budget  retryBudget
 	slots   chan struct{} // nil: not limited
+	plans   bindPlans
 }
 
 // request is one call as a service names it.
@@ -293,12 +294,13 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 	ended := attempt{method: r.req.method, number: r.attempts}
 	began := time.Now()
 	trace := new(sentTrace)
-	attemptCtx := httptrace.WithClientTrace(ctx, trace.hooks())
+	attemptCtx := ctx
 	if limit := r.core.cfg.timeout; limit > 0 {
 		var cancel context.CancelFunc
 		attemptCtx, cancel = context.WithTimeout(attemptCtx, limit)
 		defer cancel()
 	}
+	attemptCtx = httptrace.WithClientTrace(attemptCtx, trace.hooks())
 
 	r.last = nil
 	res, err := r.exchange(attemptCtx) //nolint:bodyclose // read closes it

@@ -15,6 +15,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/antbuddy/antcrm-go/internal/scan"
 )
 
 // lenient is how answers are read: the vendor's JSON may repeat a name or
@@ -22,23 +24,8 @@ import (
 // the vendor spells them.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// unmarshalRecords decodes records. The vendor declares the callers' own keys,
-// house numbers and the like as texts and is free with the two elsewhere: a
-// number is taken for a text as well. That is rare enough for a second pass to
-// pay for it, and not the pages without any.
-func unmarshalRecords(body []byte, v any) error {
-	err := json.Unmarshal(body, v, lenient)
-	semantic, ok := errors.AsType[*json.SemanticError](err)
-	if !ok || semantic.JSONKind != '0' || semantic.GoType != reflect.TypeFor[string]() {
-		return err
-	}
-	return json.Unmarshal(body, v, lenient, json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, text *string) error {
-		if dec.PeekKind() != '0' {
-			return errors.ErrUnsupported
-		}
-		return readScalar(dec, text, anyText)
-	})))
-}
+// validUTF8 is lenient for the usual answer, in which every byte is UTF-8.
+var validUTF8 = jsontext.AllowDuplicateNames(true)
 
 // decodeInto decodes into a caller's own type by the rules of encoding/json.
 func decodeInto(data []byte, v any) error {
@@ -120,6 +107,9 @@ func (a *answer) located(failure *DecodeError) *DecodeError {
 
 // describe tells what is wrong and where without quoting any value.
 func describe(err error) *DecodeError {
+	if mismatch, ok := errors.AsType[*bindError](err); ok {
+		return &DecodeError{Path: mismatch.path, Offset: int64(mismatch.offset), Problem: mismatch.problem()}
+	}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		problem := "unexpected value"
 		if semantic.JSONKind != 0 {
@@ -489,6 +479,8 @@ type recordPointer[T any] interface {
 type listAnswer[T any, P recordPointer[T]] struct {
 	body   []byte
 	nested string // the name of the array inside data, if data is an object
+	plan   *structPlan
+	binder binder
 	items  []T
 
 	success  jsontext.Value
@@ -497,6 +489,10 @@ type listAnswer[T any, P recordPointer[T]] struct {
 	hasTotal bool
 	limit    int
 	single   bool // an object that is no envelope
+}
+
+func newListAnswer[T any, P recordPointer[T]](a *answer, body []byte, nested string, broken bool) *listAnswer[T, P] {
+	return &listAnswer[T, P]{body: body, nested: nested, plan: a.run.plans.of(reflect.TypeFor[T]()), binder: binder{broken: broken}}
 }
 
 // UnmarshalJSONFrom is called by json.Unmarshal.
@@ -532,13 +528,15 @@ func (l *listAnswer[T, P]) readItems(dec *jsontext.Decoder) error {
 			continue
 		}
 		begin := dec.InputOffset()
-		l.makeRoom(begin-first, int64(len(l.body))-begin)
-		l.items = l.items[:len(l.items)+1]
-		last := &l.items[len(l.items)-1]
-		if err := json.UnmarshalDecode(dec, last); err != nil {
+		text, err := dec.ReadValue()
+		if err != nil {
 			return err
 		}
-		P(last).setRaw(recordText(l.body[begin:dec.InputOffset()]))
+		l.makeRoom(begin-first, int64(len(l.body))-begin)
+		l.items = l.items[:len(l.items)+1]
+		if err := l.bind(text, &l.items[len(l.items)-1]); err != nil {
+			return place(err, dec)
+		}
 	}
 	_, err := dec.ReadToken()
 	return err
@@ -560,10 +558,30 @@ func (l *listAnswer[T, P]) makeRoom(read, left int64) {
 	l.items = slices.Grow(l.items, more)
 }
 
-// recordText copies a record's JSON out of the page, without the comma before
-// it: a record must not keep a whole page alive.
-func recordText(raw []byte) []byte {
-	return bytes.Clone(bytes.TrimLeft(raw, ", \t\r\n"))
+// bind binds a record, which keeps its own copy of its text: it must not keep a
+// whole page alive, nor share the buffer of an answer.
+func (l *listAnswer[T, P]) bind(text []byte, record *T) error {
+	if len(l.items) == 2 { // nothing is repeated before
+		l.binder.seen = new(scan.Interner)
+	}
+	l.binder.Reset(text)
+	if err := l.binder.bindStruct(reflect.ValueOf(record).Elem(), l.plan); err != nil {
+		return err
+	}
+	P(record).setRaw(bytes.Clone(text))
+	return nil
+}
+
+// place tells where in the answer a bindError has happened: in the value that
+// was read last.
+func place(err error, dec *jsontext.Decoder) error {
+	failure, ok := errors.AsType[*bindError](err)
+	if !ok {
+		return err
+	}
+	failure.path = string(dec.StackPointer()) + failure.path
+	failure.offset += int(dec.InputOffset()) - failure.size
+	return failure
 }
 
 func (l *listAnswer[T, P]) readEnvelope(dec *jsontext.Decoder) error {
@@ -655,8 +673,13 @@ func decodeList[T any, P recordPointer[T]](a *answer, nested string) (*listAnswe
 	if err != nil {
 		return nil, err
 	}
-	list := &listAnswer[T, P]{body: body, nested: nested}
-	if err := unmarshalRecords(body, list); err != nil {
+	list := newListAnswer[T, P](a, body, nested, false)
+	err = json.Unmarshal(body, list, validUTF8)
+	if _, syntactic := errors.AsType[*jsontext.SyntacticError](err); syntactic {
+		list = newListAnswer[T, P](a, body, nested, true)
+		err = json.Unmarshal(body, list, lenient)
+	}
+	if err != nil {
 		if env, envErr := readEnvelope(body); envErr == nil && env.rejected() {
 			return nil, a.apiError()
 		}
@@ -687,12 +710,10 @@ func decodeSingle[T any, P recordPointer[T]](a *answer, body []byte, list *listA
 	case env.hasMessage() && !hasOwnName[T](env.names):
 		return a.apiError()
 	}
-	var item T
-	if err := unmarshalRecords(body, &item); err != nil {
+	list.items = make([]T, 1)
+	if err := list.bind(bytes.TrimSpace(body), &list.items[0]); err != nil {
 		return a.decodeError(err)
 	}
-	P(&item).setRaw(bytes.Clone(bytes.TrimSpace(body)))
-	list.items = append(list.items, item)
 	return nil
 }
 

@@ -170,6 +170,46 @@ func TestNumbersAreTakenForTexts(t *testing.T) {
 	}
 }
 
+// What the vendor prints where there is nothing, or one thing, must not fail a
+// page of good records.
+func TestEmptyTextsAndLoneValuesStandForObjectsAndLists(t *testing.T) {
+	t.Parallel()
+	contacts := scripted(t, ok(`[{"addresses":"","phones":{"value":"1"},"emails":null,"sourceLead":"","cusFields":[],"tags":"VIP",
+		"historiesAds":[{"_id":1}],"im":[null],"scoreRank":""},{"tags":["a","b"],"sourceLead":null,"phones":[ {"value":"1"} , {"value":"2"},{"value":"3"} ]}]`)).client()
+	page, err := contacts.Contacts.List(t.Context(), antcrm.ContactListParams{})
+	require.NoError(t, err)
+	first, second := page.Items[0], page.Items[1]
+	assert.Empty(t, first.Addresses)
+	assert.Equal(t, []antcrm.Phone{{Value: "1"}}, first.Phones)
+	assert.Nil(t, first.Emails)
+	assert.Nil(t, first.SourceLead)
+	assert.Equal(t, []antcrm.CustomField{}, first.CustomFields)
+	assert.Equal(t, antcrm.Tags{"VIP"}, first.Tags)
+	assert.Equal(t, []antcrm.AdTouch{{ID: "1"}}, first.AdHistory)
+	assert.Equal(t, []antcrm.SocialProfile{{}}, first.SocialProfiles)
+	assert.Zero(t, first.ScoreRank)
+	assert.Equal(t, antcrm.Tags{"a", "b"}, second.Tags)
+	assert.Nil(t, second.SourceLead)
+	assert.Equal(t, []antcrm.Phone{{Value: "1"}, {Value: "2"}, {Value: "3"}}, second.Phones)
+
+	for answer, want := range map[string]bool{`1`: true, `"true"`: true, `true`: true, `"1"`: true, `0`: false, `"0"`: false, `""`: false, `null`: false, `"false"`: false} {
+		orders, err := scripted(t, ok(`[{"canEdit":`+answer+`}]`)).client().Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+		require.NoError(t, err, answer)
+		assert.Equal(t, want, orders.Items[0].CanEdit, answer)
+	}
+}
+
+func TestNamesAndTextsMayBeEscaped(t *testing.T) {
+	t.Parallel()
+	page, err := scripted(t, ok(`[{"na\u006de":"a\"b\\","x\"y":"}","st\u0061ge" : "\u0110\u00e3 ch\u1ed1t" ,"unknown":["\\",{"z":"]"}],"_id":"1\/2"},{"name":"plain"}]`)).client().
+		Contacts.List(t.Context(), antcrm.ContactListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, `a"b\`, page.Items[0].Name)
+	assert.Equal(t, "Đã chốt", page.Items[0].Stage)
+	assert.Equal(t, antcrm.ID("1/2"), page.Items[0].ID)
+	assert.Equal(t, "plain", page.Items[1].Name)
+}
+
 func TestTextThatIsNotUTF8IsReplacedNotRefused(t *testing.T) {
 	t.Parallel()
 	page, err := scripted(t, ok("[{\"name\":\"a\xffb\",\"leadId\":\"c\xfe\",\"x\":\"\xff\"}]")).client().Contacts.List(t.Context(), antcrm.ContactListParams{})

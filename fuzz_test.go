@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -123,6 +124,52 @@ func FuzzPages(f *testing.F) {
 			return &antcrm.Page[antcrm.MessageSession]{Items: sessions}, err
 		})
 	})
+}
+
+// FuzzBinding holds the SDK's reading of records to that of the JSON library,
+// wherever the library, which is less lenient, reads them at all.
+func FuzzBinding(f *testing.F) {
+	seed(f)
+	client, set := fuzzed(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var texts []json.RawMessage
+		if jsonv2.Unmarshal(body, &texts) != nil { // strict: no name twice, all UTF-8
+			return
+		}
+		set(reply{body: string(body)})
+		contacts, err := client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+		checkBinding(t, texts, contacts, err)
+		orders, err := client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+		checkBinding(t, texts, orders, err)
+		tickets, err := client.Tickets.List(t.Context(), antcrm.TicketListParams{})
+		checkBinding(t, texts, tickets, err)
+		ratings, err := client.Ratings.List(t.Context(), antcrm.RatingListParams{})
+		checkBinding(t, texts, ratings, err)
+	})
+}
+
+func checkBinding[T any](t *testing.T, texts []json.RawMessage, page *antcrm.Page[T], err error) {
+	t.Helper()
+	var want []T
+	for _, text := range texts {
+		if string(text) == "null" { // no record
+			continue
+		}
+		var one T
+		if jsonv2.Unmarshal(text, &one) != nil {
+			return
+		}
+		want = append(want, one)
+	}
+	require.NoError(t, err)
+	require.Len(t, page.Items, len(want))
+	for i := range want {
+		expected, err := json.Marshal(want[i])
+		require.NoError(t, err)
+		got, err := json.Marshal(page.Items[i])
+		require.NoError(t, err)
+		require.Equal(t, string(expected), string(got))
+	}
 }
 
 // checkPage decodes a page and, if it is good, what its records are encoded as.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -36,7 +37,7 @@ type keyTransport struct {
 func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	// A RoundTripper may not change the request it is given.
 	bound := *req
-	bound.Header = req.Header.Clone()
+	bound.Header = maps.Clone(req.Header) // whose values nobody changes
 	bound.Header.Del(keyHeader)
 	if originOf(req.URL) == t.origin {
 		bound.Header.Set(keyHeader, t.key())

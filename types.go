@@ -98,6 +98,8 @@ func (d Decimal) MarshalJSON() ([]byte, error) {
 	return []byte(number), nil
 }
 
+func (Decimal) scalarKind() scalarKind { return decimalText }
+
 // UnmarshalJSON accepts a number, a numeric string, "" or null.
 func (d *Decimal) UnmarshalJSON(data []byte) error { return unmarshalScalar(data, d, decimalText) }
 
@@ -116,6 +118,8 @@ func (d DecimalText) Decimal() Decimal { return Decimal(d) }
 
 // String returns the number's text.
 func (d DecimalText) String() string { return string(d) }
+
+func (DecimalText) scalarKind() scalarKind { return decimalText }
 
 // UnmarshalJSON accepts a number, a numeric string, "" or null.
 func (d *DecimalText) UnmarshalJSON(data []byte) error { return unmarshalScalar(data, d, decimalText) }
@@ -305,6 +309,8 @@ func (c NumericCode) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(string(c))
 }
+
+func (NumericCode) scalarKind() scalarKind { return codeText }
 
 // UnmarshalJSON accepts a number, a string or null.
 func (c *NumericCode) UnmarshalJSON(data []byte) error { return unmarshalScalar(data, c, codeText) }
@@ -510,17 +516,26 @@ func unmarshalScalar[T ~string](data []byte, into *T, kind scalarKind) error {
 	if err != nil {
 		return err
 	}
-	if kind != anyText && text != "" {
-		canonical, ok := canonicalDecimal(text)
-		switch {
-		case ok:
-			text = canonical
-		case kind == decimalText:
-			return errNotDecimal
-		}
+	if text, err = kind.canonical(text); err != nil {
+		return err
 	}
 	*into = T(text)
 	return nil
+}
+
+// canonical is a scalar's text as its type keeps it.
+func (kind scalarKind) canonical(text string) (string, error) {
+	if kind == anyText || text == "" {
+		return text, nil
+	}
+	number, ok := canonicalDecimal(text)
+	switch {
+	case ok:
+		return number, nil
+	case kind == decimalText:
+		return "", errNotDecimal
+	}
+	return text, nil
 }
 
 // isNumber reports whether JSON text begins as a number does.

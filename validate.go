@@ -58,6 +58,7 @@ var (
 	typeDecimal     = reflect.TypeFor[Decimal]()
 	typeDecimalText = reflect.TypeFor[DecimalText]()
 	typeTimestamp   = reflect.TypeFor[Timestamp]()
+	typeUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
 )
 
 // checkValue walks a body: texts must be UTF-8 (an encoder would replace the
