@@ -1,0 +1,97 @@
+// Order-sync is a nightly job in small: it brings the orders that have changed
+// in an ERP since its last run into the CRM. Known orders are updated, new ones
+// created, in packages of 100; what became of each is done, rejected or
+// unknown, and each is handled in a way of its own (sync.go).
+//
+// It plays three nights against an embedded fake of the service and makes the
+// second one go wrong. In a program of your own the ERP is a query, the client
+// comes from antcrm.NewClientFromEnv, and each night is a run of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "order-sync:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	fake, err := antcrmtest.Start()
+	if err != nil {
+		return err
+	}
+	defer fake.Close()
+	folder, err := os.MkdirTemp("", "antcrm-order-sync-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+
+	fmt.Println("talking to an embedded fake AntCRM at", fake.URL)
+	source := &erp{}
+	nightly := &syncer{erp: source, crm: fake.Client(antcrm.WithRateLimit(500, 20)), path: filepath.Join(folder, "state.json")}
+	evening := time.Date(2026, time.November, 23, 22, 0, 0, 0, time.UTC)
+
+	fmt.Println("night 1: everything is new")
+	source.place(250, evening)
+	if err := nightly.run(ctx); err != nil {
+		return err
+	}
+
+	fmt.Println("night 2: 40 orders were delivered, 130 placed; the CRM refuses one, and the network fails")
+	evening = evening.AddDate(0, 0, 1)
+	source.deliver(40, evening)
+	source.place(130, evening)
+	if err := goWrong(fake); err != nil {
+		return err
+	}
+	if err := nightly.run(ctx); err != nil {
+		return err
+	}
+
+	fmt.Println("night 3: somebody has mended the order that was refused, and the network")
+	fake.ClearFaults()
+	if err := nightly.run(ctx); err != nil {
+		return err
+	}
+
+	doubled := len(fake.Duplicates(antcrmtest.Opportunities))
+	fmt.Printf("the ERP has %d orders, the CRM %d, %d of them doubled\n", len(source.orders), fake.Count(antcrmtest.Opportunities), doubled)
+	if doubled > 0 || fake.Count(antcrmtest.Opportunities) != len(source.orders) {
+		return errors.New("the two are not the same")
+	}
+	return nil
+}
+
+// goWrong makes the fake refuse one update, carry a package of new orders out
+// and lose the answer, and never see another package.
+func goWrong(fake *antcrmtest.Server) error {
+	const path = "/opportunities/package"
+	for _, fault := range []antcrmtest.Fault{
+		{Method: http.MethodPut, Path: path, BodyContains: `"SO-000007"`, Status: http.StatusBadRequest, Body: `{"success": false, "message": "stage: there is no stage of this name"}`},
+		{Method: http.MethodPost, Path: path, BodyContains: `"SO-000251"`, Do: antcrmtest.CloseAfter},
+		{Method: http.MethodPost, Path: path, BodyContains: `"SO-000380"`, Status: http.StatusBadGateway},
+	} {
+		if err := fake.Inject(fault).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
