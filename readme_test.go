@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,38 +18,18 @@ import (
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/records"
 )
 
-// The functions below hold the README's Go snippets, so that they compile;
-// TestReadmeSnippetsAreTheOnesCompiledHere keeps the two the same.
-
-func readmeFirstCall(ctx context.Context) error {
-	client, err := antcrm.NewClient(os.Getenv("ANTCRM_API_KEY"))
-	if err != nil {
-		return err // an empty or multi-line key, a bad option: nothing was sent
-	}
-	ref, err := client.Contacts.Create(ctx, antcrm.ContactCreateParams{
-		Name:        "Nguyễn Văn Mẫu",
-		ExternalID:  "ERP-000475", // your own key, customerIdApiRing on the wire
-		ContactType: antcrm.ContactTypeCustomer,
-		Phones:      []antcrm.Phone{{Type: "Work", Value: "0900000001"}},
-	})
-	if err != nil {
-		return err
-	}
-	_, err = client.Contacts.Update(ctx, ref, antcrm.ContactUpdateParams{
-		Stage: new("Regular"), // a pointer changes, nil leaves alone
-		Tags:  antcrm.Tags{},  // an empty slice clears
-	})
-	return err
-}
+// The functions below hold the Go snippets of the README and of docs, so that
+// they compile; TestSnippetsAreTheOnesThatAreCompiled keeps the two the same.
 
 func readmeLists(ctx context.Context, client *antcrm.Client, lastSync time.Time) error {
 	for contact, err := range client.Contacts.All(ctx, antcrm.ContactListParams{UpdatedFrom: lastSync}) {
 		if err != nil {
 			return err
 		}
-		fmt.Println(contact.Name, contact.Phones)
+		fmt.Println(contact.CustomerID, contact.Name)
 	}
 	return nil
 }
@@ -74,6 +57,65 @@ func readmeBulk(ctx context.Context, client *antcrm.Client, customers []antcrm.C
 	return err
 }
 
+func readmeImport(ctx context.Context, client *antcrm.Client, file io.Reader) error {
+	source := records.CSV[antcrm.ContactCreateParams](file)
+	journal, err := antcrm.OpenJournal("customers.journal")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = journal.Close() }()
+	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithJournal(journal), antcrm.WithIsolation()) {
+		if err != nil {
+			return err // the source's, the journal's, the context's: run it again
+		}
+		if result.Outcome != antcrm.OutcomeDone {
+			fmt.Println("record", result.Index, result.Outcome, result.Err)
+		}
+	}
+	return nil
+}
+
+func bulkImport(ctx context.Context, client *antcrm.Client, source iter.Seq2[antcrm.ContactCreateParams, error]) error {
+	journal, err := antcrm.OpenJournal("customers.journal")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = journal.Close() }() // what matters is on the disk already
+
+	for result, err := range client.Contacts.Import(ctx, source,
+		antcrm.WithJournal(journal), antcrm.WithIsolation(), antcrm.WithConcurrency(8)) {
+		if err != nil {
+			return err // the source's, the journal's, the context's: run it again
+		}
+		switch result.Outcome {
+		case antcrm.OutcomeDone: // result.Ref is the CRM's key of record result.Index
+		case antcrm.OutcomeUnknown: // in the journal as such: keep it apart, and look
+		default: // rejected, not sent: result.Err says why
+		}
+	}
+	return nil
+}
+
+func bulkImportFile(ctx context.Context, client *antcrm.Client, file io.Reader, out io.Writer) error {
+	source := records.CSV[antcrm.ContactCreateParams](file,
+		records.WithColumns(map[string]string{"Mã KH": "customerIdApiRing", "Họ tên": "name", "Hạng": "cf:Hạng"}),
+		records.WithRows(),
+		records.WithBadRows(func(bad *records.RowError) { fmt.Println(bad) }))
+	rejected := source.NewReport(out)
+	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithIsolation()) {
+		if err != nil {
+			return err
+		}
+		row, _ := source.Row(result.Index) // taken, so that it is not kept any longer
+		if result.Outcome == antcrm.OutcomeRejected || result.Outcome == antcrm.OutcomeNotSent {
+			if err := rejected.Add(row, result.Outcome, result.Err); err != nil {
+				return err
+			}
+		}
+	}
+	return rejected.Flush()
+}
+
 func TestReadmeTestingSnippetWorks(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -98,23 +140,62 @@ func TestReadmeSnippetsWork(t *testing.T) {
 	readmeErrors(ctx, client, antcrm.OpportunityCreateParams{Name: "Order", ReceiverName: "Mai"})
 	require.Equal(t, 1, server.Count(antcrmtest.Contacts))
 	require.Equal(t, 1, server.Count(antcrmtest.Opportunities))
-	if os.Getenv("ANTCRM_API_KEY") == "" {
-		require.ErrorIs(t, readmeFirstCall(ctx), antcrm.ErrValidation)
+}
+
+func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a file of the working folder
+	t.Chdir(t.TempDir())
+	server := antcrmtest.NewServer(t)
+	client, ctx := server.Client(), t.Context()
+	const file = "Mã KH,Họ tên,Hạng\nKH-1,Mai,Vàng\nKH-2,,Bạc\n"
+	var rejected strings.Builder
+
+	require.NoError(t, bulkImportFile(ctx, client, strings.NewReader(file), &rejected))
+	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "KH-1"))
+	require.Contains(t, rejected.String(), "KH-2,,Bạc,3,not sent,antcrm: record 1: name: is required")
+
+	const plain = "name,customerIdApiRing\nLan,KH-3\n"
+	require.NoError(t, readmeImport(ctx, client, strings.NewReader(plain)))
+	again := records.CSV[antcrm.ContactCreateParams](strings.NewReader(plain))
+	require.NoError(t, bulkImport(ctx, client, again.All()))
+	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "KH-3"), "the second run has the first one's journal")
+}
+
+func TestSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
+	t.Parallel()
+	var compiled strings.Builder
+	for _, name := range []string{"readme_test.go", "example_test.go", "examples/first-call/main.go"} {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		compiled.WriteString(squeeze(string(source)))
+	}
+	for _, name := range []string{"README.md", "docs/bulk-import.md"} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+		require.NotEmpty(t, blocks, name)
+		for _, block := range blocks {
+			assert.Contains(t, compiled.String(), squeeze(block[1]), "this snippet of %s is compiled nowhere", name)
+		}
 	}
 }
 
-func TestReadmeSnippetsAreTheOnesCompiledHere(t *testing.T) {
+// Every exported option has its place in the README, or a reader does not find it.
+func TestReadmeNamesEveryOption(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	source, err := os.ReadFile("readme_test.go")
+	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	require.NotEmpty(t, blocks)
-	compiled := squeeze(string(source))
-	for _, block := range blocks {
-		assert.Contains(t, compiled, squeeze(block[1]), "this snippet of README.md is not in readme_test.go")
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, option := range regexp.MustCompile(`(?m)^func (With\w+)`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			assert.Contains(t, string(readme), option[1])
+		}
 	}
+	require.NotZero(t, found)
 }
 
 // squeeze makes texts comparable whatever their indentation and alignment.
