@@ -7,6 +7,7 @@
 //	ref, err := client.Contacts.Create(ctx, antcrm.ContactCreateParams{
 //		Name: "Nguyễn Văn Mẫu", ExternalID: "ERP-000475", ContactType: antcrm.ContactTypeCustomer,
 //	})
+//	…
 //	for order, err := range client.Opportunities.All(ctx, antcrm.OpportunityListParams{CustomerID: ref.CustomerID}) {
 //		…
 //	}
@@ -15,11 +16,13 @@
 //
 //   - One [Client], made once and shared. Its services (Contacts,
 //     Opportunities, …) have one method for each thing the API can do;
-//     [Client.Do] reaches what has no method yet.
-//   - Outcomes have three states. A write can be done, refused, or unknown: sent,
-//     and its answer lost. The third is [ErrOutcomeUnknown], never dressed up as
-//     one of the others, and never repeated blindly. Batches and imports say the
-//     same for each record ([Outcome]).
+//     [Client.Do] reaches what has no method yet. Nothing is global, and the key
+//     goes to one origin only.
+//   - Outcomes have three states. A write that was sent is done, rejected, or
+//     unknown: its answer was lost. The third is [ErrOutcomeUnknown], never
+//     dressed up as one of the others, and never repeated blindly. Batches and
+//     imports say the same of each record ([Outcome]), and a [Journal] keeps it
+//     over a crash.
 //   - Retries follow the method. A GET, PUT or DELETE is repeated after a lost
 //     answer, a POST only if it cannot have been carried out. The waits the
 //     server asks for hold for the whole client.
@@ -29,9 +32,18 @@
 //   - The wire is lenient, the types are not. What the vendor sends as a number
 //     here and a string there decodes into one Go type ([ID], [Decimal],
 //     [Timestamp]) without losing a digit; fields it does not document stay
-//     reachable ([Record.RawJSON], [Record.Decode]).
+//     reachable ([Record.RawJSON], [Record.Decode]). In updates nil leaves a
+//     field alone, and a pointer to nothing or an empty slice clears it.
 //
-// The package antcrmtest has a stateful fake of the service for tests; package
+// Errors are told apart with errors.Is and the sentinels ([ErrNotFound],
+// [ErrValidation], …); errors.AsType reaches the details: [APIError],
+// [TransportError], [DecodeError], [ValidationError], [BatchError].
+//
+// The vendor's reference is silent in places. What the SDK decided there is in
+// docs/wire.md, marked as a decision; retries and errors are in
+// docs/errors-and-retries.md, imports in docs/bulk-import.md.
+//
+// Package antcrmtest has a stateful fake of the service for tests; package
 // records reads CSV and JSON Lines files for imports.
 //
 // Where things are: client.go, options.go (what to configure); contacts.go,
@@ -39,5 +51,6 @@
 // telesales.go, ratings.go, messages.go (a resource each: records, parameters,
 // methods); types.go (ID, Decimal, Timestamp and value objects); errors.go;
 // pagination.go; batch.go, import.go, journal.go (bulk writes); call.go,
-// transport.go, retry.go, decode.go (the pipeline that every call takes).
+// transport.go, retry.go, decode.go (the pipeline that every call takes);
+// write.go, query.go, validate.go (what the resources share).
 package antcrm
