@@ -27,8 +27,10 @@
 //     answer, a POST only if it cannot have been carried out. The waits the
 //     server asks for hold for the whole client.
 //   - Lists are iterators: All fetches page after page, one ahead of the
-//     consumer, and ends only when the server has no more; it neither loses a
-//     record nor gives one twice.
+//     consumer, and ends only when the server has no more, never because a page
+//     is short. A record that slid into the next page, because somebody
+//     inserted, is given once. Records move the other way when some are deleted
+//     meanwhile: collect first, delete then.
 //   - The wire is lenient, the types are not. What the vendor sends as a number
 //     here and a string there decodes into one Go type ([ID], [Decimal],
 //     [Timestamp]) without losing a digit; fields it does not document stay
