@@ -2,8 +2,8 @@
 // line items, a ticket, points, and how an error is told apart.
 //
 // Without ANTCRM_API_KEY it talks to an embedded fake of the service; with it,
-// to the real one, where it creates records under names of its own and deletes
-// them again.
+// to the real one, where it creates records under names of its own and, if all
+// goes well, deletes them again.
 package main
 
 import (
