@@ -96,21 +96,40 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 	return NewClient(key, opts...)
 }
 
+// service is what every service is.
+type service struct{ core *core }
+
+// coreOf returns nil for a service that NewClient has not made, such as those
+// of a zero Client, which are nil: its calls are errors then, not panics.
+func coreOf[S ~struct{ core *core }](s *S) *core {
+	if s == nil {
+		return nil
+	}
+	return service(*s).core
+}
+
+func (c *Client) made() *core {
+	if c == nil {
+		return nil
+	}
+	return c.core
+}
+
 // CloseIdleConnections closes connections that are kept for later calls. Calls
 // under way are not disturbed, and the client can still be used.
 func (c *Client) CloseIdleConnections() {
-	if c.core != nil {
-		c.core.rest.GetClient().CloseIdleConnections()
+	if made := c.made(); made != nil {
+		made.rest.GetClient().CloseIdleConnections()
 	}
 }
 
 // Format prints the base URL with every verb, and nothing else.
 func (c *Client) Format(s fmt.State, _ rune) {
-	if c == nil || c.core == nil {
-		writeText(s, "antcrm.Client{}")
-		return
+	base := ""
+	if made := c.made(); made != nil {
+		base = made.base
 	}
-	writeText(s, "antcrm.Client{"+c.core.base+"}")
+	writeText(s, "antcrm.Client{"+base+"}")
 }
 
 // Do sends any request through the client's key, retries, limits and errors:
@@ -133,7 +152,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		return err
 	}
 	req := &request{method: strings.ToUpper(method), path: path, query: query, body: encoded}
-	return c.core.call(ctx, req, cfg, func(a *answer) error { return a.decodeAny(out) })
+	return c.made().call(ctx, req, cfg, func(a *answer) error { return a.decodeAny(out) })
 }
 
 func checkOut(out any) error {

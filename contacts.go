@@ -109,7 +109,10 @@ type AdTouch struct {
 // Ref returns the key to update or delete the contact by: of a contact with
 // both ids the one that its contactType says, else the one it has, else the
 // caller's own key.
-func (c *Contact) Ref() ContactRef {
+func (c Contact) Ref() ContactRef { return c.ref() }
+
+// ref is Ref without the copy of a large record.
+func (c *Contact) ref() ContactRef {
 	switch {
 	case c.LeadID != "" && (c.ContactType == ContactTypeLead || c.CustomerID == ""):
 		return LeadRef(c.LeadID)
@@ -222,8 +225,8 @@ type contactUpdate struct {
 func (contactUpdate) validate() error { return nil }
 
 func (s *ContactsService) lister() lister[Contact, *Contact] {
-	return lister[Contact, *Contact]{core: s.core, op: "list contacts", path: "/contacts", key: func(c *Contact) string {
-		ref := c.Ref()
+	return lister[Contact, *Contact]{core: coreOf(s), op: "list contacts", path: "/contacts", key: func(c *Contact) string {
+		ref := c.ref()
 		if id := identity("lead", ref.LeadID) + identity("customer", ref.CustomerID); id != "" {
 			return id
 		}
@@ -284,7 +287,7 @@ func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params Con
 
 func (s *ContactsService) write(ctx context.Context, w write, lead bool, opts []CallOption) (ContactRef, error) {
 	w.path, w.ids = "/contacts", contactIDs(lead)
-	ids, err := s.core.write(ctx, w, opts)
+	ids, err := coreOf(s).write(ctx, w, opts)
 	if err != nil {
 		return ContactRef{}, err
 	}
@@ -316,7 +319,7 @@ func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...Ca
 	if err != nil {
 		return err
 	}
-	return s.core.delete(ctx, "delete contact", "/contacts", name, key, opts)
+	return coreOf(s).delete(ctx, "delete contact", "/contacts", name, key, opts)
 }
 
 // CreateBatch creates contacts, up to 100 a request (POST /contacts/package).
@@ -344,7 +347,7 @@ func (s *ContactsService) Import(ctx context.Context, source iter.Seq2[ContactCr
 
 func (s *ContactsService) bulk() bulk[ContactCreateParams, ContactRef] {
 	return bulk[ContactCreateParams, ContactRef]{
-		core: s.core, op: "create contacts", method: http.MethodPost, path: "/contacts/package",
+		core: coreOf(s), op: "create contacts", method: http.MethodPost, path: "/contacts/package",
 		group: (*ContactCreateParams).group,
 		refs: func(a *answer, group string, count int) ([]ContactRef, error) {
 			ids, name, err := idRefs(a, count, contactIDs(group == ContactTypeLead)...)

@@ -124,7 +124,7 @@ func loyaltyLister(c *core, op string) lister[LoyaltyEntry, *LoyaltyEntry] {
 }
 
 func (s *PointsService) lister() lister[LoyaltyEntry, *LoyaltyEntry] {
-	return loyaltyLister(s.core, "list points")
+	return loyaltyLister(coreOf(s), "list points")
 }
 
 func (p LoyaltyListParams) pointFilters() *filters {
@@ -147,12 +147,12 @@ func (s *PointsService) All(ctx context.Context, params LoyaltyListParams, opts 
 // Accumulate gives a customer points (POST /accumulate). It is not repeated
 // once it may have been carried out: see ErrOutcomeUnknown.
 func (s *PointsService) Accumulate(ctx context.Context, params AccumulateParams, opts ...CallOption) error {
-	_, err := s.core.writeID(ctx, write{op: "accumulate points", method: http.MethodPost, path: "/accumulate"}, params, opts)
+	_, err := coreOf(s).writeID(ctx, write{op: "accumulate points", method: http.MethodPost, path: "/accumulate"}, params, opts)
 	return err
 }
 
 func (s *RedeemService) lister() lister[LoyaltyEntry, *LoyaltyEntry] {
-	l := loyaltyLister(s.core, "list redemptions")
+	l := loyaltyLister(coreOf(s), "list redemptions")
 	// The vendor's page prints no type for this list: whether it holds
 	// redemptions only is not said (our decision).
 	l.keep = func(e *LoyaltyEntry) bool { return e.Type != LoyaltyAccumulation }
@@ -175,6 +175,6 @@ func (s *RedeemService) All(ctx context.Context, params LoyaltyListParams, opts 
 // Gift spends a customer's points on a gift (POST /redeem). It is not repeated
 // once it may have been carried out: see ErrOutcomeUnknown.
 func (s *RedeemService) Gift(ctx context.Context, params RedeemParams, opts ...CallOption) error {
-	_, err := s.core.writeID(ctx, write{op: "redeem gift", method: http.MethodPost, path: "/redeem"}, params, opts)
+	_, err := coreOf(s).writeID(ctx, write{op: "redeem gift", method: http.MethodPost, path: "/redeem"}, params, opts)
 	return err
 }

@@ -96,7 +96,7 @@ func (p MessageListParams) filters() *filters {
 
 func (s *ZNSMessagesService) lister() lister[ZNSMessage, *ZNSMessage] {
 	return lister[ZNSMessage, *ZNSMessage]{
-		core: s.core, op: "list ZNS messages", path: "/znsmsg", emptyOn404: true,
+		core: coreOf(s), op: "list ZNS messages", path: "/znsmsg", emptyOn404: true,
 		key: func(m *ZNSMessage) string { return identity("id", m.ID) },
 	}
 }
@@ -115,7 +115,7 @@ func (s *ZNSMessagesService) All(ctx context.Context, params ZNSMessageListParam
 
 func (s *MessagesService) lister() lister[MessageSession, *MessageSession] {
 	return lister[MessageSession, *MessageSession]{
-		core: s.core, op: "list messages", path: "/messages", byOffset: true,
+		core: coreOf(s), op: "list messages", path: "/messages", byOffset: true,
 		nested: "sessions", // {"data": {"sessions": […]}} where the other lists have the array itself as data
 		key:    func(m *MessageSession) string { return identity("session", m.SessionID) },
 	}

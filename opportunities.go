@@ -161,7 +161,7 @@ func (u OpportunityUpdate) validate() error { return required("number", string(u
 const opportunityID = "number"
 
 func (s *OpportunitiesService) lister() lister[Opportunity, *Opportunity] {
-	return lister[Opportunity, *Opportunity]{core: s.core, op: "list opportunities", path: "/opportunities", key: func(o *Opportunity) string {
+	return lister[Opportunity, *Opportunity]{core: coreOf(s), op: "list opportunities", path: "/opportunities", key: func(o *Opportunity) string {
 		if o.Number != "" {
 			return identity("number", o.Number)
 		}
@@ -189,17 +189,17 @@ func (s *OpportunitiesService) Get(ctx context.Context, number ID, opts ...CallO
 // Create creates an order and returns its number (POST /opportunities). It is
 // not repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *OpportunitiesService) Create(ctx context.Context, params OpportunityCreateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}}, params, opts)
+	return coreOf(s).writeID(ctx, write{op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}}, params, opts)
 }
 
 // Update changes the order with the number (PUT /opportunities).
 func (s *OpportunitiesService) Update(ctx context.Context, number ID, params OpportunityUpdateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}}, OpportunityUpdate{number, params}, opts)
+	return coreOf(s).writeID(ctx, write{op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}}, OpportunityUpdate{number, params}, opts)
 }
 
 // Delete deletes the order with the number (DELETE /opportunities).
 func (s *OpportunitiesService) Delete(ctx context.Context, number ID, opts ...CallOption) error {
-	return s.core.delete(ctx, "delete opportunity", "/opportunities", opportunityID, string(number), opts)
+	return coreOf(s).delete(ctx, "delete opportunity", "/opportunities", opportunityID, string(number), opts)
 }
 
 // CreateBatch creates orders, up to 100 a request (POST
@@ -213,7 +213,7 @@ func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []Opportu
 // /opportunities/package). The result is never nil; if any record was not
 // confirmed the error is a *BatchError.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
-	update := bulk[OpportunityUpdate, ID]{core: s.core, op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}
+	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}
 	return update.run(ctx, changes, opts)
 }
 
@@ -224,7 +224,7 @@ func (s *OpportunitiesService) Import(ctx context.Context, source iter.Seq2[Oppo
 }
 
 func (s *OpportunitiesService) bulkCreate() bulk[OpportunityCreateParams, ID] {
-	return bulk[OpportunityCreateParams, ID]{core: s.core, op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: opportunityRefs}
+	return bulk[OpportunityCreateParams, ID]{core: coreOf(s), op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: opportunityRefs}
 }
 
 func opportunityRefs(a *answer, _ string, count int) ([]ID, error) {

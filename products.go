@@ -83,7 +83,7 @@ func (u productUpdate) validate() error { return required("productIdApiRing", u.
 const productID = "code"
 
 func (s *ProductsService) lister() lister[Product, *Product] {
-	return lister[Product, *Product]{core: s.core, op: "list products", path: "/products", key: func(p *Product) string {
+	return lister[Product, *Product]{core: coreOf(s), op: "list products", path: "/products", key: func(p *Product) string {
 		if p.ID != "" {
 			return identity("id", p.ID)
 		}
@@ -112,16 +112,16 @@ func (s *ProductsService) Get(ctx context.Context, code string, opts ...CallOpti
 // Create creates a product and returns its code (POST /products). It is not
 // repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *ProductsService) Create(ctx context.Context, params ProductCreateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}}, params, opts)
+	return coreOf(s).writeID(ctx, write{op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}}, params, opts)
 }
 
 // Update changes the product with the caller's own key (PUT /products) and
 // returns its code.
 func (s *ProductsService) Update(ctx context.Context, externalID string, params ProductUpdateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}}, productUpdate{externalID, params}, opts)
+	return coreOf(s).writeID(ctx, write{op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}}, productUpdate{externalID, params}, opts)
 }
 
 // Delete deletes the product with the caller's own key (DELETE /products).
 func (s *ProductsService) Delete(ctx context.Context, externalID string, opts ...CallOption) error {
-	return s.core.delete(ctx, "delete product", "/products", "productIdApiRing", externalID, opts)
+	return coreOf(s).delete(ctx, "delete product", "/products", "productIdApiRing", externalID, opts)
 }

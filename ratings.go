@@ -76,7 +76,7 @@ func (p RatingListParams) filters() *filters {
 }
 
 func (s *RatingsService) lister() lister[Rating, *Rating] {
-	return lister[Rating, *Rating]{core: s.core, op: "list ratings", path: "/rating", key: func(r *Rating) string { return identity("id", r.ID) }}
+	return lister[Rating, *Rating]{core: coreOf(s), op: "list ratings", path: "/rating", key: func(r *Rating) string { return identity("id", r.ID) }}
 }
 
 // List returns one page of ratings (GET /rating).

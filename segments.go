@@ -36,7 +36,7 @@ func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, con
 		members[i] = segmentContact{ContactCreateParams: contacts[i], Phone: contacts[i].Phones}
 	}
 	set := bulk[segmentContact, struct{}]{
-		core: s.core, op: "set segment contacts", method: http.MethodPost, path: "/segments/set-contact",
+		core: coreOf(s), op: "set segment contacts", method: http.MethodPost, path: "/segments/set-contact",
 		body: func(chunk []*segmentContact) any { return segmentBody{Contacts: chunk, SegmentID: segmentID} },
 		refs: func(a *answer, _ string, _ int) ([]struct{}, error) { return nil, a.decodeOk() },
 	}

@@ -104,7 +104,7 @@ func (p CampaignListParams) filters() *filters {
 }
 
 func (s *TelesalesService) lister() lister[Telesale, *Telesale] {
-	return lister[Telesale, *Telesale]{core: s.core, op: "list telesales", path: "/telesales", key: func(t *Telesale) string { return identity("id", t.ID) }}
+	return lister[Telesale, *Telesale]{core: coreOf(s), op: "list telesales", path: "/telesales", key: func(t *Telesale) string { return identity("id", t.ID) }}
 }
 
 // List returns one page of telesales records (GET /telesales).
@@ -119,7 +119,7 @@ func (s *TelesalesService) All(ctx context.Context, params TelesaleListParams, o
 }
 
 func (s *TelecallsService) lister() lister[Telecall, *Telecall] {
-	return lister[Telecall, *Telecall]{core: s.core, op: "list telecalls", path: "/telecalls", key: func(t *Telecall) string { return identity("id", t.ID) }}
+	return lister[Telecall, *Telecall]{core: coreOf(s), op: "list telecalls", path: "/telecalls", key: func(t *Telecall) string { return identity("id", t.ID) }}
 }
 
 // List returns one page of calls (GET /telecalls).
@@ -134,7 +134,7 @@ func (s *TelecallsService) All(ctx context.Context, params TelecallListParams, o
 }
 
 func (s *CampaignsService) lister() lister[Campaign, *Campaign] {
-	return lister[Campaign, *Campaign]{core: s.core, op: "list campaigns", path: "/campaigns", key: func(c *Campaign) string { return identity("id", c.ID) }}
+	return lister[Campaign, *Campaign]{core: coreOf(s), op: "list campaigns", path: "/campaigns", key: func(c *Campaign) string { return identity("id", c.ID) }}
 }
 
 // List returns one page of campaigns (GET /campaigns; the vendor's heading says

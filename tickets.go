@@ -128,7 +128,7 @@ func (u ticketUpdate) validate() error { return required("TicketId", string(u.Ti
 const ticketID = "TicketId"
 
 func (s *TicketsService) lister() lister[Ticket, *Ticket] {
-	return lister[Ticket, *Ticket]{core: s.core, op: "list tickets", path: "/tickets", key: func(t *Ticket) string { return identity("ticket", t.TicketID) }}
+	return lister[Ticket, *Ticket]{core: coreOf(s), op: "list tickets", path: "/tickets", key: func(t *Ticket) string { return identity("ticket", t.TicketID) }}
 }
 
 // List returns one page of tickets (GET /tickets).
@@ -151,17 +151,17 @@ func (s *TicketsService) Get(ctx context.Context, id ID, opts ...CallOption) (*T
 // Create creates a ticket and returns its id (POST /tickets). It is not
 // repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *TicketsService) Create(ctx context.Context, params TicketCreateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}}, params, opts)
+	return coreOf(s).writeID(ctx, write{op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}}, params, opts)
 }
 
 // Update changes the ticket with the id (PUT /tickets). The vendor prints its
 // answer with number where a creation has TicketId: both are read.
 func (s *TicketsService) Update(ctx context.Context, id ID, params TicketUpdateParams, opts ...CallOption) (ID, error) {
-	return s.core.writeID(ctx, write{op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}}, ticketUpdate{id, params}, opts)
+	return coreOf(s).writeID(ctx, write{op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}}, ticketUpdate{id, params}, opts)
 }
 
 // Delete deletes the ticket with the id (DELETE /tickets). The CRM keeps it:
 // TicketListParams.IncludeDeleted lists it.
 func (s *TicketsService) Delete(ctx context.Context, id ID, opts ...CallOption) error {
-	return s.core.delete(ctx, "delete ticket", "/tickets", ticketID, string(id), opts)
+	return coreOf(s).delete(ctx, "delete ticket", "/tickets", ticketID, string(id), opts)
 }
