@@ -81,8 +81,8 @@ type Contact struct {
 	Source           string          `json:"sourceContact,omitzero"`    // wire name sourceContact
 	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
 	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
-	ScoreAvailable   Score           `json:"scoreAvailable,omitzero"`   // points to spend
-	ScoreRank        Score           `json:"scoreRank,omitzero"`        // points that count for the rank
+	ScoreAvailable   Decimal         `json:"scoreAvailable,omitzero"`   // points to spend
+	ScoreRank        Decimal         `json:"scoreRank,omitzero"`        // points that count for the rank
 	RankName         string          `json:"rankName,omitzero"`
 	CreatedAt        Timestamp       `json:"createdAt,omitzero"`
 	UpdatedAt        Timestamp       `json:"updatedAt,omitzero"`

@@ -41,7 +41,7 @@ type LoyaltyProduct struct {
 type LoyaltyGift struct {
 	Code  ID     `json:"code,omitzero"`
 	Name  string `json:"name,omitzero"`
-	Score Score  `json:"score,omitzero"` // its price in points
+	Score Score  `json:"score"` // its price in points
 	ID    ID     `json:"id,omitzero"`
 }
 
@@ -78,6 +78,8 @@ type AccumulateParams struct {
 
 // AccumulateCustomer is who gets the points.
 type AccumulateCustomer struct {
+	redacted
+
 	Emails []string `json:"emails,omitzero"`
 	Name   string   `json:"name,omitzero"`
 	Phones []string `json:"phones,omitzero"`
@@ -105,6 +107,8 @@ type RedeemParams struct {
 // RedeemCustomer is whose points are spent. Unlike AccumulateCustomer it has
 // one address and one phone: so the vendor's page.
 type RedeemCustomer struct {
+	redacted
+
 	Email string `json:"email,omitzero"`
 	Phone string `json:"phone,omitzero"`
 }

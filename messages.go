@@ -57,13 +57,15 @@ type MessageSession struct {
 
 // Message is a message of a session. More of it is in the session's RawJSON.
 type Message struct {
+	redacted
+
 	ID             ID              `json:"_id,omitzero"`
 	Attachments    json.RawMessage `json:"attachments,omitzero"` // an object with data
 	Shares         json.RawMessage `json:"shares,omitzero"`      // an object with data
 	Channel        string          `json:"channel,omitzero"`
 	ErrorMessage   string          `json:"errorMessage,omitzero"`
-	Outbound       bool            `json:"isOutboundMessage,omitzero"` // wire name isOutboundMessage
-	RespondedByBot bool            `json:"isResponsedByBot,omitzero"`  // wire name isResponsedByBot
+	Outbound       Flag            `json:"isOutboundMessage,omitzero"` // wire name isOutboundMessage
+	RespondedByBot Flag            `json:"isResponsedByBot,omitzero"`  // wire name isResponsedByBot
 }
 
 // MessageListParams filters the sessions. CreatedFrom and CreatedTo are

@@ -62,10 +62,10 @@ func TestMessageSampleIsDecodedFieldByField(t *testing.T) {
 	assert.JSONEq(t, `{"data":[{"url":"https://example.com/a.jpg"}]}`, string(sent.Attachments))
 	assert.JSONEq(t, `{"data":[]}`, string(sent.Shares))
 	assert.Equal(t, "ZALO", sent.Channel)
-	assert.True(t, sent.Outbound)
-	assert.False(t, sent.RespondedByBot)
+	assert.True(t, sent.Outbound.Bool())
+	assert.Equal(t, antcrm.No, sent.RespondedByBot)
 	assert.Empty(t, sent.ErrorMessage)
-	assert.True(t, received.RespondedByBot)
+	assert.Equal(t, antcrm.Yes, received.RespondedByBot)
 	assert.Equal(t, "not delivered", received.ErrorMessage)
 	assert.Contains(t, string(first.RawJSON()), `"text": "hello"`)
 }

@@ -26,6 +26,8 @@ type LineItem struct {
 
 // OrderCustomer is the customer of a new order (wire name dealWith).
 type OrderCustomer struct {
+	redacted
+
 	CustomerID ID      `json:"customerId,omitzero"`
 	Name       string  `json:"name,omitzero"`
 	Phones     []Phone `json:"phones,omitzero"`
@@ -74,10 +76,10 @@ type Opportunity struct {
 	Permit                  json.RawMessage   `json:"permit,omitzero"`
 	Normalized              string            `json:"normalize,omitzero"` // wire name normalize
 	DealID                  ID                `json:"dealId,omitzero"`
-	CanEdit                 bool              `json:"canEdit,omitzero"`
-	Inactive                bool              `json:"inActive,omitzero"`
-	CreatedByLeadConversion bool              `json:"isCreatedByConvertLead,omitzero"` // wire name isCreatedByConvertLead
-	SampleData              bool              `json:"isSampleData,omitzero"`           // wire name isSampleData
+	CanEdit                 Flag              `json:"canEdit,omitzero"`
+	Inactive                Flag              `json:"inActive,omitzero"`
+	CreatedByLeadConversion Flag              `json:"isCreatedByConvertLead,omitzero"` // wire name isCreatedByConvertLead
+	SampleData              Flag              `json:"isSampleData,omitzero"`           // wire name isSampleData
 	DeferredDate            Timestamp         `json:"deferredDate,omitzero"`
 	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"` // wire name timeDelivery
 	CreatedAt               Timestamp         `json:"createdAt,omitzero"`

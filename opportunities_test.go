@@ -116,7 +116,7 @@ func TestFullOpportunitySampleIsDecodedFieldByField(t *testing.T) {
 	assert.Equal(t, antcrm.Decimal("1"), o.Quantity)
 	assert.Equal(t, antcrm.DiscountCash, o.DiscountType)
 	assert.Equal(t, "VND", o.Currency)
-	assert.False(t, o.CanEdit || o.Inactive || o.CreatedByLeadConversion || o.SampleData)
+	assert.Equal(t, []antcrm.Flag{antcrm.No, antcrm.No, antcrm.No, antcrm.No}, []antcrm.Flag{o.CanEdit, o.Inactive, o.CreatedByLeadConversion, o.SampleData})
 	assert.Empty(t, o.DealID)
 	assert.JSONEq(t, `[]`, string(o.Tags))
 	assert.JSONEq(t, `{"status":1,"groups":[]}`, string(o.Permit))

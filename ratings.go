@@ -35,10 +35,12 @@ type Rating struct {
 
 // RatingSession is the conversation that was rated.
 type RatingSession struct {
+	redacted
+
 	ID                 ID        `json:"_id,omitzero"`
 	Channel            string    `json:"channel,omitzero"`
 	Normalized         string    `json:"normalize,omitzero"`      // wire name normalize
-	Done               bool      `json:"isDone,omitzero"`         // wire name isDone
+	Done               Flag      `json:"isDone,omitzero"`         // wire name isDone
 	Score              Score     `json:"rating_value"`            // wire name rating_value
 	Comment            string    `json:"rating_comment,omitzero"` // wire name rating_comment
 	ConversationID     ID        `json:"conversationId,omitzero"`

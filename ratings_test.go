@@ -42,7 +42,7 @@ func TestRatingSampleIsDecodedFieldByField(t *testing.T) {
 	assert.Equal(t, antcrm.RatingTypeOmni, r.Type)
 	assert.Equal(t, "ZALO", r.Source)
 	assert.Equal(t, &antcrm.RatingSession{
-		ID: "66139e5904bf311bf963a979", Channel: "ZALO", Normalized: "sample-name", Done: true, Score: 3,
+		ID: "66139e5904bf311bf963a979", Channel: "ZALO", Normalized: "sample-name", Done: antcrm.Yes, Score: 3,
 		ConversationID: "36700000000000000000000000000000000000", ConversationName: "Sample Name", Snippet: "text", SenderName: "Sample Name",
 		SenderAvatar: "https://example.com/a.jpg", ConversationAvatar: "https://example.com/a.jpg", PageID: "3670000000000000000",
 		DoneAt: antcrm.NewTimestamp(time.UnixMilli(1712738571708)),

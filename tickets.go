@@ -65,6 +65,8 @@ func (p TicketListParams) filters() *filters {
 // TicketContact is the contact of a new ticket: an existing one by ID, or a
 // name with e-mail addresses or phones.
 type TicketContact struct {
+	redacted
+
 	ID     ID      `json:"id,omitzero"`
 	Name   string  `json:"name,omitzero"`
 	Emails []Email `json:"emails,omitzero"`

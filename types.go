@@ -320,6 +320,53 @@ func (c *NumericCode) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return readScalar(dec, c, codeText)
 }
 
+// Flag is a yes or a no of a record: Yes, No, or empty if the record does not
+// say. It decodes true and false, which the vendor also prints as 1 and 0 and
+// as texts, and "" and null (both: empty); it is sent as true or false.
+type Flag string
+
+// The values of a Flag. Other texts are passed on as they are.
+const (
+	Yes Flag = "true"
+	No  Flag = "false"
+)
+
+// Bool reports whether the flag is Yes.
+func (f Flag) Bool() bool { return f == Yes }
+
+// MarshalJSON writes true or false, and any other text as a string.
+func (f Flag) MarshalJSON() ([]byte, error) {
+	if f == Yes || f == No {
+		return []byte(f), nil
+	}
+	return json.Marshal(string(f))
+}
+
+// UnmarshalJSON accepts a boolean, a number, a string or null.
+func (f *Flag) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case `true`, `1`, `"true"`, `"1"`:
+		*f = Yes
+	case `false`, `0`, `"false"`, `"0"`:
+		*f = No
+	default:
+		return unmarshalScalar(data, f, anyText)
+	}
+	return nil
+}
+
+// UnmarshalJSONFrom is UnmarshalJSON for json/v2 decoders.
+func (f *Flag) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	val, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := f.UnmarshalJSON(val); !errors.Is(err, errWrongKind) {
+		return err
+	}
+	return wrongKind(val)
+}
+
 // Tags is a list of tag names. The vendor declares it as a string and shows
 // an array: a lone string decodes as one tag, "" and null as none.
 type Tags []string
@@ -380,6 +427,8 @@ type Country struct {
 
 // Address is a postal address, Vietnamese style.
 type Address struct {
+	redacted
+
 	Type         string   `json:"type,omitzero"`   // such as Work
 	HouseNumber  string   `json:"street,omitzero"` // wire name street
 	StreetName   string   `json:"streetName,omitzero"`
@@ -396,6 +445,8 @@ type Address struct {
 
 // Phone is a telephone number.
 type Phone struct {
+	redacted
+
 	Type  string `json:"type,omitzero"` // such as Work
 	Value string `json:"value,omitzero"`
 	ID    ID     `json:"_id,omitzero"` // read only
@@ -403,6 +454,8 @@ type Phone struct {
 
 // Email is an e-mail address.
 type Email struct {
+	redacted
+
 	Type  string `json:"type,omitzero"` // such as Work
 	Value string `json:"value,omitzero"`
 	ID    ID     `json:"_id,omitzero"` // read only
@@ -410,6 +463,8 @@ type Email struct {
 
 // SocialProfile is an account elsewhere, such as on Facebook.
 type SocialProfile struct {
+	redacted
+
 	Protocol string `json:"protocol,omitzero"` // such as Facebook
 	Value    string `json:"value,omitzero"`
 }
@@ -417,6 +472,8 @@ type SocialProfile struct {
 // CustomField is a field the CRM's administrator has defined. Its value may
 // be any JSON; TextField and Text cover the usual case of a text.
 type CustomField struct {
+	redacted
+
 	Name  string          `json:"name,omitzero"`
 	Value json.RawMessage `json:"value,omitzero"`
 }
@@ -471,8 +528,9 @@ func (r *Record) setRaw(raw []byte) { r.raw = raw }
 // rawBytes is RawJSON without the copy.
 func (r *Record) rawBytes() []byte { return r.raw }
 
-// redacted is embedded in parameter types: they carry personal data that must
-// reach no log line by way of %+v.
+// redacted is embedded in parameter types and in the parts of records and
+// parameters: they carry personal data that must reach no log line by way of
+// %+v.
 type redacted struct{}
 
 // Format prints {redacted} with every verb.

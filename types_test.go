@@ -179,6 +179,23 @@ func TestScoreTimestampGenderKindAndCodes(t *testing.T) {
 		{`null`, "", `""`},
 		{`true`, "", ""},
 	})
+	checkLenient(t, []lenientCase[antcrm.Flag]{
+		{`true`, antcrm.Yes, `true`},
+		{`1`, antcrm.Yes, `true`},
+		{`"1"`, antcrm.Yes, `true`},
+		{`"true"`, antcrm.Yes, `true`},
+		{`false`, antcrm.No, `false`},
+		{`0`, antcrm.No, `false`},
+		{`"0"`, antcrm.No, `false`},
+		{`"false"`, antcrm.No, `false`},
+		{`""`, "", `""`},
+		{`null`, "", `""`},
+		{`"on"`, "on", `"on"`},
+		{`{}`, "", ""},
+		{`[true]`, "", ""},
+	})
+	assert.True(t, antcrm.Yes.Bool())
+	assert.False(t, antcrm.No.Bool() || antcrm.Flag("").Bool())
 	checkLenient(t, []lenientCase[antcrm.Tags]{
 		{`["a","b"]`, antcrm.Tags{"a", "b"}, `["a","b"]`},
 		{`"VIP"`, antcrm.Tags{"VIP"}, `["VIP"]`},
@@ -198,7 +215,7 @@ func TestUnmarshalJSONOfAnythingIsAnErrorNotAPanic(t *testing.T) {
 	for _, text := range []string{"", "x", `"`, `"a`, `"a\`, `{`, `[`, `[1`, "-", "--1", "1e", "nul", `"\u12`} {
 		for _, v := range []json.Unmarshaler{
 			new(antcrm.ID), new(antcrm.Decimal), new(antcrm.DecimalText), new(antcrm.Score), new(antcrm.Gender), new(antcrm.ContactKind),
-			new(antcrm.NumericCode), new(antcrm.Tags),
+			new(antcrm.NumericCode), new(antcrm.Flag), new(antcrm.Tags),
 		} {
 			require.Error(t, v.UnmarshalJSON([]byte(text)), "%T %q", v, text)
 		}
