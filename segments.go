@@ -28,8 +28,9 @@ type segmentBody struct {
 // /segments/set-contact). The API answers with no ids: what failed is in the
 // *BatchError that the error then is.
 func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, contacts []ContactCreateParams, opts ...BatchOption) error {
-	if err := firstError(required("segmentId", segmentID), checkText("segmentId", segmentID)); err != nil {
-		return err
+	// Checked as an option is, so that it fails the batch and not only the call.
+	checked := func(*batchConfig) error {
+		return firstError(required("segmentId", segmentID), checkText("segmentId", segmentID))
 	}
 	members := make([]segmentContact, len(contacts))
 	for i := range contacts {
@@ -40,7 +41,7 @@ func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, con
 		body: func(chunk []*segmentContact) any { return segmentBody{Contacts: chunk, SegmentID: segmentID} },
 		refs: func(a *answer, _ string, _ int) ([]struct{}, error) { return nil, a.decodeOk() },
 	}
-	_, err := set.run(ctx, members, opts)
+	_, err := set.run(ctx, members, append([]BatchOption{checked}, opts...))
 	return err
 }
 

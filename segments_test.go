@@ -46,7 +46,13 @@ func TestSetContactsChecksSegmentAndNames(t *testing.T) {
 	t.Parallel()
 	segments := scripted(t).client().Segments
 	for _, id := range []string{"", "  ", "\xff"} {
-		require.ErrorIs(t, segments.SetContacts(t.Context(), id, []antcrm.ContactCreateParams{{Name: "Mai"}}), antcrm.ErrValidation)
+		err := segments.SetContacts(t.Context(), id, []antcrm.ContactCreateParams{{Name: "Mai"}, {Name: "Lan"}})
+		assert.Equal(t, "segmentId", requireError[*antcrm.ValidationError](t, err).Field)
+		failures := requireError[*antcrm.BatchError](t, err).Failures
+		require.Len(t, failures, 1)
+		assert.Equal(t, 2, failures[0].Count)
+		assert.Equal(t, antcrm.OutcomeNotSent, failures[0].Outcome)
+		require.ErrorIs(t, segments.SetContacts(t.Context(), id, nil), antcrm.ErrValidation)
 	}
 	err := segments.SetContacts(t.Context(), segmentID, []antcrm.ContactCreateParams{{Name: "Mai"}, {ExternalID: "no name"}})
 	invalid := requireError[*antcrm.ValidationError](t, err)
