@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -348,7 +349,7 @@ func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 	switch {
 	case base == "":
 		return nil, invalid(field, "is empty")
-	case err != nil:
+	case err != nil || !isPort(u.Port()):
 		return nil, invalid(field, "is not a valid URL")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, invalid(field, "needs the scheme https (or http on this machine)")
@@ -367,6 +368,11 @@ func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 		}
 	}
 	return u, nil
+}
+
+func isPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil
 }
 
 // checkKey never echoes the key.

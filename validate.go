@@ -67,7 +67,7 @@ var (
 func checkValue(v reflect.Value, path string) *ValidationError {
 	switch v.Type() {
 	case typeRawMessage:
-		if raw := v.Bytes(); len(raw) > 0 && !json.Valid(raw) {
+		if raw := v.Bytes(); raw != nil && !json.Valid(raw) {
 			return invalid(path, "is not valid JSON")
 		} else if !utf8.Valid(raw) {
 			return invalid(path, "is not valid UTF-8")

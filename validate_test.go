@@ -54,6 +54,9 @@ func TestBadInputIsNamedByItsField(t *testing.T) {
 		{"cusFields[0].value", create(func(p *antcrm.ContactCreateParams) {
 			p.CustomFields = []antcrm.CustomField{{Name: "f", Value: json.RawMessage("\"\xff\"")}}
 		})},
+		{"cusFields[0].value", create(func(p *antcrm.ContactCreateParams) {
+			p.CustomFields = []antcrm.CustomField{{Name: "f", Value: json.RawMessage{}}}
+		})},
 		{"receiverName", order(func(p *antcrm.OpportunityCreateParams) { p.ReceiverName = "" })},
 		{"value", order(func(p *antcrm.OpportunityCreateParams) { p.Value = "1,000" })},
 		{"shipping_cost", order(func(p *antcrm.OpportunityCreateParams) { p.ShippingCost = "NaN" })},
