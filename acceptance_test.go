@@ -61,6 +61,7 @@ func TestEveryMethodOverARealConnection(t *testing.T) {
 			answer := op.answers[requests.Add(1)-1]
 			body, err := io.ReadAll(r.Body)
 			assert.NoError(t, err)
+			sameJSON(t, op.body, string(body))
 			assert.EqualValues(t, len(body), r.ContentLength, "a length, not chunks")
 			w.Header()["Content-Type"] = nil
 			w.Header().Set("Content-Encoding", "gzip")
@@ -85,6 +86,22 @@ func TestEveryMethodOverARealConnection(t *testing.T) {
 			assert.JSONEq(t, op.want, toJSON(t, got))
 		}
 	})
+}
+
+// A POST without a body says so; sent in chunks it is refused by some servers.
+func TestAPostWithoutABodyHasALength(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Zero(t, r.ContentLength)
+		assert.Empty(t, r.TransferEncoding)
+		assert.Empty(t, r.Header["Content-Type"])
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/recount", nil, nil, nil))
 }
 
 // Records keep their JSON however they were fetched, and decode it into

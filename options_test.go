@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -66,6 +65,6 @@ func TestDoSendsRawJSONAsItIs(t *testing.T) {
 	}
 	for _, body := range []any{json.RawMessage("{"), []byte{}, json.RawMessage(nil), []byte("\xff"), func() {}, make(chan int)} {
 		err := scripted(t).client().Do(t.Context(), http.MethodPost, "/x", nil, body, nil)
-		assert.Equal(t, "body", requireError[*antcrm.ValidationError](t, err).Field, fmt.Sprintf("%T", body))
+		assert.Equal(t, "body", requireError[*antcrm.ValidationError](t, err).Field, "%T", body)
 	}
 }
