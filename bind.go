@@ -85,9 +85,9 @@ func (p *bindPlans) bindFunc(t reflect.Type) bindFunc {
 		if own, ok := reflect.Zero(t).Interface().(interface{ scalarKind() scalarKind }); ok {
 			kind = own.scalarKind()
 		}
-		return func(b *binder, v reflect.Value) error { return b.bindText(v, kind) }
-	case reflect.Bool:
-		return (*binder).bindBool
+		if kind != flagText {
+			return func(b *binder, v reflect.Value) error { return b.bindText(v, kind) }
+		}
 	case reflect.Slice:
 		element := p.bindFunc(t.Elem())
 		return func(b *binder, v reflect.Value) error { return b.bindSlice(v, element) }
@@ -179,20 +179,6 @@ func (b *binder) scalar() string {
 	return b.seen.String(value[1 : len(value)-1])
 }
 
-// bindBool takes the vendor's ways to say yes and no; null and "" are no.
-func (b *binder) bindBool(v reflect.Value) error {
-	begin := b.Pos
-	switch string(b.Value()) {
-	case `true`, `1`, `"true"`, `"1"`:
-		v.SetBool(true)
-	case `false`, `0`, `"false"`, `"0"`, `null`, `""`:
-		v.SetBool(false)
-	default:
-		return b.mismatch(begin, v, nil)
-	}
-	return nil
-}
-
 // isNone reports whether the value is null or "", the vendor's ways to say that
 // there is no object or list, and moves behind it if so.
 func (b *binder) isNone() bool {
@@ -241,9 +227,13 @@ func (b *binder) bindSlice(v reflect.Value, element bindFunc) error {
 	return nil
 }
 
+// bindPointer takes what its element takes; null is none, and so is a text where
+// an object should be: the vendor leaves some references as ids (our decision;
+// RawJSON has the text).
 func (b *binder) bindPointer(v reflect.Value, element bindFunc) error {
 	v.SetZero()
-	if b.isNone() {
+	if c := b.Peek(); c == 'n' || c == '"' {
+		b.Value()
 		return nil
 	}
 	v.Set(reflect.New(v.Type().Elem()))

@@ -2,6 +2,7 @@ package antcrm
 
 import (
 	"bytes"
+	stdjson "encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -24,6 +25,10 @@ import (
 // the vendor spells them.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
+// asEncodingJSON is the rules of encoding/json, as lenient.
+var asEncodingJSON = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient,
+	json.WithUnmarshalers(json.UnmarshalFromFunc(stdNumber)))
+
 // validUTF8 is lenient for the usual answer, in which every byte is UTF-8.
 var validUTF8 = jsontext.AllowDuplicateNames(true)
 
@@ -35,12 +40,25 @@ func decodeInto(data []byte, v any) error {
 	if err := checkOut(v); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient); err != nil {
+	if err := json.Unmarshal(data, v, asEncodingJSON); err != nil {
 		failure := describe(err)
 		failure.Size = len(data)
 		return failure
 	}
 	return nil
+}
+
+// stdNumber reads the one type that encoding/json knows by name and json/v2
+// takes for a text.
+func stdNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
+	if kind := dec.PeekKind(); kind != '0' && kind != '"' {
+		return errors.ErrUnsupported
+	}
+	val, err := dec.ReadValue()
+	if err == nil && stdjson.Unmarshal(val, number) != nil {
+		err = &json.SemanticError{JSONKind: val.Kind(), GoType: reflect.TypeFor[stdjson.Number]()}
+	}
+	return err
 }
 
 // answer is a complete HTTP answer. Its body is valid until the call ends.
@@ -115,7 +133,7 @@ func describe(err error) *DecodeError {
 		if semantic.JSONKind != 0 {
 			problem = "unexpected JSON " + kindName(semantic.JSONKind)
 		}
-		if semantic.GoType != nil {
+		if semantic.GoType != nil && semantic.GoType != reflect.TypeFor[objectMembers]() {
 			problem += " for " + semantic.GoType.String()
 		}
 		if errors.Is(err, errNotDecimal) {

@@ -119,6 +119,43 @@ func TestListsRefuseWhatIsNoList(t *testing.T) {
 	}
 }
 
+// An object that was not filled in comes as its id, an empty list as "": the
+// rest of the page is good all the same.
+func TestTextsForObjectsAndListsFailNoPage(t *testing.T) {
+	t.Parallel()
+	answer := `[{"type":2,"id":"a","contact":"66139e5804bf311bf963a975","gift":""},
+		{"type":2,"id":"b","contact":{"name":5,"phones":"","tags":"","sourceLead":"","addresses":[{"city":"Huế","country":"VN"}]}}]`
+	page, err := scripted(t, ok(answer)).client().Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 2)
+	assert.Nil(t, page.Items[0].Contact)
+	assert.Nil(t, page.Items[0].Gift)
+	assert.Contains(t, string(page.Items[0].RawJSON()), "66139e5804bf311bf963a975")
+	assert.Equal(t, &antcrm.Contact{Name: "5", Phones: []antcrm.Phone{}, Tags: antcrm.Tags{}, Addresses: []antcrm.Address{{City: "Huế"}}}, page.Items[1].Contact)
+
+	for path, record := range map[string]string{"/0/contact/phones": `{"contact":{"phones":"0911222333"}}`, "/0/contact": `{"contact":[]}`, "/0": `"66139e58"`} {
+		_, err := scripted(t, ok(`[`+record+`]`)).client().Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
+		assert.Equal(t, path, requireError[*antcrm.DecodeError](t, err).Path)
+	}
+}
+
+func TestNumbersAreDecodedAsEncodingJSONDoes(t *testing.T) {
+	t.Parallel()
+	const answer = `{"a":12345678901234567890.10,"b":"7","c":null,"d":[1]}`
+	type mine struct {
+		A, B, C json.Number
+		D       []json.Number
+	}
+	var got mine
+	require.NoError(t, scripted(t, ok(answer)).client().Do(t.Context(), http.MethodGet, "/x", nil, nil, &got))
+	assert.Equal(t, fromJSON[mine](t, answer), got)
+	for _, bad := range []string{`{"a":"x0911222333"}`, `{"a":{}}`} {
+		err := scripted(t, ok(bad)).client().Do(t.Context(), http.MethodGet, "/x", nil, nil, &got)
+		assert.Equal(t, "/a", requireError[*antcrm.DecodeError](t, err).Path)
+		onOneLine(t, err, "0911222333")
+	}
+}
+
 func TestDecodeErrorsSayWhatCameAndWhere(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -195,7 +232,7 @@ func TestEmptyTextsAndLoneValuesStandForObjectsAndLists(t *testing.T) {
 	for answer, want := range map[string]bool{`1`: true, `"true"`: true, `true`: true, `"1"`: true, `0`: false, `"0"`: false, `""`: false, `null`: false, `"false"`: false} {
 		orders, err := scripted(t, ok(`[{"canEdit":`+answer+`}]`)).client().Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
 		require.NoError(t, err, answer)
-		assert.Equal(t, want, orders.Items[0].CanEdit, answer)
+		assert.Equal(t, want, orders.Items[0].CanEdit.Bool(), answer)
 	}
 }
 

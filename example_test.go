@@ -717,7 +717,7 @@ func ExamplePointsService_Accumulate() {
 func ExampleRedeemService_Gift() {
 	ctx, server, client := startFake()
 	defer server.Close()
-	fill(server, antcrmtest.Contacts, antcrm.Contact{CustomerID: "475", ContactType: antcrm.ContactTypeCustomer, ScoreAvailable: 15, Phones: []antcrm.Phone{{Value: "0900000001"}}})
+	fill(server, antcrmtest.Contacts, antcrm.Contact{CustomerID: "475", ContactType: antcrm.ContactTypeCustomer, ScoreAvailable: "15", Phones: []antcrm.Phone{{Value: "0900000001"}}})
 	fill(server, antcrmtest.Gifts, map[string]any{"code": "MUG", "name": "Mug", "score": 10})
 
 	mug := antcrm.RedeemParams{Code: "MUG", Data: antcrm.RedeemCustomer{Phone: "0900000001"}}
@@ -837,7 +837,7 @@ func ExampleMessagesService_All() {
 			fmt.Println(err)
 			return
 		}
-		outbound := slices.ContainsFunc(session.Messages, func(m antcrm.Message) bool { return m.Outbound })
+		outbound := slices.ContainsFunc(session.Messages, func(m antcrm.Message) bool { return m.Outbound.Bool() })
 		fmt.Println("lead", session.LeadID, "has", len(session.Messages), "messages; answered:", outbound)
 	}
 	// Output: lead 2964 has 2 messages; answered: true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +19,16 @@ type Page[T any] struct {
 	Limit    int // 0 if neither side named one
 	Total    int
 	HasTotal bool
+}
+
+// LogValue keeps a customer's data out of slog records: the numbers of a page,
+// not its records.
+func (p Page[T]) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Int("page", p.Page), slog.Int("limit", p.Limit), slog.Int("items", len(p.Items))}
+	if p.HasTotal {
+		attrs = append(attrs, slog.Int("total", p.Total))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // Collect gathers the records of an iteration. On an error it returns those

@@ -342,6 +342,8 @@ func (f Flag) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(f))
 }
 
+func (Flag) scalarKind() scalarKind { return flagText }
+
 // UnmarshalJSON accepts a boolean, a number, a string or null.
 func (f *Flag) UnmarshalJSON(data []byte) error {
 	switch string(data) {
@@ -547,6 +549,7 @@ const (
 	anyText     scalarKind = iota // a string or a number, its text kept exactly
 	decimalText                   // a number, a numeric string, or ""
 	codeText                      // as anyText; numbers in their shortest form
+	flagText                      // read by the type itself: a boolean as well
 )
 
 var (
