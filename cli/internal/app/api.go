@@ -41,7 +41,7 @@ With -o table, csv or jsonl a list in the answer is printed record by record.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&r.query, "query", nil, "a parameter: `NAME=VALUE` (may be repeated)")
 	f.StringVar(&r.data, "data", "", "the body as `JSON`; @FILE or - reads it from a file or stdin")
-	f.BoolVarP(&r.include, "include", "i", false, "print status and headers before the answer")
+	f.BoolVarP(&r.include, "include", "i", false, "print status and headers before the answer, and the answer if it is an error too")
 	f.BoolVar(&r.retryUnsafe, "retry-unsafe", false, "repeat a POST too")
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -65,7 +65,7 @@ func (r *apiRequest) send(ctx context.Context, a *app, method, path string) erro
 	}
 	var body any
 	if r.hasData {
-		text, err := a.readData(r.data)
+		text, err := a.readData(ctx, r.data)
 		if err != nil {
 			return err
 		}
@@ -89,10 +89,16 @@ func (r *apiRequest) send(ctx context.Context, a *app, method, path string) erro
 			return err
 		}
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		return a.printAnswer(response.Body)
 	}
-	return a.printAnswer(response.Body)
+	if r.include && len(response.Body) > 0 {
+		// What is wrong with a request may be said in more than the message.
+		if err := a.printText(response.Body); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // target splits a path from its parameters.
@@ -132,10 +138,7 @@ func (a *app) printAnswer(body []byte) error {
 		return a.printRecords(body)
 	}
 	if !json.Valid(body) {
-		if isTerminal(a.stdout) {
-			body = []byte(output.Clean(string(body)))
-		}
-		return write(a.stdout, string(body)+"\n")
+		return a.printText(body)
 	}
 	if isTerminal(a.stdout) || a.flags.output == output.JSON {
 		w, err := a.printer(output.Options{Format: output.JSON, Single: true})
@@ -148,6 +151,15 @@ func (a *app) printAnswer(body []byte) error {
 		return w.Close()
 	}
 	return write(a.stdout, string(body)+"\n")
+}
+
+// printText prints an answer that is not for programs, or not JSON.
+func (a *app) printText(body []byte) error {
+	text := string(bytes.TrimSpace(body))
+	if isTerminal(a.stdout) {
+		text = output.Clean(text)
+	}
+	return write(a.stdout, text+"\n")
 }
 
 // printRecords prints the records of an answer: an array, or the one in data.

@@ -11,10 +11,12 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/antbuddy/antcrm-go"
@@ -28,6 +30,7 @@ type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	getenv         func(string) string
+	args           []string // of the command line
 	flags          globals
 	fake           *antcrmtest.Server // of --mock
 }
@@ -67,6 +70,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		}
 	}()
 	defer a.closeFake()
+	a.args = args
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
@@ -108,7 +112,7 @@ On a terminal records are printed as a table, elsewhere as JSON Lines; -o and
 	asGroup(root)
 	root.SetVersionTemplate("antcrm {{.Version}} (" + runtime.Version() + ")\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("see: "+cmd.CommandPath()+" --help", "%s", err.Error())
+		return usage("see: "+cmd.CommandPath()+" --help", "%s", flagProblem(err))
 	})
 	a.globalFlags(root)
 	root.AddCommand(a.resourceCommands()...)
@@ -116,6 +120,22 @@ On a terminal records are printed as a table, elsewhere as JSON Lines; -o and
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))
 	return root
+}
+
+// flagProblem says what is wrong with a flag in the words of this program, not of the functions that parse it.
+func flagProblem(err error) string {
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	problem := strings.TrimPrefix(wrong.Unwrap().Error(), "time: ")
+	switch wrong.GetFlag().Value.Type() {
+	case "int", "float64":
+		problem = "not a number"
+	case "bool", "boolfunc":
+		problem = "must be true or false"
+	}
+	return fmt.Sprintf("--%s %q: %s", wrong.GetFlag().Name, wrong.GetValue(), problem)
 }
 
 func (a *app) globalFlags(root *cobra.Command) {
@@ -262,11 +282,6 @@ func settingError(invalid *antcrm.ValidationError, c creds.Credentials) error {
 		return usage("", "--timeout %s", invalid.Problem)
 	}
 	return invalid
-}
-
-// interruptible ends the context at Ctrl-C.
-func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 }
 
 // note tells the user something on stderr, unless --quiet.

@@ -2,12 +2,13 @@ package app
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const backgroundLife = time.Hour
 // mockInBackground starts this program again as a server of its own session and prints its address.
 func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 	fail := func(err error) error {
-		return &failure{code: exitFailure, text: "start the fake server in the background", err: withoutPath(err), next: "run it without --background to see what is wrong"}
+		return &failure{code: exitFailure, text: "start the fake server in the background", err: withoutPath(err)}
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -42,32 +43,31 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 	if err != nil {
 		return fail(err)
 	}
+	var problem bytes.Buffer
+	child.Stderr = &problem
 	if err := child.Start(); err != nil {
 		return fail(err)
 	}
 	hello, err := readGreeting(ctx, out)
 	if err != nil {
 		_ = child.Process.Kill()
-		return fail(err)
+		_ = child.Wait()
+		if problem.Len() == 0 || ctx.Err() != nil {
+			return fail(err)
+		}
+		// It has said what is wrong, in the words of this program.
+		say(a.stderr, strings.TrimSpace(problem.String()))
+		return reported{max(exitFailure, child.ProcessState.ExitCode())}
 	}
 	a.note("a fake AntCRM listens at %s for %s; stop it with: kill %d", hello.URL, m.stopAfter, child.Process.Pid)
 	return write(a.stdout, hello.URL+"\n")
 }
 
 func readGreeting(ctx context.Context, out io.Reader) (greeting, error) {
-	lines := make(chan []byte, 1)
-	go func() {
-		line, _ := bufio.NewReader(out).ReadBytes('\n')
-		lines <- line
-	}()
+	line, err := await(ctx, func() ([]byte, error) { return bufio.NewReader(out).ReadBytes('\n') })
 	var hello greeting
-	select {
-	case line := <-lines:
-		if json.Unmarshal(line, &hello) != nil {
-			return hello, errors.New("it ended at once")
-		}
-		return hello, nil
-	case <-ctx.Done():
-		return hello, ctx.Err()
+	if err != nil {
+		return hello, err
 	}
+	return hello, json.Unmarshal(line, &hello)
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/cli/internal/schema"
 )
 
@@ -48,9 +50,9 @@ func (b *body) addFlags(cmd *cobra.Command, short []shortcut) {
 }
 
 // read builds a body of type P from the flags.
-func readBody[P any](a *app, b *body) (P, error) {
+func readBody[P any](ctx context.Context, a *app, b *body) (P, error) {
 	var params P
-	tree, err := b.tree(a)
+	tree, err := b.tree(ctx, a)
 	if err != nil {
 		return params, err
 	}
@@ -68,7 +70,7 @@ func readBody[P any](a *app, b *body) (P, error) {
 		if !b.cmd.Flags().Changed(short.flag) {
 			continue
 		}
-		value, err := textValueOf(b.texts[i], short.path, s)
+		value, err := textValueOf("--"+short.flag, b.texts[i], short.path, s)
 		if err == nil {
 			tree, err = setPath(tree, schema.Split(short.path), value, short.path)
 		}
@@ -81,7 +83,7 @@ func readBody[P any](a *app, b *body) (P, error) {
 }
 
 // tree is the JSON of --data or stdin, or an empty object where flags alone make the record.
-func (b *body) tree(a *app) (any, error) {
+func (b *body) tree(ctx context.Context, a *app) (any, error) {
 	given := len(b.sets) > 0
 	for _, short := range b.short {
 		given = given || b.cmd.Flags().Changed(short.flag)
@@ -96,7 +98,7 @@ func (b *body) tree(a *app) (any, error) {
 		}
 		source = "-"
 	}
-	text, err := a.readData(source)
+	text, err := a.readData(ctx, source)
 	if err != nil {
 		return nil, err
 	}
@@ -104,27 +106,40 @@ func (b *body) tree(a *app) (any, error) {
 }
 
 // readData is what --data means: a text, @FILE, or - for stdin.
-func (a *app) readData(source string) ([]byte, error) {
-	in := io.Reader(strings.NewReader(source))
-	switch name, isFile := strings.CutPrefix(source, "@"); {
-	case source == "-":
-		in = a.stdin
-	case isFile:
-		file, err := os.Open(name)
-		if err != nil {
+func (a *app) readData(ctx context.Context, source string) ([]byte, error) {
+	text := []byte(source)
+	name, isFile := strings.CutPrefix(source, "@")
+	if isFile || source == "-" {
+		var err error
+		text, err = await(ctx, func() ([]byte, error) { return a.readSmall(name, isFile) })
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			if !isFile {
+				name = "stdin"
+			}
 			return nil, &failure{code: exitUsage, text: "read " + name, err: withoutPath(err), next: "give --data @FILE a file that can be read"}
 		}
-		defer func() { _ = file.Close() }()
-		in = file
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxBody+1))
-	if err != nil {
-		return nil, &failure{code: exitFailure, text: "read the data", err: withoutPath(err)}
 	}
 	if len(text) > maxBody {
 		return nil, usage("bulk data goes through import", "the data is larger than 10 MiB")
 	}
 	return bytes.TrimPrefix(bytes.TrimSpace(text), []byte("\ufeff")), nil
+}
+
+// readSmall reads a file or stdin, a byte more than a body may have at most.
+func (a *app) readSmall(name string, isFile bool) ([]byte, error) {
+	in := a.stdin
+	if isFile {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		in = file
+	}
+	return io.ReadAll(io.LimitReader(in, maxBody+1))
 }
 
 func parseObject(text []byte) (any, error) {
@@ -176,7 +191,7 @@ func parseSet(set string, s schema.Schema) (path string, value any, err error) {
 	}
 	path, isJSON := strings.CutSuffix(path, ":")
 	if !isJSON {
-		value, err = textValueOf(text, path, s)
+		value, err = textValueOf("--set "+path, text, path, s)
 		return path, value, err
 	}
 	if err := checkField(path, s); err != nil {
@@ -199,8 +214,8 @@ func unknownField(path string, s schema.Schema) error {
 	return usage("there are: "+strings.Join(s.Names(), ", "), "unknown field %q", path)
 }
 
-// textValueOf is a text as the JSON that a field wants.
-func textValueOf(text, path string, s schema.Schema) (any, error) {
+// textValueOf is a text as the JSON that a field wants; flag is what it came by.
+func textValueOf(flag, text, path string, s schema.Schema) (any, error) {
 	kind, ok := s.Lookup(path)
 	if !ok {
 		return nil, unknownField(path, s)
@@ -209,20 +224,24 @@ func textValueOf(text, path string, s schema.Schema) (any, error) {
 	case schema.Bool:
 		yes, err := strconv.ParseBool(text)
 		if err != nil {
-			return nil, usage("", "--set %s: must be true or false", path)
+			return nil, usage("", "%s: must be true or false", flag)
 		}
 		return yes, nil
+	case schema.Number:
+		if number := new(antcrm.Decimal); number.UnmarshalJSON([]byte(strconv.Quote(text))) != nil {
+			return nil, usage("such as 4520000 or 12.5", "%s: not a number", flag)
+		}
 	case schema.Time:
 		if _, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return json.Number(text), nil
 		}
 		t, err := parseTime(text, time.Now(), false)
 		if err != nil {
-			return nil, usage("", "--set %s: %s", path, err.Error())
+			return nil, usage("", "%s: %s", flag, err.Error())
 		}
 		return json.Number(strconv.FormatInt(t.UnixMilli(), 10)), nil
 	case schema.Object, schema.Lists:
-		return nil, usage(fmt.Sprintf("give JSON with %s:=…, or one of its fields", path), "--set %s: holds more than a text", path)
+		return nil, usage(fmt.Sprintf("give JSON with %s:=…, or one of its fields", path), "%s: holds more than a text", flag)
 	case schema.List:
 		return []any{text}, nil
 	}
@@ -270,7 +289,7 @@ func decodeStrict[P any](tree any, params *P) error {
 		return nil
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return usage("see the vendor's page or --help for its shape", "field %s: a %s does not fit here", wrong.Field, wrong.Value)
+		return usage("see the vendor's page or --help for its shape", "field %s: does not take this JSON value (%s)", wrong.Field, wrong.Value)
 	}
 	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
 		field, quoteErr := strconv.Unquote(name)

@@ -55,10 +55,7 @@ func (a *app) examine(ctx context.Context) error {
 	}
 	client, err := a.newClient(key, antcrm.WithMaxRetries(0), antcrm.WithTimeout(doctorPatience))
 	if err != nil {
-		if err := a.finding(false, "address", "", err); err != nil {
-			return err
-		}
-		return err
+		return errors.Join(a.finding(false, "address", "", err), err)
 	}
 	took, err := reach(ctx, c.BaseURL)
 	if err := a.finding(err == nil, "server", fmt.Sprintf("%s (%s) answers, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {

@@ -52,14 +52,16 @@ func copyRecords[T recorded](to io.Writer, all iter.Seq2[T, error], opts output.
 // outputFile is a file that takes its name only when it is complete.
 type outputFile struct {
 	*os.File
-	target string // "": the file is no regular one and is written in place
-	done   bool
+	name    string // as the user calls it
+	target  string // what the complete file replaces; "": it is no regular file and is written in place
+	settled bool
 }
 
 // createOutput opens a temporary file beside the target. It holds personal data: its owner alone may read it (mode 0600).
 func createOutput(target string) (*outputFile, error) {
+	name := target
 	fail := func(err error) (*outputFile, error) {
-		return nil, &failure{code: exitFailure, text: "write " + target, err: withoutPath(err), next: "give another file with -f"}
+		return nil, &failure{code: exitUsage, text: "write " + name, err: withoutPath(err), next: "give another file with -f"}
 	}
 	if info, err := os.Stat(target); err == nil {
 		switch {
@@ -71,7 +73,7 @@ func createOutput(target string) (*outputFile, error) {
 			if err != nil {
 				return fail(err)
 			}
-			return &outputFile{File: file}, nil
+			return &outputFile{File: file, name: name}, nil
 		}
 		// A link keeps pointing at the file.
 		if file, err := filepath.EvalSymlinks(target); err == nil {
@@ -82,28 +84,36 @@ func createOutput(target string) (*outputFile, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return &outputFile{File: file, target: target}, nil
+	return &outputFile{File: file, name: name, target: target}, nil
+}
+
+// named calls a failed write by the file's own name instead of the temporary one. Other errors stay.
+func (f *outputFile) named(err error) error {
+	if failed, ok := errors.AsType[*os.PathError](err); !ok || failed.Path != f.Name() {
+		return err
+	}
+	return &failure{code: exitFailure, text: "write " + f.name, err: withoutPath(err), next: "free space or give another file with -f"}
 }
 
 func (f *outputFile) commit() error {
-	f.done = true
+	f.settled = true
 	if f.target == "" {
-		return f.Close()
+		return f.named(f.Close())
 	}
-	err := errors.Join(f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), f.target)
-	}
-	if err != nil {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		_ = os.Remove(f.Name())
-		return &failure{code: exitFailure, text: "write " + f.target, err: withoutPath(err), next: "free space or give another file with -f"}
+		return f.named(err)
+	}
+	if err := os.Rename(f.Name(), f.target); err != nil {
+		_ = os.Remove(f.Name())
+		return &failure{code: exitFailure, text: "write " + f.name, err: withoutPath(err), next: "give another file with -f"}
 	}
 	return nil
 }
 
 // discard removes what is not complete.
 func (f *outputFile) discard() {
-	if f.done {
+	if f.settled {
 		return
 	}
 	_ = f.Close()

@@ -1,11 +1,12 @@
 package app
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/antbuddy/antcrm-go"
@@ -90,7 +91,7 @@ func parseTime(text string, now time.Time, end bool) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("not a time: give 2024-03-13, 2024-03-13T06:24:20Z, today, yesterday, 7d or 12h")
+	return time.Time{}, errors.New("not a time: give 2024-03-13, 2024-03-13T06:24:20Z, today, yesterday, 7d or 12h")
 }
 
 func day(t time.Time, end bool) time.Time {
@@ -101,24 +102,76 @@ func day(t time.Time, end bool) time.Time {
 	return start
 }
 
-// kinds binds the three sorts of contacts, which are two fields on the wire.
-type kindValue struct{ params *antcrm.ContactListParams }
+// kind binds the sorts of contacts, which are two fields on the wire.
+func (f filters) kind(p *antcrm.ContactListParams) {
+	const help = "lead, customer, person or account; a person is a customer of type 0, an account one of type 1"
+	f.Func("kind", help, func(kind string) error {
+		switch kind {
+		case "lead", "customer":
+			p.ContactType = kind
+		case "person":
+			p.ContactType, p.Kind = antcrm.ContactTypeCustomer, antcrm.KindPerson
+		case "account":
+			p.ContactType, p.Kind = antcrm.ContactTypeCustomer, antcrm.KindAccount
+		default:
+			return errors.New("must be lead, customer, person or account")
+		}
+		return nil
+	})
+	f.values("kind", "lead", "customer", "person", "account")
+}
 
-func (v kindValue) String() string { return "" }
-func (v kindValue) Type() string   { return "kind" }
+// values notes what a flag may be given, for completion.
+func (f filters) values(name string, values ...string) {
+	f.Lookup(name).Annotations = map[string][]string{valuesNote: values}
+}
 
-func (v kindValue) Set(kind string) error {
-	switch kind {
-	case "lead":
-		v.params.ContactType = antcrm.ContactTypeLead
-	case "customer":
-		v.params.ContactType = antcrm.ContactTypeCustomer
-	case "person":
-		v.params.ContactType, v.params.Kind = antcrm.ContactTypeCustomer, antcrm.KindPerson
-	case "account":
-		v.params.ContactType, v.params.Kind = antcrm.ContactTypeCustomer, antcrm.KindAccount
-	default:
-		return fmt.Errorf("must be lead, customer, person or account")
+// choice binds a text for which the vendor names values. It is passed as given: there may be more by now.
+func choice[T ~string](f filters, into *T, name, help string, values ...string) {
+	textFlag(f, into, name, help)
+	f.values(name, values...)
+}
+
+// valuesNote is where a flag keeps its values, for completion.
+const valuesNote = "values"
+
+// completeValues offers the values of flags that have some.
+func completeValues(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if values := f.Annotations[valuesNote]; values != nil {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
+}
+
+// page and pageSize bind where a list begins and how much it asks for at a time.
+func (f filters) page(into *int) {
+	f.count(into, "page", "begin at page `N`, counted from 1")
+}
+
+func (f filters) pageSize(into *int) {
+	f.count(into, "page-size", "ask for `N` records a request; the service may not honour more than 20 (100 for calls and ratings)")
+}
+
+// count binds a number that is not negative; 0 is the default's value.
+func (f filters) count(into *int, name, help string) { f.Var((*countValue)(into), name, help) }
+
+type countValue int
+
+func (v *countValue) String() string {
+	if *v == 0 {
+		return "" // no default to print
 	}
+	return strconv.Itoa(int(*v))
+}
+
+func (v *countValue) Type() string { return "number" }
+
+func (v *countValue) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("must be a number from 0 on")
+	}
+	*v = countValue(n)
 	return nil
 }

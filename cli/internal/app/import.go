@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"iter"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,15 +50,28 @@ func (b *bulkFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&b.maps, "map", nil, "a column's field: `COLUMN=FIELD`, such as 'Mã KH=customerIdApiRing' (may be repeated)")
 	f.BoolVar(&b.ignoreUnknown, "ignore-unknown", false, "leave out columns that are no field")
 	f.BoolVar(&b.duplicates, "allow-duplicates", false, "let rows through whose own key an earlier row has")
-	f.StringVar(&b.format, "format", "", "`csv` or jsonl (default: by the file's ending, else csv)")
+	f.StringVar(&b.format, "format", "", "`FORMAT`: csv or jsonl (default: by the file's ending, else csv)")
 	f.BoolVar(&b.dryRun, "dry-run", false, "check every row and send nothing")
 	f.StringVar(&b.rejected, "rejected", "", "write rows that were not carried out to this `FILE` (default: beside the input)")
 	f.StringVar(&b.unknown, "unknown", "", "write rows whose outcome is unknown to this `FILE` (default: beside the input)")
-	f.IntVar(&b.concurrency, "concurrency", 4, "requests under way at a time")
-	f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "records a request, at most 100")
+	f.IntVar(&b.concurrency, "concurrency", 4, "`N` requests under way at a time")
+	f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "`N` records a request, at most 100")
 	f.BoolVar(&b.stopOnError, "stop-on-error", false, "stop at the first row that is refused")
 	f.BoolVar(&b.noIsolation, "no-isolation", false, "do not halve a refused request until the bad rows stand alone")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{formatCSV, formatJSONL}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// check refuses flags that make no sense, in their own words, before anything is read.
+func (b *bulkFlags) check() error {
+	switch {
+	case b.concurrency < 1:
+		return usage("", "--concurrency must be at least 1")
+	case b.chunk < 1 || b.chunk > antcrm.MaxBatchSize:
+		return usage("", "--chunk must be between 1 and %d", antcrm.MaxBatchSize)
+	case b.retryRejected && b.journal == "":
+		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	}
+	return nil
 }
 
 func (b *bulkFlags) options() []antcrm.BatchOption {
@@ -101,7 +113,7 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: im.use, Short: im.short, Args: arguments(names...), Example: im.example,
-		Long: long + "\n\nFields: " + strings.Join(records.Columns[P](), ", ") + ".\nA column cf:NAME is the custom field NAME.",
+		Long: long + "\n\n" + fieldsHelp("Fields", records.Columns[P]()) + "\n\nA column cf:NAME is the custom field NAME.",
 	}
 	b := &bulkFlags{}
 	b.add(cmd)
@@ -109,12 +121,18 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
 		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again what an earlier run saw refused")
 	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == len(names)-1 {
+			return nil, cobra.ShellCompDirectiveDefault // a file
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		target := ""
 		if im.toTarget {
 			target = args[0]
 		}
-		job := &importJob[P, R]{importing: im, app: a, flags: b, target: target, path: args[len(args)-1], command: cmd.CommandPath()}
+		job := &importJob[P, R]{importing: im, app: a, flags: b, target: target, path: args[len(args)-1]}
 		return job.do(cmd.Context())
 	}
 	return cmd

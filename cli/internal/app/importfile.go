@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/antbuddy/antcrm-go/records"
@@ -58,35 +59,51 @@ func (a *app) openInput(path string) (*os.File, error) {
 	return file, nil
 }
 
-// reader reads records from a file.
-func reader[P records.Params](b *bulkFlags, format string, file io.Reader, more ...records.Option) (*records.Reader[P], error) {
+// reading is how the file of an import is read.
+type reading struct {
+	format  string
+	options []records.Option
+}
+
+// reading is that of the flags.
+func (b *bulkFlags) reading(path string) (reading, error) {
+	format, err := importFormat(b.format, path)
+	if err != nil {
+		return reading{}, err
+	}
+	r := reading{format: format}
+	if b.duplicates {
+		r.options = append(r.options, records.WithoutDuplicateCheck())
+	}
 	if format == formatJSONL {
 		if len(b.maps) > 0 || b.ignoreUnknown {
-			return nil, usage("leave them out", "--map and --ignore-unknown are for CSV")
+			return r, usage("leave them out", "--map and --ignore-unknown are for CSV")
 		}
-		return records.JSONLines[P](file, append(b.common(), more...)...), nil
+		return r, nil
 	}
 	// What an export of contacts calls phones.value is a column that can be read.
 	columns := map[string]string{"phones.value": "phones", "emails.value": "emails"}
 	for _, pair := range b.maps {
 		at := strings.LastIndexByte(pair, '=')
 		if at <= 0 {
-			return nil, usage("such as --map 'Mã KH=customerIdApiRing'", "--map needs COLUMN=FIELD")
+			return r, usage("such as --map 'Mã KH=customerIdApiRing'", "--map needs COLUMN=FIELD")
 		}
 		columns[pair[:at]] = pair[at+1:]
 	}
-	opts := append(b.common(), records.WithColumns(columns))
+	r.options = append(r.options, records.WithColumns(columns))
 	if b.ignoreUnknown {
-		opts = append(opts, records.WithUnknownColumns())
+		r.options = append(r.options, records.WithUnknownColumns())
 	}
-	return records.CSV[P](file, append(opts, more...)...), nil
+	return r, nil
 }
 
-func (b *bulkFlags) common() []records.Option {
-	if b.duplicates {
-		return []records.Option{records.WithoutDuplicateCheck()}
+// openRecords begins to read records.
+func openRecords[P records.Params](r reading, file io.Reader, more ...records.Option) *records.Reader[P] {
+	opts := slices.Concat(r.options, more)
+	if r.format == formatJSONL {
+		return records.JSONLines[P](file, opts...)
 	}
-	return nil
+	return records.CSV[P](file, opts...)
 }
 
 // reportFile is a file of rows that were not carried out. It is made at the start, so that a folder that cannot be written to is found out
@@ -96,8 +113,8 @@ type reportFile struct {
 	report *records.Report
 }
 
-// openReport opens the file chosen, or one beside the input that is not in use: it may hold corrections.
-func openReport(chosen, input, stem, suffix, ext string) (*reportFile, error) {
+// openReport opens the file chosen, or one beside the input that is not in use: it may hold corrections. others are files that it must not be.
+func openReport(chosen, stem, suffix, ext string, others map[string]string) (*reportFile, error) {
 	name := chosen
 	if name == "" {
 		name = freeName(stem+"."+suffix, ext)
@@ -105,8 +122,10 @@ func openReport(chosen, input, stem, suffix, ext string) (*reportFile, error) {
 	fail := func(err error) (*reportFile, error) {
 		return nil, &failure{code: exitUsage, text: "write " + name, err: withoutPath(err), next: "name another file with --" + suffix}
 	}
-	if same(name, input) {
-		return fail(errors.New("it is the file to import"))
+	for other, what := range others {
+		if same(name, other) {
+			return fail(errors.New("it is " + what))
+		}
 	}
 	// Its owner alone may read it: it holds personal data.
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -126,10 +145,11 @@ func freeName(stem, ext string) string {
 	}
 }
 
+// same reports that two names are of one file. A device may be named twice.
 func same(a, b string) bool {
 	first, errFirst := os.Stat(a)
 	second, errSecond := os.Stat(b)
-	return errFirst == nil && errSecond == nil && os.SameFile(first, second)
+	return errFirst == nil && errSecond == nil && first.Mode().IsRegular() && os.SameFile(first, second)
 }
 
 // close finishes the file, and removes it if it has no rows.
@@ -142,7 +162,15 @@ func (r *reportFile) close() error {
 		}
 		return nil
 	}
-	return errors.Join(r.report.Flush(), r.Close())
+	return r.named(errors.Join(r.report.Flush(), r.Close()))
+}
+
+// named calls a failed write by the file alone.
+func (r *reportFile) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{code: exitFailure, text: "write " + r.Name(), err: withoutPath(err), next: "free space, then import again with --journal"}
 }
 
 // stemOf is what the files beside an input are called after.

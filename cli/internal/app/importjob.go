@@ -20,8 +20,7 @@ type importJob[P records.Params, R any] struct {
 	flags   *bulkFlags
 	target  string // of toTarget
 	path    string // of the file
-	command string // as the user would type it again
-	format  string
+	reading reading
 
 	source            *records.Reader[P]
 	rejected, unknown *reportFile
@@ -39,6 +38,7 @@ type tally struct {
 	inRow                                 int          // rows that an outage has failed, without a good one between them
 	reason                                error        // the first failure
 	gaveUp                                bool
+	readAll                               bool // the file was read to its end
 }
 
 func (t *tally) failed() int { return t.rejected + t.unknown + t.notSent + t.bad }
@@ -47,10 +47,10 @@ func (t *tally) failed() int { return t.rejected + t.unknown + t.notSent + t.bad
 const patience = 5
 
 func (j *importJob[P, R]) do(ctx context.Context) (err error) {
-	if j.flags.retryRejected && j.flags.journal == "" {
-		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	if err := j.flags.check(); err != nil {
+		return err
 	}
-	if j.format, err = importFormat(j.flags.format, j.path); err != nil {
+	if j.reading, err = j.flags.reading(j.path); err != nil {
 		return err
 	}
 	file, err := j.app.openInput(j.path)
@@ -91,10 +91,7 @@ func (j *importJob[P, R]) count(file *os.File) (int, error) {
 		return 0, nil //nolint:nilerr // reading it will tell
 	}
 	rows := 0
-	source, err := reader[P](j.flags, j.format, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }))
-	if err != nil {
-		return 0, err
-	}
+	source := openRecords[P](j.reading, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }))
 	for _, err := range source.All() {
 		if err != nil {
 			return 0, j.fileError(err)
@@ -118,43 +115,42 @@ func (j *importJob[P, R]) fileError(err error) error {
 		return &failure{code: exitFailure, text: text, err: err}
 	}
 	next := "correct the file and import it again"
-	if bad.Header != "" && j.format == formatCSV {
+	if bad.Header != "" && j.reading.format == formatCSV {
 		next = "there are: " + strings.Join(records.Columns[P](), ", ") + "; name others with --map COLUMN=FIELD or leave them out with --ignore-unknown"
 	}
 	return &failure{code: exitUsage, text: text, err: bad, next: next}
 }
 
 // send imports the file and tells what became of it.
-func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, file *os.File, total int, opts []antcrm.BatchOption) (err error) {
+func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, file *os.File, total int, opts []antcrm.BatchOption) error {
 	if err := j.openReports(); err != nil {
 		return err
 	}
-	j.source, err = reader[P](j.flags, j.format, file, records.WithRows(), records.WithBadRows(j.badRow))
-	if err != nil {
-		return errors.Join(err, j.closeReports())
-	}
-	j.rejected.report, j.unknown.report = j.source.NewReport(j.rejected), j.source.NewReport(j.unknown)
 	j.tally.codes = map[int]bool{}
 	j.bar = j.app.importBar(j.noun, total)
-	ctx, j.stop = gentleStop(ctx, func() { j.bar.say("stopping: what is in flight is finished (Ctrl-C again stops at once)") })
+	ctx, j.stop = gentleStop(ctx, j.bar.say)
+	j.source = openRecords[P](j.reading, j.stop.reader(file), records.WithRows(), records.WithBadRows(j.badRow))
+	j.rejected.report, j.unknown.report = j.source.NewReport(j.rejected), j.source.NewReport(j.unknown)
 	ended := j.results(j.run(client, j.target)(ctx, j.stoppable(j.source.All()), opts...))
 	j.stop.end()
-	j.bar.update(j.tally.done, j.tally.failed())
 	j.bar.end()
-	names := [2]string{j.rejected.Name(), j.unknown.Name()}
-	counts := [2]int{j.rejected.report.Count(), j.unknown.report.Count()}
 	if err := j.closeReports(); err != nil && j.broken == nil {
 		j.broken = err
 	}
-	return j.conclude(ended, names, counts)
+	return j.conclude(ended)
 }
 
 func (j *importJob[P, R]) openReports() (err error) {
-	stem, ext := stemOf(j.path, j.noun), "."+j.format
-	if j.rejected, err = openReport(j.flags.rejected, j.path, stem, "rejected", ext); err != nil {
+	stem, ext := stemOf(j.path, j.noun), "."+j.reading.format
+	others := map[string]string{j.path: "the file to import"}
+	if j.flags.journal != "" {
+		others[j.flags.journal] = "the journal"
+	}
+	if j.rejected, err = openReport(j.flags.rejected, stem, "rejected", ext, others); err != nil {
 		return err
 	}
-	if j.unknown, err = openReport(j.flags.unknown, j.path, stem, "unknown", ext); err != nil {
+	others[j.rejected.Name()] = "the file for refused rows"
+	if j.unknown, err = openReport(j.flags.unknown, stem, "unknown", ext, others); err != nil {
 		return errors.Join(err, j.rejected.close())
 	}
 	return nil
@@ -170,13 +166,14 @@ func (j *importJob[P, R]) badRow(bad *records.RowError) {
 	j.tally.lastLine = max(j.tally.lastLine, bad.Line)
 	j.failedFor(bad, exitUsage)
 	j.add(j.rejected, bad.Row, antcrm.OutcomeNotSent, bad)
+	j.bar.update(j.tally.done, j.tally.failed())
 }
 
 // stoppable ends the source once somebody wants to stop.
 func (j *importJob[P, R]) stoppable(source iter.Seq2[P, error]) iter.Seq2[P, error] {
 	return func(yield func(P, error) bool) {
 		for record, err := range source {
-			if err == nil && (j.stop.asked.Load() || j.tally.gaveUp || j.broken != nil) {
+			if err == nil && (j.stop.asked.Err() != nil || j.tally.gaveUp || j.broken != nil) {
 				yield(record, errStopped)
 				return
 			}
@@ -184,6 +181,7 @@ func (j *importJob[P, R]) stoppable(source iter.Seq2[P, error]) iter.Seq2[P, err
 				return
 			}
 		}
+		j.tally.readAll = true
 	}
 }
 
@@ -231,9 +229,7 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 			j.add(j.rejected, row, outcome, reason)
 		}
 	}
-	if sum := t.done + t.failed(); sum%20 == 0 {
-		j.bar.update(t.done, t.failed())
-	}
+	j.bar.update(t.done, t.failed())
 }
 
 // failedFor notes why a record failed, and gives up where going on makes no sense: a key that is refused, a server that is down.
@@ -257,32 +253,17 @@ func (j *importJob[P, R]) add(to *reportFile, row records.Row, outcome antcrm.Ou
 		return
 	}
 	if err := to.report.Add(row, outcome, errors.New(plainError(reason))); err != nil {
-		j.broken = &failure{code: exitFailure, text: "write " + to.Name(), err: withoutPath(err), next: "free space, then import again with --journal"}
+		j.broken = to.named(err)
 	}
 }
 
 // conclude tells the outcome in a few lines and returns the exit code.
-func (j *importJob[P, R]) conclude(ended error, files [2]string, counts [2]int) error {
+func (j *importJob[P, R]) conclude(ended error) error {
 	t := j.tally
-	text := fmt.Sprintf("%s %s", plural(t.done, j.noun), j.verb)
-	for _, part := range []struct {
-		n    int
-		what string
-	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
-		if part.n > 0 {
-			text += fmt.Sprintf(", %d %s", part.n, part.what)
-		}
-	}
-	j.app.note("%s", text)
-	if counts[0] > 0 {
-		j.app.note("refused rows are in %s: correct them there and import that file", files[0])
-	}
-	if counts[1] > 0 {
-		j.app.note("unknown rows are in %s: look them up before you send them again", files[1])
-	}
+	j.tell()
 	fatal := errors.Is(ended, antcrm.ErrJournal) || errors.Is(ended, antcrm.ErrSourceChanged)
 	stopped := !fatal && (errors.Is(ended, errStopped) || errors.Is(ended, context.Canceled) || t.gaveUp)
-	if stopped {
+	if stopped || !fatal && t.notSent > 0 {
 		j.app.note("%s", j.howToGoOn())
 	}
 	switch {
@@ -294,6 +275,34 @@ func (j *importJob[P, R]) conclude(ended error, files [2]string, counts [2]int) 
 		return j.verdict(stopped)
 	}
 	return nil
+}
+
+// tell says how many rows there are of each outcome, and where those are that need work.
+func (j *importJob[P, R]) tell() {
+	t := j.tally
+	text := fmt.Sprintf("%s %s", plural(t.done, j.noun), j.verb)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	j.app.note("%s", text)
+	if j.broken != nil {
+		return // the files are not complete
+	}
+	if j.rejected.report.Count() > 0 {
+		what := "refused"
+		if t.notSent > 0 && j.flags.journal == "" {
+			what = "refused and unsent"
+		}
+		j.app.note("%s rows are in %s: correct them there and import that file", what, j.rejected.Name())
+	}
+	if j.unknown.report.Count() > 0 {
+		j.app.note("unknown rows are in %s: look them up before you send them again", j.unknown.Name())
+	}
 }
 
 // verdict is the exit code of an import that was not done to the end, and its line on stderr.
@@ -318,38 +327,36 @@ func (j *importJob[P, R]) verdict(stopped bool) error {
 	return &failure{code: code, text: noun + " not " + j.verb + "; the first", err: t.reason}
 }
 
-// howToGoOn is said after a stop.
+// howToGoOn is said where rows are left that nobody has refused.
 func (j *importJob[P, R]) howToGoOn() string {
 	if j.flags.journal != "" {
 		return "the journal is saved; go on with: " + j.again()
 	}
-	text := fmt.Sprintf("the rows after line %d were not read", j.tally.lastLine)
-	if j.journal {
-		text += "; with --journal FILE an import can be gone on with"
+	text := ""
+	if !j.tally.readAll {
+		text = fmt.Sprintf("the rows after line %d were not read; ", j.tally.lastLine)
 	}
-	return text
+	if j.journal {
+		return text + "with --journal FILE an import can be resumed"
+	}
+	return text + "split them off to put them in"
 }
 
-// again is the command to type again.
+// again is the command to type again. No flag holds the key.
 func (j *importJob[P, R]) again() string {
-	words := []string{j.command, quoted(j.path), "--journal", quoted(j.flags.journal)}
-	for _, pair := range j.flags.maps {
-		words = append(words, "--map", quoted(pair))
+	words := []string{"antcrm"}
+	for _, arg := range j.app.args {
+		words = append(words, quoted(arg))
 	}
-	for _, flag := range []struct {
-		set  bool
-		name string
-	}{{j.flags.ignoreUnknown, "--ignore-unknown"}, {j.flags.duplicates, "--allow-duplicates"}, {j.flags.format != "", "--format " + j.flags.format}, {j.tally.gaveUp || j.flags.retryRejected, "--retry-rejected"}} {
-		if flag.set {
-			words = append(words, flag.name)
-		}
+	if j.tally.gaveUp && !j.flags.retryRejected {
+		words = append(words, "--retry-rejected")
 	}
 	return strings.Join(words, " ")
 }
 
 // quoted is a word as a shell takes it.
 func quoted(word string) string {
-	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+:@%") == "" {
+	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+:@%=,") == "" {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
@@ -399,10 +406,7 @@ func (j *importJob[P, R]) dryRun(ctx context.Context, file *os.File) error {
 			j.app.note("%s", problem)
 		}
 	}
-	source, err := reader[P](j.flags, j.format, file, records.WithRows(), records.WithBadRows(func(e *records.RowError) { report(plainError(e)) }))
-	if err != nil {
-		return err
-	}
+	source := openRecords[P](j.reading, file, records.WithRows(), records.WithBadRows(func(e *records.RowError) { report(plainError(e)) }))
 	var list []P
 	check := func() {
 		first := int64(good)

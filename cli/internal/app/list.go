@@ -30,48 +30,19 @@ type listing[T recorded, P any] struct {
 	exports []string // of CSV; nil: columns
 	open    bool     // the vendor documents no fields
 	flags   func(filters, *P)
-	page    func(*P) *int // nil: the endpoint has none
-	limit   func(*P) *int // nil: the endpoint has none
 	all     func(*antcrm.Client) allFunc[T, P]
 }
 
 // listDefault is how many records a list prints unless --limit says otherwise.
 const listDefault = 20
 
-// query is a list's flags as they were given.
-type query[P any] struct {
-	params   P
-	pageSize int
-	page     int
-}
-
-func (l listing[T, P]) addFlags(cmd *cobra.Command) *query[P] {
-	q := &query[P]{}
-	f := cmd.Flags()
-	f.SortFlags = false
-	l.flags(filters{f}, &q.params)
-	if l.page != nil {
-		f.IntVar(&q.page, "page", 0, "begin at page `N`, counted from 1")
-	}
-	if l.limit != nil {
-		f.IntVar(&q.pageSize, "page-size", 0, "ask for `N` records a request; the service may not honour more than 20 (100 for calls and ratings)")
-	}
+func (l listing[T, P]) addFlags(cmd *cobra.Command) *P {
+	params := new(P)
+	cmd.Flags().SortFlags = false
+	l.flags(filters{cmd.Flags()}, params)
+	completeValues(cmd)
 	offerColumns(cmd, schema.Of[T]())
-	return q
-}
-
-// records begins the iteration.
-func (l listing[T, P]) records(ctx context.Context, client *antcrm.Client, q *query[P], opts ...antcrm.CallOption) (iter.Seq2[T, error], error) {
-	if q.page < 0 || q.pageSize < 0 {
-		return nil, usage("", "--page and --page-size must not be negative")
-	}
-	if l.page != nil {
-		*l.page(&q.params) = q.page
-	}
-	if l.limit != nil {
-		*l.limit(&q.params) = q.pageSize
-	}
-	return l.all(client)(ctx, q.params, opts...), nil
+	return params
 }
 
 // format is how the records are written.
@@ -84,8 +55,7 @@ func (l listing[T, P]) format(format string) output.Options {
 }
 
 func (l listing[T, P]) help(verb, tail string) (long, example string) {
-	fields := strings.Join(schema.Of[T]().Names(), ", ")
-	long = fmt.Sprintf("%s %s.\n\n%s\n\nFields for --columns: %s.", verb, l.short, tail, fields)
+	long = fmt.Sprintf("%s %s.\n\n%s\n\n%s", verb, l.short, tail, fieldsHelp("Fields for --columns", schema.Of[T]().Names()))
 	if l.open {
 		long += "\nThe vendor documents no more of them: -o json shows what the service sends."
 	}
@@ -99,20 +69,17 @@ func (l listing[T, P]) list(a *app) *cobra.Command {
 	cmd.Example = prefix + l.verb + " " + l.example + "\n" +
 		prefix + l.verb + " " + l.example + " --limit 0 -o csv --columns " + strings.Join(l.columns[:min(2, len(l.columns))], ",")
 	limit := listDefault
-	q := l.addFlags(cmd)
-	cmd.Flags().IntVar(&limit, "limit", limit, "print at most `N` records; 0: all")
+	params := l.addFlags(cmd)
+	filters{cmd.Flags()}.count(&limit, "limit", "print at most `N` records; 0: all")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		if limit < 0 {
-			return usage("", "--limit must not be negative")
-		}
-		return l.print(ctx, a, q, limit, cmd.Flags().Changed("limit"))
+		return l.print(ctx, a, *params, limit, cmd.Flags().Changed("limit"))
 	}
 	return cmd
 }
 
-func (l listing[T, P]) print(ctx context.Context, a *app, q *query[P], limit int, limited bool) error {
+func (l listing[T, P]) print(ctx context.Context, a *app, params P, limit int, limited bool) error {
 	w, err := a.printer(l.format(a.flags.output))
 	if err != nil {
 		return err
@@ -121,12 +88,8 @@ func (l listing[T, P]) print(ctx context.Context, a *app, q *query[P], limit int
 	if err != nil {
 		return err
 	}
-	all, err := l.records(ctx, client, q)
-	if err != nil {
-		return err
-	}
 	more := false
-	for record, err := range all {
+	for record, err := range l.all(client)(ctx, params) {
 		if err != nil {
 			// What came before the failure is printed, all the same.
 			_ = w.Flush()
@@ -157,7 +120,7 @@ there; FILE's ending (.csv, .jsonl, .json) chooses the format unless -o does.
 Without -f they go to stdout, as JSON Lines.`)
 	cmd := &cobra.Command{Use: "export", Short: "Export " + l.short, Long: long, Args: arguments()}
 	cmd.Example = prefix + "export " + l.example + " -f " + l.noun + ".csv\n" + prefix + "export | head -3"
-	q := l.addFlags(cmd)
+	params := l.addFlags(cmd)
 	target := ""
 	bom := false
 	cmd.Flags().StringVarP(&target, "file", "f", "", "write to this `FILE` (- is stdout)")
@@ -165,12 +128,12 @@ Without -f they go to stdout, as JSON Lines.`)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		return l.save(ctx, a, q, target, bom)
+		return l.save(ctx, a, *params, target, bom)
 	}
 	return cmd
 }
 
-func (l listing[T, P]) save(ctx context.Context, a *app, q *query[P], target string, bom bool) error {
+func (l listing[T, P]) save(ctx context.Context, a *app, params P, target string, bom bool) error {
 	format, err := exportFormat(a.flags.output, target)
 	if err != nil {
 		return err
@@ -181,13 +144,9 @@ func (l listing[T, P]) save(ctx context.Context, a *app, q *query[P], target str
 	if err != nil {
 		return err
 	}
-	all, err := l.records(ctx, client, q)
-	if err != nil {
-		return err
-	}
+	all := l.all(client)(ctx, params)
 	if target == "" || target == "-" {
-		opts.Terminal = isTerminal(a.stdout)
-		_, err := copyRecords(a.stdout, all, opts, nil)
+		_, err := copyRecords(a.stdout, all, a.forStdout(opts), nil)
 		return err
 	}
 	file, err := createOutput(target)
@@ -199,7 +158,7 @@ func (l listing[T, P]) save(ctx context.Context, a *app, q *query[P], target str
 	count, err := copyRecords(file, all, opts, bar.add)
 	bar.end()
 	if err != nil {
-		return err
+		return file.named(err)
 	}
 	if err := file.commit(); err != nil {
 		return err
@@ -225,4 +184,26 @@ func completeColumns(cmd *cobra.Command, _ []string, typed string) ([]string, co
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// helpWidth is how wide the lines of help texts are.
+const helpWidth = 78
+
+// fieldsHelp lists names in lines of a help text.
+func fieldsHelp(title string, names []string) string {
+	var b strings.Builder
+	b.WriteString(title + ":")
+	width := b.Len()
+	for i, name := range names {
+		if name += ","; i == len(names)-1 {
+			name = strings.TrimSuffix(name, ",") + "."
+		}
+		if width += 1 + len(name); width > helpWidth {
+			b.WriteString("\n" + name)
+			width = len(name)
+			continue
+		}
+		b.WriteString(" " + name)
+	}
+	return b.String()
 }

@@ -29,6 +29,9 @@ ANTCRM_BASE_URL the address is kept with it; the key is never sent elsewhere.`,
 		if a.flags.mock {
 			return usage("leave it out", "--mock needs no login")
 		}
+		if a.flags.keyFile != "" {
+			return usage("pipe it: antcrm login <FILE", "login does not take --key-file")
+		}
 		ctx, stop := interruptible(cmd)
 		defer stop()
 		return a.login(ctx, !unchecked)
@@ -70,7 +73,7 @@ func (a *app) login(ctx context.Context, check bool) error {
 func (a *app) readKey(ctx context.Context) (string, error) {
 	missing := &creds.Error{Problem: "no key was given", Hint: "type or paste it, or pipe it to: antcrm login"}
 	if !isTerminal(a.stdin) {
-		line, err := bufio.NewReader(io.LimitReader(a.stdin, 64<<10)).ReadString('\n')
+		line, err := await(ctx, func() (string, error) { return bufio.NewReader(io.LimitReader(a.stdin, 64<<10)).ReadString('\n') })
 		if line = strings.TrimSpace(line); line == "" {
 			return "", missing
 		}
@@ -100,21 +103,11 @@ func (a *app) readPassword(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	type answer struct {
-		key []byte
-		err error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		key, err := term.ReadPassword(fd)
-		got <- answer{key, err}
-	}()
-	select {
-	case r := <-got:
-		return r.key, r.err
-	case <-ctx.Done():
+	key, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), term.Restore(fd, state))
 	}
+	return key, err
 }
 
 func (a *app) logoutCommand() *cobra.Command {
@@ -141,17 +134,10 @@ func (a *app) confirm(ctx context.Context, question string) bool {
 	if write(a.stderr, question+" [y/N] ") != nil {
 		return false
 	}
-	got := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
-		got <- line
-	}()
-	select {
-	case line := <-got:
-		line = strings.ToLower(strings.TrimSpace(line))
-		return line == "y" || line == "yes"
-	case <-ctx.Done():
+	line, err := await(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+	if err != nil {
 		_ = write(a.stderr, "\n")
-		return false
 	}
+	line = strings.ToLower(strings.TrimSpace(line))
+	return line == "y" || line == "yes"
 }

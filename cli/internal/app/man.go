@@ -2,7 +2,6 @@ package app
 
 import (
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -16,10 +15,9 @@ func manCommand(root *cobra.Command) *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // man pages are for everybody
 				return &failure{code: exitFailure, text: "write to " + args[0], err: withoutPath(err)}
 			}
-			// The same source gives the same pages: no date, no trace of the generator.
+			// For pages that do not change from day to day the generator takes its date from SOURCE_DATE_EPOCH.
 			root.DisableAutoGenTag = true
-			date := time.Unix(0, 0).UTC()
-			header := &doc.GenManHeader{Section: "1", Source: "antcrm " + root.Version, Manual: "AntCRM", Date: &date}
+			header := &doc.GenManHeader{Section: "1", Source: "antcrm " + root.Version, Manual: "AntCRM"}
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
 				return &failure{code: exitFailure, text: "write to " + args[0], err: withoutPath(err)}
 			}

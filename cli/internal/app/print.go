@@ -12,22 +12,25 @@ import (
 
 // printer opens the output of a command on stdout.
 func (a *app) printer(opts output.Options) (*output.Writer, error) {
-	terminal := isTerminal(a.stdout)
-	opts.Columns, opts.Terminal = a.flags.columns, terminal
+	opts.Columns = a.flags.columns
 	if opts.Format = a.flags.output; opts.Format == "" {
 		opts.Format = output.JSONL
-		if terminal {
+		if isTerminal(a.stdout) {
 			opts.Format = output.Table
 		}
-	}
-	if terminal {
-		opts.Width = a.widthOf(a.stdout)
-		opts.Color = a.color()
 	}
 	if opts.Format == output.CSV {
 		opts.Single = false
 	}
-	return output.New(a.stdout, opts)
+	return output.New(a.stdout, a.forStdout(opts))
+}
+
+// forStdout fits an output to the terminal where stdout is one.
+func (a *app) forStdout(opts output.Options) output.Options {
+	if opts.Terminal = isTerminal(a.stdout); opts.Terminal {
+		opts.Width, opts.Color = a.widthOf(a.stdout), a.color()
+	}
+	return opts
 }
 
 // widthOf is a terminal's width: COLUMNS if the user says so, else what the terminal says.

@@ -3,12 +3,15 @@ package app
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/antbuddy/antcrm-go/cli/internal/pace"
 )
 
 // refresh is how often a bar is drawn.
@@ -57,39 +60,61 @@ type importBar interface {
 // importBar is a bar on a terminal, with rate and time to come where the number of records is known; elsewhere a line now and then.
 func (a *app) importBar(noun string, total int) importBar {
 	terminal := a.progressTerminal()
+	c := &counter{total: int64(total)}
 	switch {
 	case a.flags.quiet:
 		return silent{}
 	case terminal == nil:
-		return newLineProgress(a.stderr, noun, total)
+		return newLineProgress(a.stderr, noun, c)
 	}
-	b := &drawnBar{terminal: terminal, progress: mpb.New(mpb.WithOutput(terminal), mpb.WithRefreshRate(refresh), mpb.WithWidth(a.widthOf(terminal)))}
-	failed := decor.Any(func(decor.Statistics) string {
-		if n := b.failed.Load(); n > 0 {
-			return fmt.Sprintf(", %d failed", n)
-		}
-		return ""
-	})
+	b := &drawnBar{counter: c, terminal: terminal, progress: mpb.New(mpb.WithOutput(terminal), mpb.WithRefreshRate(refresh), mpb.WithWidth(a.widthOf(terminal)))}
 	if total <= 0 {
 		b.bar = b.progress.New(0, mpb.SpinnerStyle().PositionLeft(), mpb.BarWidth(1),
-			mpb.AppendDecorators(decor.CurrentNoUnit("%d "+noun), failed, decor.Name(", "), decor.AverageSpeed(0, "%.0f/s")))
+			mpb.AppendDecorators(decor.CurrentNoUnit("%d "+noun), decor.Any(func(decor.Statistics) string { return c.pace(time.Now()) })))
 		return b
 	}
-	b.bar = b.progress.New(int64(total), mpb.BarStyle(), mpb.PrependDecorators(decor.CountersNoUnit("%d/%d")),
-		mpb.AppendDecorators(decor.NewPercentage("%d"), failed, decor.Name(", "), decor.AverageSpeed(0, "%.0f/s"), decor.Name(", "),
-			decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")))
+	b.bar = b.progress.New(c.total, mpb.BarStyle(), mpb.BarFillerTrim(), mpb.PrependDecorators(decor.CountersNoUnit("%d/%d ")),
+		mpb.AppendDecorators(decor.NewPercentage(" %d"), decor.Any(func(decor.Statistics) string { return c.pace(time.Now()) })))
 	return b
 }
 
+// counter is what a bar shows. One goroutine counts, another shows.
+type counter struct {
+	total        int64 // 0: nobody knows
+	done, failed atomic.Int64
+	meter        pace.Meter // of who shows
+}
+
+func (c *counter) update(done, failed int) {
+	c.done.Store(int64(done))
+	c.failed.Store(int64(failed))
+}
+
+// pace is the end of a line of progress: what failed, how fast it goes, how long it will take.
+func (c *counter) pace(now time.Time) string {
+	failed := c.failed.Load()
+	count := c.done.Load() + failed
+	text := ""
+	if failed > 0 {
+		text = fmt.Sprintf(", %d failed", failed)
+	}
+	rate := c.meter.Rate(now, count)
+	text += fmt.Sprintf(", %.0f/s", rate)
+	if left, known := pace.Left(c.total-count, rate); known {
+		text += fmt.Sprintf(", %s left", left)
+	}
+	return text
+}
+
 type drawnBar struct {
+	*counter
 	terminal io.Writer
 	progress *mpb.Progress
 	bar      *mpb.Bar
-	failed   atomic.Int64
 }
 
 func (b *drawnBar) update(done, failed int) {
-	b.failed.Store(int64(failed))
+	b.counter.update(done, failed)
 	b.bar.SetCurrent(int64(done + failed))
 }
 
@@ -116,24 +141,23 @@ const lineEvery = 5 * time.Second
 
 // lineProgress writes a line now and then.
 type lineProgress struct {
-	to           io.Writer
-	noun         string
-	total        int
-	began        time.Time
-	done, failed atomic.Int64
-	stop         chan struct{}
-	stopped      sync.WaitGroup
+	*counter
+	to      io.Writer
+	noun    string
+	stop    chan struct{}
+	stopped sync.WaitGroup
 }
 
-func newLineProgress(to io.Writer, noun string, total int) *lineProgress {
-	p := &lineProgress{to: to, noun: noun, total: total, began: time.Now(), stop: make(chan struct{})}
+func newLineProgress(to io.Writer, noun string, c *counter) *lineProgress {
+	p := &lineProgress{counter: c, to: to, noun: noun, stop: make(chan struct{})}
+	p.pace(time.Now()) // the first look
 	p.stopped.Go(func() {
 		ticker := time.NewTicker(lineEvery)
 		defer ticker.Stop()
 		for {
 			select {
-			case <-ticker.C:
-				say(p.to, p.line())
+			case now := <-ticker.C:
+				say(p.to, p.line(now))
 			case <-p.stop:
 				return
 			}
@@ -142,28 +166,12 @@ func newLineProgress(to io.Writer, noun string, total int) *lineProgress {
 	return p
 }
 
-func (p *lineProgress) line() string {
-	done, failed := p.done.Load(), p.failed.Load()
-	text := fmt.Sprintf("%d", done+failed)
+func (p *lineProgress) line(now time.Time) string {
+	text := strconv.FormatInt(p.done.Load()+p.failed.Load(), 10)
 	if p.total > 0 {
 		text += fmt.Sprintf(" of %d", p.total)
 	}
-	text += " " + p.noun
-	if failed > 0 {
-		text += fmt.Sprintf(", %d failed", failed)
-	}
-	took := time.Since(p.began)
-	rate := float64(done+failed) / took.Seconds()
-	text += fmt.Sprintf(", %.0f/s", rate)
-	if left := p.total - int(done+failed); p.total > 0 && rate > 0 {
-		text += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
-	}
-	return text
-}
-
-func (p *lineProgress) update(done, failed int) {
-	p.done.Store(int64(done))
-	p.failed.Store(int64(failed))
+	return text + " " + p.noun + p.pace(now)
 }
 
 func (p *lineProgress) say(text string) { say(p.to, text) }

@@ -30,7 +30,16 @@ type key[K any] struct {
 	use     string // of the use line: NUMBER
 	help    string // where the key comes from
 	example string
+	begin   []string // what it may begin with, for completion
 	parse   func(string) (K, error)
+}
+
+// complete offers what a key may begin with, and no files.
+func (k key[K]) complete(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 || strings.Contains(typed, ":") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return k.begin, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // getting describes how one record is looked up.
@@ -42,7 +51,7 @@ type getting[T recorded, K any] struct {
 
 func (g getting[T, K]) command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get " + g.key.use, Short: "Show one " + g.one, Args: arguments(g.key.use),
+		Use: "get " + g.key.use, Short: "Show one " + g.one, Args: arguments(g.key.use), ValidArgsFunction: g.key.complete,
 		Long:    fmt.Sprintf("Shows one %s. %s\n\nOn a terminal all its fields are printed, elsewhere its JSON as received.", g.one, g.key.help),
 		Example: fmt.Sprintf("  antcrm %s get %s\n  antcrm %[1]s get %[2]s -o json", g.noun, g.key.example),
 	}
@@ -84,7 +93,7 @@ type creating[P, R any] struct {
 func (c creating[P, R]) command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create one " + c.one, Args: arguments(),
-		Long:    fmt.Sprintf("Creates one %s and prints the key it got.\n\n%s\n\nFields: %s.", c.one, bodyHelp, strings.Join(schema.Of[P]().Names(), ", ")),
+		Long:    fmt.Sprintf("Creates one %s and prints the key it got.\n\n%s\n\n%s", c.one, bodyHelp, fieldsHelp("Fields", schema.Of[P]().Names())),
 		Example: fmt.Sprintf("  antcrm %s create %s\n  antcrm %[1]s create --data @%[3]s.json", c.noun, c.example, c.one),
 	}
 	b := &body{}
@@ -92,7 +101,7 @@ func (c creating[P, R]) command(a *app) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		params, err := readBody[P](a, b)
+		params, err := readBody[P](ctx, a, b)
 		if err != nil {
 			return err
 		}
@@ -121,13 +130,13 @@ type updating[K, P, R any] struct {
 
 func (u updating[K, P, R]) command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "update " + u.key.use, Short: "Change one " + u.one, Args: arguments(u.key.use),
+		Use: "update " + u.key.use, Short: "Change one " + u.one, Args: arguments(u.key.use), ValidArgsFunction: u.key.complete,
 		Long: fmt.Sprintf(`Changes one %s: the fields given, no others. %s
 
 %s
 An empty text or list clears a field: --set stage= or --set tags:=[].
 
-Fields: %s.`, u.one, u.key.help, bodyHelp, strings.Join(schema.Of[P]().Names(), ", ")),
+%s`, u.one, u.key.help, bodyHelp, fieldsHelp("Fields", schema.Of[P]().Names())),
 		Example: fmt.Sprintf("  antcrm %s update %s %s", u.noun, u.key.example, u.example),
 	}
 	b := &body{}
@@ -135,7 +144,7 @@ Fields: %s.`, u.one, u.key.help, bodyHelp, strings.Join(schema.Of[P]().Names(), 
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		params, err := readBody[P](a, b)
+		params, err := readBody[P](ctx, a, b)
 		if err != nil {
 			return err
 		}
@@ -162,7 +171,7 @@ type deleting[K any] struct {
 
 func (d deleting[K]) command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "delete " + d.key.use, Short: "Delete one " + d.one, Args: arguments(d.key.use),
+		Use: "delete " + d.key.use, Short: "Delete one " + d.one, Args: arguments(d.key.use), ValidArgsFunction: d.key.complete,
 		Long:    fmt.Sprintf("Deletes one %s. %s\n%s\nAsks first if a person sits at the terminal, unless --yes is given.", d.one, d.key.help, d.note),
 		Example: fmt.Sprintf("  antcrm %s delete %s\n  antcrm %[1]s delete %[2]s --yes", d.noun, d.key.example),
 	}
@@ -204,7 +213,7 @@ func (c acting[P]) command(a *app) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		params, err := readBody[P](a, b)
+		params, err := readBody[P](ctx, a, b)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func lists[T recorded, P any](l listing[T, P]) []verb {
 
 func contacts() group {
 	byKey := key[antcrm.ContactRef]{
-		use: "KEY", example: "customer:475", parse: parseContactRef,
+		use: "KEY", example: "customer:475", parse: parseContactRef, begin: []string{"lead:", "customer:", "external:"},
 		help: "KEY is lead:ID, customer:ID, or external:CODE for\nthe caller's own key (customerIdApiRing).",
 	}
 	const noun, one = "contacts", "contact"
@@ -59,7 +60,9 @@ func contacts() group {
 			flags: func(f filters, p *antcrm.ContactListParams) {
 				textFlag(f, &p.Phone, "phone", "telephone number")
 				textFlag(f, &p.Email, "email", "e-mail address")
-				f.Var(kindValue{p}, "kind", "lead, customer, person or account")
+				f.kind(p)
+				choice(f, &p.ContactType, "contact-type", "lead or customer", antcrm.ContactTypeLead, antcrm.ContactTypeCustomer)
+				choice(f, &p.Kind, "type", "0 (a person) or 1 (an account)", string(antcrm.KindPerson), string(antcrm.KindAccount))
 				textFlag(f, &p.LeadID, "lead-id", "number of the lead")
 				textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
 				textFlag(f, &p.ExternalID, "external-id", "the caller's own key")
@@ -67,8 +70,9 @@ func contacts() group {
 				f.to(&p.CreatedTo, "created-to", "created on this day or earlier")
 				f.from(&p.UpdatedFrom, "updated-from", "updated on this day or later")
 				f.to(&p.UpdatedTo, "updated-to", "updated on this day or earlier")
+				f.page(&p.Page)
+				f.pageSize(&p.Limit)
 			},
-			page: func(p *antcrm.ContactListParams) *int { return &p.Page }, limit: func(p *antcrm.ContactListParams) *int { return &p.Limit },
 			all: func(c *antcrm.Client) allFunc[antcrm.Contact, antcrm.ContactListParams] { return c.Contacts.All },
 		}),
 		getting[antcrm.Contact, antcrm.ContactRef]{noun, one, byKey, func(c *antcrm.Client) getFunc[antcrm.Contact, antcrm.ContactRef] { return c.Contacts.Get }},
@@ -169,8 +173,9 @@ func orders() group {
 				textFlag(f, &p.Phone, "phone", "telephone number of the customer or receiver")
 				textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
 				textFlag(f, &p.Number, "number", "number of the order")
+				f.page(&p.Page)
+				f.pageSize(&p.Limit)
 			},
-			page: func(p *antcrm.OpportunityListParams) *int { return &p.Page }, limit: func(p *antcrm.OpportunityListParams) *int { return &p.Limit },
 			all: func(c *antcrm.Client) allFunc[antcrm.Opportunity, antcrm.OpportunityListParams] {
 				return c.Opportunities.All
 			},
@@ -221,9 +226,10 @@ func products() group {
 			columns: []string{"code", "name", "value", "productIdApiRing"},
 			flags: func(f filters, p *antcrm.ProductListParams) {
 				textFlag(f, &p.Code, "code", "code (SKU)")
-				textFlag(f, &p.Type, "type", "combo or product")
+				choice(f, &p.Type, "type", "combo or product", "combo", "product")
+				f.page(&p.Page)
+				f.pageSize(&p.Limit)
 			},
-			page: func(p *antcrm.ProductListParams) *int { return &p.Page }, limit: func(p *antcrm.ProductListParams) *int { return &p.Limit },
 			all: func(c *antcrm.Client) allFunc[antcrm.Product, antcrm.ProductListParams] { return c.Products.All },
 		}),
 		getting[antcrm.Product, string]{noun, one, byCode, func(c *antcrm.Client) getFunc[antcrm.Product, string] { return c.Products.Get }},
@@ -263,11 +269,17 @@ func tickets() group {
 			flags: func(f filters, p *antcrm.TicketListParams) {
 				textFlag(f, &p.TicketID, "id", "number of the ticket")
 				f.period(&p.From, &p.To, "created")
-				f.Var(updatedValue{p}, "by-update", "--from and --to mean the last update")
-				f.Lookup("by-update").NoOptDefVal = "true"
+				f.BoolFunc("by-update", "--from and --to mean the last update", func(text string) error {
+					yes, err := strconv.ParseBool(text)
+					if p.TimeField = ""; yes {
+						p.TimeField = antcrm.TicketTimeUpdated
+					}
+					return err
+				})
 				f.BoolVar(&p.IncludeDeleted, "deleted", false, "deleted ones too")
+				f.page(&p.Page)
+				f.pageSize(&p.Limit)
 			},
-			page: func(p *antcrm.TicketListParams) *int { return &p.Page }, limit: func(p *antcrm.TicketListParams) *int { return &p.Limit },
 			all: func(c *antcrm.Client) allFunc[antcrm.Ticket, antcrm.TicketListParams] { return c.Tickets.All },
 		}),
 		getting[antcrm.Ticket, antcrm.ID]{noun, one, byID, func(c *antcrm.Client) getFunc[antcrm.Ticket, antcrm.ID] { return c.Tickets.Get }},
@@ -291,17 +303,16 @@ func loyaltyFlags(f filters, p *antcrm.LoyaltyListParams) {
 	textFlag(f, &p.Phone, "phone", "telephone number of the customer")
 	textFlag(f, &p.Email, "email", "e-mail address of the customer")
 	f.period(&p.From, &p.To, "created")
+	f.page(&p.Page)
 }
-
-func loyaltyPage(p *antcrm.LoyaltyListParams) *int { return &p.Page }
 
 func points() group {
 	return group{name: "points", short: "Loyalty points that customers have accumulated", verbs: append(
 		lists(listing[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams]{
 			noun: "points", verb: "history", short: "accumulations of points", example: "--phone 0900000002",
 			columns: []string{"createdAt", "score", "status", "product.name", "code", "contact.name", "contact.customerId"},
-			flags:   loyaltyFlags, page: loyaltyPage,
-			all: func(c *antcrm.Client) allFunc[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams] { return c.Points.All },
+			flags:   loyaltyFlags,
+			all:     func(c *antcrm.Client) allFunc[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams] { return c.Points.All },
 		}),
 		acting[antcrm.AccumulateParams]{
 			use: "accumulate", short: "Give a customer the points of a code", done: "accumulated",
@@ -321,8 +332,8 @@ func redeem() group {
 		lists(listing[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams]{
 			noun: "redeem", verb: "history", short: "redemptions", example: "--from 7d",
 			columns: []string{"createdAt", "score", "status", "gift.name", "gift.code", "contact.name", "contact.customerId"},
-			flags:   loyaltyFlags, page: loyaltyPage,
-			all: func(c *antcrm.Client) allFunc[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams] { return c.Redeem.All },
+			flags:   loyaltyFlags,
+			all:     func(c *antcrm.Client) allFunc[antcrm.LoyaltyEntry, antcrm.LoyaltyListParams] { return c.Redeem.All },
 		}),
 		acting[antcrm.RedeemParams]{
 			use: "gift", short: "Spend a customer's points on a gift", done: "redeemed",
@@ -344,8 +355,9 @@ func telesales() group {
 			textFlag(f, &p.CampaignID, "campaign-id", "the campaign (required)")
 			f.BoolVar(&p.SurveyOnly, "survey", false, "only those with survey values")
 			f.period(&p.From, &p.To, "created")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
 		},
-		page: func(p *antcrm.TelesaleListParams) *int { return &p.Page }, limit: func(p *antcrm.TelesaleListParams) *int { return &p.Limit },
 		all: func(c *antcrm.Client) allFunc[antcrm.Telesale, antcrm.TelesaleListParams] { return c.Telesales.All },
 	})}
 }
@@ -356,8 +368,9 @@ func telecalls() group {
 		flags: func(f filters, p *antcrm.TelecallListParams) {
 			textFlag(f, &p.CampaignID, "campaign-id", "the campaign (required)")
 			f.period(&p.From, &p.To, "called")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
 		},
-		page: func(p *antcrm.TelecallListParams) *int { return &p.Page }, limit: func(p *antcrm.TelecallListParams) *int { return &p.Limit },
 		all: func(c *antcrm.Client) allFunc[antcrm.Telecall, antcrm.TelecallListParams] { return c.Telecalls.All },
 	})}
 }
@@ -365,8 +378,11 @@ func telecalls() group {
 func campaigns() group {
 	return group{name: "campaigns", short: "Telesales campaigns", verbs: lists(listing[antcrm.Campaign, antcrm.CampaignListParams]{
 		noun: "campaigns", short: "telesales campaigns", example: "--from 2024-01-01", open: true, columns: []string{"_id", "createdAt"},
-		flags: func(f filters, p *antcrm.CampaignListParams) { f.period(&p.From, &p.To, "created") },
-		page:  func(p *antcrm.CampaignListParams) *int { return &p.Page }, limit: func(p *antcrm.CampaignListParams) *int { return &p.Limit },
+		flags: func(f filters, p *antcrm.CampaignListParams) {
+			f.period(&p.From, &p.To, "created")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
+		},
 		all: func(c *antcrm.Client) allFunc[antcrm.Campaign, antcrm.CampaignListParams] { return c.Campaigns.All },
 	})}
 }
@@ -377,11 +393,12 @@ func ratings() group {
 		columns: []string{"rating_time", "type", "source", "rating_score", "contact.name", "comment"},
 		flags: func(f filters, p *antcrm.RatingListParams) {
 			f.period(&p.From, &p.To, "rated")
-			textFlag(f, &p.Type, "type", "ticket, deal, call, omni or other")
-			textFlag(f, &p.Source, "source", "ZNS, EMAIL, ECOM, CALL, ZALO or FACEBOOK")
-			f.IntVar(&p.Score, "score", 0, "the score that was given")
+			choice(f, &p.Type, "type", "ticket, deal, call, omni or other", "ticket", "deal", "call", "omni", "other")
+			choice(f, &p.Source, "source", "ZNS, EMAIL, ECOM, CALL, ZALO or FACEBOOK", "ZNS", "EMAIL", "ECOM", "CALL", "ZALO", "FACEBOOK")
+			f.count(&p.Score, "score", "the score that was given (`N`)")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
 		},
-		page: func(p *antcrm.RatingListParams) *int { return &p.Page }, limit: func(p *antcrm.RatingListParams) *int { return &p.Limit },
 		all: func(c *antcrm.Client) allFunc[antcrm.Rating, antcrm.RatingListParams] { return c.Ratings.All },
 	})}
 }
@@ -392,8 +409,9 @@ func zns() group {
 		flags: func(f filters, p *antcrm.ZNSMessageListParams) {
 			textFlag(f, &p.Campaign, "campaign", "name or code of the campaign")
 			f.period(&p.From, &p.To, "sent")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
 		},
-		page: func(p *antcrm.ZNSMessageListParams) *int { return &p.Page }, limit: func(p *antcrm.ZNSMessageListParams) *int { return &p.Limit },
 		all: func(c *antcrm.Client) allFunc[antcrm.ZNSMessage, antcrm.ZNSMessageListParams] {
 			return c.ZNSMessages.All
 		},
@@ -407,24 +425,9 @@ func messages() group {
 		flags: func(f filters, p *antcrm.MessageListParams) {
 			f.period(&p.CreatedFrom, &p.CreatedTo, "created (both are required)")
 			textFlag(f, &p.SessionID, "session", "one session")
-			f.IntVar(&p.Offset, "offset", 0, "sessions to skip")
+			f.count(&p.Offset, "offset", "skip `N` sessions")
+			f.pageSize(&p.Limit)
 		},
-		limit: func(p *antcrm.MessageListParams) *int { return &p.Limit },
-		all:   func(c *antcrm.Client) allFunc[antcrm.MessageSession, antcrm.MessageListParams] { return c.Messages.All },
+		all: func(c *antcrm.Client) allFunc[antcrm.MessageSession, antcrm.MessageListParams] { return c.Messages.All },
 	})}
-}
-
-// updatedValue is a switch that sets which time a ticket list is cut by.
-type updatedValue struct{ params *antcrm.TicketListParams }
-
-func (v updatedValue) String() string   { return "" }
-func (v updatedValue) Type() string     { return "" }
-func (v updatedValue) IsBoolFlag() bool { return true }
-
-func (v updatedValue) Set(text string) error {
-	v.params.TimeField = ""
-	if text == "true" {
-		v.params.TimeField = antcrm.TicketTimeUpdated
-	}
-	return nil
 }

@@ -63,19 +63,29 @@ func (f *tableForm) squeeze(width int) bool {
 		total += w
 	}
 	for total > width {
-		widest := 0
-		for i, w := range f.widths {
-			if w > f.widths[widest] {
-				widest = i
-			}
-		}
-		if f.widths[widest] <= narrow {
+		i := f.widest()
+		if i < 0 {
 			return false
 		}
-		f.widths[widest]--
+		f.widths[i]--
 		total--
 	}
 	return true
+}
+
+// widest is the column to cut next, -1 if none can be. A time says little when cut: its turn comes after the others'.
+func (f *tableForm) widest() int {
+	best := -1
+	for i, w := range f.widths {
+		switch {
+		case w <= narrow:
+		case best < 0,
+			f.columns[best].isTime && !f.columns[i].isTime,
+			f.columns[best].isTime == f.columns[i].isTime && w > f.widths[best]:
+			best = i
+		}
+	}
+	return best
 }
 
 func (f *tableForm) cell(r record, i int) string {
