@@ -64,10 +64,10 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 }
 
 func readGreeting(ctx context.Context, out io.Reader) (greeting, error) {
-	line, err := await(ctx, func() ([]byte, error) { return bufio.NewReader(out).ReadBytes('\n') })
 	var hello greeting
-	if err != nil {
-		return hello, err
+	line, err := await(ctx, func() ([]byte, error) { return bufio.NewReader(out).ReadBytes('\n') })
+	if err == nil {
+		err = json.Unmarshal(line, &hello)
 	}
-	return hello, json.Unmarshal(line, &hello)
+	return hello, err
 }

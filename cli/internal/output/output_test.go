@@ -63,6 +63,14 @@ func TestTable_FitsAnyTerminal(t *testing.T) {
 	}
 }
 
+func TestTable_CutsTimesLast(t *testing.T) {
+	t.Parallel()
+	record := `{"name":"Công ty Trách nhiệm Hữu hạn Ví Dụ","createdAt":1692084490615,"stage":"A new customer"}`
+	opts := output.Options{Format: output.Table, Width: 40, Terminal: true, Default: []string{"name", "createdAt", "stage"}}
+	got := render(t, opts, record)
+	assert.Regexp(t, `(?m)^Công.*…  2023-08-15 \d\d:28  A new cus…$`, strings.TrimRight(got, "\n"))
+}
+
 func TestTable_OfTwentyColumnsLosesNothing(t *testing.T) {
 	t.Parallel()
 	got := render(t, output.Options{Format: output.Table, Width: 20, Terminal: true}, mau)
