@@ -52,29 +52,7 @@ func contacts() group {
 	}
 	const noun, one = "contacts", "contact"
 	return group{name: noun, aliases: []string{one}, short: "Leads, customers and accounts", verbs: append(
-		lists(listing[antcrm.Contact, antcrm.ContactListParams]{
-			noun: noun, short: "leads, customers and accounts", example: "--kind customer --created-from 2024-03-01",
-			columns: []string{"contactType", "leadId", "customerId", "name", "phones.value", "emails.value", "stage", "createdAt"},
-			exports: []string{"contactType", "type", "leadId", "customerId", "customerIdApiRing", "name", "dateOfBirth", "gender", "phones.value", "emails.value",
-				"industry", "bgInfo", "stage", "tags", "sourceContact", "responsibleStaff", "scoreAvailable", "scoreRank", "rankName", "createdAt", "updatedAt"},
-			flags: func(f filters, p *antcrm.ContactListParams) {
-				textFlag(f, &p.Phone, "phone", "telephone number")
-				textFlag(f, &p.Email, "email", "e-mail address")
-				f.kind(p)
-				choice(f, &p.ContactType, "contact-type", "lead or customer", antcrm.ContactTypeLead, antcrm.ContactTypeCustomer)
-				choice(f, &p.Kind, "type", "0 (a person) or 1 (an account)", string(antcrm.KindPerson), string(antcrm.KindAccount))
-				textFlag(f, &p.LeadID, "lead-id", "number of the lead")
-				textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
-				textFlag(f, &p.ExternalID, "external-id", "the caller's own key")
-				f.from(&p.CreatedFrom, "created-from", "created on this day or later: 2024-03-13, today, 7d ago")
-				f.to(&p.CreatedTo, "created-to", "created on this day or earlier")
-				f.from(&p.UpdatedFrom, "updated-from", "updated on this day or later")
-				f.to(&p.UpdatedTo, "updated-to", "updated on this day or earlier")
-				f.page(&p.Page)
-				f.pageSize(&p.Limit)
-			},
-			all: func(c *antcrm.Client) allFunc[antcrm.Contact, antcrm.ContactListParams] { return c.Contacts.All },
-		}),
+		contactLists(),
 		getting[antcrm.Contact, antcrm.ContactRef]{noun, one, byKey, func(c *antcrm.Client) getFunc[antcrm.Contact, antcrm.ContactRef] { return c.Contacts.Get }},
 		creating[antcrm.ContactCreateParams, antcrm.ContactRef]{
 			noun: noun, one: one, example: `--name "Nguyễn Văn Mẫu" --external-id ERP-000475 --phone 0900000001`, short: contactShortcuts(true), result: contactKey,
@@ -104,6 +82,34 @@ func contacts() group {
 		},
 		deleting[antcrm.ContactRef]{noun: noun, one: one, key: byKey, remove: func(c *antcrm.Client) deleteFunc[antcrm.ContactRef] { return c.Contacts.Delete }},
 	)}
+}
+
+// contactLists are list and export of contacts.
+func contactLists() []verb {
+	const noun = "contacts"
+	return lists(listing[antcrm.Contact, antcrm.ContactListParams]{
+		noun: noun, short: "leads, customers and accounts", example: "--kind customer --created-from 2024-03-01",
+		columns: []string{"contactType", "leadId", "customerId", "name", "phones.value", "emails.value", "stage", "createdAt"},
+		exports: []string{"contactType", "type", "leadId", "customerId", "customerIdApiRing", "name", "dateOfBirth", "gender", "phones.value", "emails.value",
+			"industry", "bgInfo", "stage", "tags", "sourceContact", "responsibleStaff", "scoreAvailable", "scoreRank", "rankName", "createdAt", "updatedAt"},
+		flags: func(f filters, p *antcrm.ContactListParams) {
+			textFlag(f, &p.Phone, "phone", "telephone number")
+			textFlag(f, &p.Email, "email", "e-mail address")
+			f.kind(p)
+			choice(f, &p.ContactType, "contact-type", "lead or customer", antcrm.ContactTypeLead, antcrm.ContactTypeCustomer)
+			choice(f, &p.Kind, "type", "0 (a person) or 1 (an account)", string(antcrm.KindPerson), string(antcrm.KindAccount))
+			textFlag(f, &p.LeadID, "lead-id", "number of the lead")
+			textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
+			textFlag(f, &p.ExternalID, "external-id", "the caller's own key")
+			f.from(&p.CreatedFrom, "created-from", "created on this day or later: 2024-03-13, today, 7d ago")
+			f.to(&p.CreatedTo, "created-to", "created on this day or earlier")
+			f.from(&p.UpdatedFrom, "updated-from", "updated on this day or later")
+			f.to(&p.UpdatedTo, "updated-to", "updated on this day or earlier")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
+		},
+		all: func(c *antcrm.Client) allFunc[antcrm.Contact, antcrm.ContactListParams] { return c.Contacts.All },
+	})
 }
 
 // contactShortcuts are the flags for a contact's fields; the first ones only for a new contact.
@@ -164,22 +170,7 @@ func orders() group {
 		{"stage", "stage", "stage, by name"},
 	}
 	return group{name: noun, aliases: []string{one, "opportunities", "opportunity"}, short: "Orders (opportunities)", verbs: append(
-		lists(listing[antcrm.Opportunity, antcrm.OpportunityListParams]{
-			noun: noun, short: "orders", example: "--phone 0900000001",
-			columns: []string{"number", "name", "receiverName", "receiverPhone", "value", "stage", "createdAt"},
-			exports: []string{"number", "opportunityIdApiRing", "name", "status", "stage", "branch", "value", "discount", "shipping_cost", "totalPayment", "currency",
-				"receiverName", "receiverPhone", "receiverNote", "description", "groupPackage", "createdAt", "updatedAt"},
-			flags: func(f filters, p *antcrm.OpportunityListParams) {
-				textFlag(f, &p.Phone, "phone", "telephone number of the customer or receiver")
-				textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
-				textFlag(f, &p.Number, "number", "number of the order")
-				f.page(&p.Page)
-				f.pageSize(&p.Limit)
-			},
-			all: func(c *antcrm.Client) allFunc[antcrm.Opportunity, antcrm.OpportunityListParams] {
-				return c.Opportunities.All
-			},
-		}),
+		orderLists(),
 		getting[antcrm.Opportunity, antcrm.ID]{noun, one, byNumber, func(c *antcrm.Client) getFunc[antcrm.Opportunity, antcrm.ID] { return c.Opportunities.Get }},
 		creating[antcrm.OpportunityCreateParams, antcrm.ID]{
 			noun: noun, one: one, example: `--name "Order 2024-0001" --receiver "Nguyễn Văn Mẫu" --value 4520000`, short: short, result: idResult("number"),
@@ -208,6 +199,27 @@ func orders() group {
 		},
 		deleting[antcrm.ID]{noun: noun, one: one, key: byNumber, remove: func(c *antcrm.Client) deleteFunc[antcrm.ID] { return c.Opportunities.Delete }},
 	)}
+}
+
+// orderLists are list and export of orders.
+func orderLists() []verb {
+	const noun = "orders"
+	return lists(listing[antcrm.Opportunity, antcrm.OpportunityListParams]{
+		noun: noun, short: "orders", example: "--phone 0900000001",
+		columns: []string{"number", "name", "receiverName", "receiverPhone", "value", "stage", "createdAt"},
+		exports: []string{"number", "opportunityIdApiRing", "name", "status", "stage", "branch", "value", "discount", "shipping_cost", "totalPayment", "currency",
+			"receiverName", "receiverPhone", "receiverNote", "description", "groupPackage", "createdAt", "updatedAt"},
+		flags: func(f filters, p *antcrm.OpportunityListParams) {
+			textFlag(f, &p.Phone, "phone", "telephone number of the customer or receiver")
+			textFlag(f, &p.CustomerID, "customer-id", "number of the customer")
+			textFlag(f, &p.Number, "number", "number of the order")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
+		},
+		all: func(c *antcrm.Client) allFunc[antcrm.Opportunity, antcrm.OpportunityListParams] {
+			return c.Opportunities.All
+		},
+	})
 }
 
 func products() group {
@@ -262,26 +274,7 @@ func tickets() group {
 		{"status", "status", "status"},
 	}
 	return group{name: noun, aliases: []string{one}, short: "Support tickets", verbs: append(
-		lists(listing[antcrm.Ticket, antcrm.TicketListParams]{
-			noun: noun, short: "tickets", example: "--from 7d",
-			columns: []string{"TicketId", "title", "status", "priority", "assignedTo", "createdAt"},
-			exports: []string{"TicketId", "ticketIdApiRing", "title", "summary", "SLA", "priority", "status", "assignedTo", "group", "category", "resolutionTypeOb", "createdAt", "updatedAt"},
-			flags: func(f filters, p *antcrm.TicketListParams) {
-				textFlag(f, &p.TicketID, "id", "number of the ticket")
-				f.period(&p.From, &p.To, "created")
-				f.BoolFunc("by-update", "--from and --to mean the last update", func(text string) error {
-					yes, err := strconv.ParseBool(text)
-					if p.TimeField = ""; yes {
-						p.TimeField = antcrm.TicketTimeUpdated
-					}
-					return err
-				})
-				f.BoolVar(&p.IncludeDeleted, "deleted", false, "deleted ones too")
-				f.page(&p.Page)
-				f.pageSize(&p.Limit)
-			},
-			all: func(c *antcrm.Client) allFunc[antcrm.Ticket, antcrm.TicketListParams] { return c.Tickets.All },
-		}),
+		ticketLists(),
 		getting[antcrm.Ticket, antcrm.ID]{noun, one, byID, func(c *antcrm.Client) getFunc[antcrm.Ticket, antcrm.ID] { return c.Tickets.Get }},
 		creating[antcrm.TicketCreateParams, antcrm.ID]{
 			noun: noun, one: one, example: `--title "Late delivery" --sla Standard --contact-id 64db290a7796fe24bfe876a7`, short: short, result: idResult("TicketId"),
@@ -296,6 +289,31 @@ func tickets() group {
 		deleting[antcrm.ID]{noun: noun, one: one, key: byID, note: "\nThe CRM keeps it: list --deleted shows it.\n",
 			remove: func(c *antcrm.Client) deleteFunc[antcrm.ID] { return c.Tickets.Delete }},
 	)}
+}
+
+// ticketLists are list and export of tickets.
+func ticketLists() []verb {
+	const noun = "tickets"
+	return lists(listing[antcrm.Ticket, antcrm.TicketListParams]{
+		noun: noun, short: "tickets", example: "--from 7d",
+		columns: []string{"TicketId", "title", "status", "priority", "assignedTo", "createdAt"},
+		exports: []string{"TicketId", "ticketIdApiRing", "title", "summary", "SLA", "priority", "status", "assignedTo", "group", "category", "resolutionTypeOb", "createdAt", "updatedAt"},
+		flags: func(f filters, p *antcrm.TicketListParams) {
+			textFlag(f, &p.TicketID, "id", "number of the ticket")
+			f.period(&p.From, &p.To, "created")
+			f.BoolFunc("by-update", "--from and --to mean the last update", func(text string) error {
+				yes, err := strconv.ParseBool(text)
+				if p.TimeField = ""; yes {
+					p.TimeField = antcrm.TicketTimeUpdated
+				}
+				return err
+			})
+			f.BoolVar(&p.IncludeDeleted, "deleted", false, "deleted ones too")
+			f.page(&p.Page)
+			f.pageSize(&p.Limit)
+		},
+		all: func(c *antcrm.Client) allFunc[antcrm.Ticket, antcrm.TicketListParams] { return c.Tickets.All },
+	})
 }
 
 // loyaltyFlags are the filters of both histories.
