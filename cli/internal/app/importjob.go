@@ -268,13 +268,22 @@ func (j *importJob[P, R]) conclude(ended error) error {
 	}
 	switch {
 	case j.broken != nil:
-		return j.broken
+		return j.graver(j.broken)
 	case ended != nil && !stopped:
-		return j.endError(ended)
+		return j.graver(j.endError(ended))
 	case t.failed() > 0 || stopped:
 		return j.verdict(stopped)
 	}
 	return nil
+}
+
+// graver gives what ended an import the code of rows whose outcome is unknown, if there are any: they need somebody's attention first. Where this run has sent
+// nothing, an earlier one has told of them.
+func (j *importJob[P, R]) graver(err error) error {
+	if f, ok := errors.AsType[*failure](err); ok && f.code != exitUsage && j.tally.unknown > 0 {
+		f.code = exitUnknown
+	}
+	return err
 }
 
 // tell says how many rows there are of each outcome, and where those are that need work.
@@ -376,11 +385,12 @@ func (j *importJob[P, R]) endError(err error) error {
 	case errors.Is(err, antcrm.ErrSourceChanged):
 		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "import the file as it was, or import the rest with another journal"}
 	case errors.Is(err, antcrm.ErrJournal):
-		return j.journalError(err)
+		return &failure{code: exitFailure, text: "the journal cannot be written", err: err, next: "free space, then go on with: " + j.again()}
 	}
 	return err
 }
 
+// journalError is a journal that cannot be opened.
 func (j *importJob[P, R]) journalError(err error) error {
 	next := "give another file with --journal; without the old one nobody knows what was sent"
 	if errors.Is(err, antcrm.ErrJournalLocked) {

@@ -147,13 +147,19 @@ func (s Sources) load() (stored, error) {
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if err != nil {
+		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
+	}
+	if runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 		return stored{}, &Error{Problem: fmt.Sprintf("the config file %s can be read by others (mode %04o)", path, info.Mode().Perm()), Hint: "run: chmod 600 " + path}
 	}
 	var f stored
 	data, err := io.ReadAll(io.LimitReader(file, maxFile))
 	if err != nil {
 		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
+	}
+	if len(data) == 0 {
+		return stored{}, nil // /dev/null, say
 	}
 	// The decoder's text could hold a piece of the key.
 	if json.Unmarshal(data, &f) != nil {
@@ -189,6 +195,10 @@ func Save(getenv func(string) string, key, baseURL string) (string, error) {
 	fail := func(err error) (string, error) {
 		return "", &Error{Problem: "write the config file " + path, Hint: "set " + EnvConfig + " to a file that can be written", Err: err}
 	}
+	path, _, err = realFile(path)
+	if err != nil {
+		return fail(err)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fail(err)
 	}
@@ -221,14 +231,31 @@ func Forget(getenv func(string) string) (path string, removed bool, err error) {
 	if path, err = Path(getenv); err != nil {
 		return "", false, err
 	}
-	err = os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, false, nil
+	path, there, err := realFile(path)
+	if err == nil && there {
+		err = os.Remove(path)
 	}
 	if err != nil {
 		return path, false, &Error{Problem: "remove the config file " + path, Hint: "remove it by hand", Err: err}
 	}
-	return path, true, nil
+	return path, there, nil
+}
+
+// realFile follows links, which are kept: what they lead to is replaced or removed. A device or a folder must never be.
+func realFile(path string) (real string, there bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, false, nil
+	case err != nil:
+		return path, false, err
+	case !info.Mode().IsRegular():
+		return path, false, errors.New("it is not a regular file")
+	}
+	if real, err = filepath.EvalSymlinks(path); err != nil {
+		return path, false, err
+	}
+	return real, true, nil
 }
 
 func sameOrigin(a, b string) bool {

@@ -107,3 +107,46 @@ func TestSave_ReplacesTheFileAndKeepsItPrivate(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "new", c.Key)
 }
+
+func TestConfigFile_ThatIsNoneIsNeverReplacedOrRemoved(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	env := map[string]string{creds.EnvConfig: folder}
+	failed := &creds.Error{}
+	_, err := creds.Save(environment(env), "secret", antcrm.DefaultBaseURL)
+	require.ErrorAs(t, err, &failed)
+	assert.NotContains(t, err.Error(), "secret")
+	_, removed, err := creds.Forget(environment(env))
+	require.ErrorAs(t, err, &failed)
+	assert.False(t, removed)
+	assert.DirExists(t, folder)
+}
+
+func TestConfigFile_ThatIsALinkStaysOne(t *testing.T) {
+	t.Parallel()
+	env := saved(t, "old", antcrm.DefaultBaseURL)
+	real := env[creds.EnvConfig]
+	link := filepath.Join(t.TempDir(), "link.json")
+	require.NoError(t, os.Symlink(real, link))
+	env[creds.EnvConfig] = link
+	_, err := creds.Save(environment(env), "new", antcrm.DefaultBaseURL)
+	require.NoError(t, err)
+	text, err := os.ReadFile(real)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "new")
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	assert.Equal(t, os.ModeSymlink, info.Mode().Type())
+	_, removed, err := creds.Forget(environment(env))
+	require.NoError(t, err)
+	assert.True(t, removed)
+	assert.NoFileExists(t, real, "the key is gone, not only the link")
+}
+
+func TestConfigFile_ThatIsEmptyHasNoKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err := creds.Sources{Getenv: environment(map[string]string{creds.EnvConfig: path})}.Find()
+	assert.EqualError(t, err, "no API key")
+}

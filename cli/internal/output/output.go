@@ -58,7 +58,7 @@ type Writer struct {
 	opts    Options
 	columns []column
 	check   []column // columns that the schema does not know
-	out     *bufio.Writer
+	out     *stream
 	form    form
 	held    []record
 	open    bool
@@ -89,7 +89,7 @@ func New(w io.Writer, opts Options) (*Writer, error) {
 	if names == nil && (opts.Format == Table || opts.Format == CSV) {
 		names = opts.Default
 	}
-	out := &Writer{opts: opts, out: bufio.NewWriterSize(w, 64<<10)}
+	out := &Writer{opts: opts, out: &stream{buffer: bufio.NewWriterSize(w, 64<<10)}}
 	for _, name := range names {
 		if err := out.addColumn(strings.TrimSpace(name)); err != nil {
 			return nil, err
@@ -196,7 +196,7 @@ func (w *Writer) checkColumns() error {
 
 // Flush hands on what was written so far; a page of a list, say.
 func (w *Writer) Flush() error {
-	if err := w.out.Flush(); err != nil {
+	if err := w.out.flush(); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
@@ -293,7 +293,7 @@ func (f *jsonForm) end() error {
 }
 
 func (w *Writer) text(s string) error {
-	if _, err := w.out.WriteString(s); err != nil {
+	if _, err := w.out.Write([]byte(s)); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
@@ -326,17 +326,14 @@ func (f *csvForm) write(r record) error {
 	return f.row(cells)
 }
 
+// row hands each line on at once: the buffer that counts is that of the Writer.
 func (f *csvForm) row(cells []string) error {
-	if err := f.csv.Write(cells); err != nil {
-		return fmt.Errorf("write the output: %w", err)
-	}
-	return nil
-}
-
-func (f *csvForm) end() error {
+	_ = f.csv.Write(cells) // the error of Flush is the same
 	f.csv.Flush()
 	if err := f.csv.Error(); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
 }
+
+func (f *csvForm) end() error { return nil }

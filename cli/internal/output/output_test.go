@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/stretchr/testify/assert"
@@ -107,6 +110,38 @@ func TestOutput_CannotDisturbTheTerminal(t *testing.T) {
 	got := render(t, output.Options{Format: output.JSONL, Terminal: true}, record)
 	require.NoError(t, json.Unmarshal([]byte(got), &back))
 	assert.Equal(t, "\x1b[31mred\x1b[0m\n\u202eback\u009b2J", back.Name, "escaped, not changed")
+}
+
+// shared is a buffer that a test may look at while a writer has it.
+type shared struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func TestWriter_DoesNotKeepRecordsWhileTheNextPageIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{output.JSON, output.JSONL, output.CSV} {
+		synctest.Test(t, func(t *testing.T) {
+			var to shared
+			w, err := output.New(&to, output.Options{Format: format, Default: []string{"name"}, Schema: schema.Of[antcrm.Contact]()})
+			require.NoError(t, err)
+			require.NoError(t, w.Write(json.RawMessage(mau)))
+			time.Sleep(time.Second)
+			assert.Contains(t, to.String(), "Nguyễn Văn Mẫu", format)
+		})
+	}
 }
 
 func TestColumns(t *testing.T) {
