@@ -242,7 +242,7 @@ func Forget(getenv func(string) string) (path string, removed bool, err error) {
 }
 
 // realFile follows links, which are kept: what they lead to is replaced or removed. A device or a folder must never be.
-func realFile(path string) (real string, there bool, err error) {
+func realFile(path string) (target string, there bool, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -252,10 +252,10 @@ func realFile(path string) (real string, there bool, err error) {
 	case !info.Mode().IsRegular():
 		return path, false, errors.New("it is not a regular file")
 	}
-	if real, err = filepath.EvalSymlinks(path); err != nil {
+	if target, err = filepath.EvalSymlinks(path); err != nil {
 		return path, false, err
 	}
-	return real, true, nil
+	return target, true, nil
 }
 
 func sameOrigin(a, b string) bool {

@@ -125,13 +125,13 @@ func TestConfigFile_ThatIsNoneIsNeverReplacedOrRemoved(t *testing.T) {
 func TestConfigFile_ThatIsALinkStaysOne(t *testing.T) {
 	t.Parallel()
 	env := saved(t, "old", antcrm.DefaultBaseURL)
-	real := env[creds.EnvConfig]
+	target := env[creds.EnvConfig]
 	link := filepath.Join(t.TempDir(), "link.json")
-	require.NoError(t, os.Symlink(real, link))
+	require.NoError(t, os.Symlink(target, link))
 	env[creds.EnvConfig] = link
 	_, err := creds.Save(environment(env), "new", antcrm.DefaultBaseURL)
 	require.NoError(t, err)
-	text, err := os.ReadFile(real)
+	text, err := os.ReadFile(target)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "new")
 	info, err := os.Lstat(link)
@@ -140,7 +140,7 @@ func TestConfigFile_ThatIsALinkStaysOne(t *testing.T) {
 	_, removed, err := creds.Forget(environment(env))
 	require.NoError(t, err)
 	assert.True(t, removed)
-	assert.NoFileExists(t, real, "the key is gone, not only the link")
+	assert.NoFileExists(t, target, "the key is gone, not only the link")
 }
 
 func TestConfigFile_ThatIsEmptyHasNoKey(t *testing.T) {
