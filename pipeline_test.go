@@ -29,6 +29,11 @@ func newOrder() antcrm.OpportunityCreateParams {
 	return antcrm.OpportunityCreateParams{Name: "Order", ReceiverName: "Mai"}
 }
 
+// transportFunc is a transport of the caller's.
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
 var errReset = errors.New("connection reset by peer")
 
 func refusedDial() error {
@@ -238,6 +243,66 @@ func TestAnswersAreCappedDecompressed(t *testing.T) {
 	err := server.client(antcrm.WithMaxResponseSize(1003)).Do(t.Context(), "GET", "/x", nil, nil, nil)
 	require.ErrorIs(t, err, antcrm.ErrResponseTooLarge)
 	require.NoError(t, server.client(antcrm.WithMaxResponseSize(1004)).Do(t.Context(), "GET", "/x", nil, nil, nil))
+}
+
+// stuckBody gives nothing and no end. Once closed it ends, like a pipe, or not.
+type stuckBody struct{ closed chan struct{} }
+
+func (b stuckBody) Read([]byte) (int, error) {
+	if b.closed == nil {
+		return 0, nil
+	}
+	<-b.closed
+	return 0, io.EOF
+}
+
+func (b stuckBody) Close() error {
+	if b.closed != nil {
+		close(b.closed) // panics the second time
+	}
+	return errors.New("cannot be closed")
+}
+
+func TestNoBodyOutlastsItsAttempt(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{101, 200, 400} {
+		for _, body := range []func() stuckBody{
+			func() stuckBody { return stuckBody{} },
+			func() stuckBody { return stuckBody{closed: make(chan struct{})} },
+		} {
+			client, err := antcrm.NewClient(secretKey, antcrm.WithMaxRetries(0), antcrm.WithTimeout(20*time.Millisecond),
+				antcrm.WithHTTPClient(&http.Client{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: status, ContentLength: -1, Body: body()}, nil
+				})}))
+			require.NoError(t, err)
+			_, err = client.Opportunities.Create(t.Context(), newOrder())
+			if status == 200 {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+				continue
+			}
+			assert.Equal(t, status, requireError[*antcrm.APIError](t, err).StatusCode)
+		}
+	}
+}
+
+func TestASwitchOfProtocolsIsAnErrorAtOnce(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if !assert.NoError(t, err) {
+			return
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"))
+		_, err = buffered.ReadByte()
+		assert.ErrorIs(t, err, io.EOF, "the client hangs up")
+		_ = conn.Close()
+	}))
+	defer server.Close()
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL), antcrm.WithTimeout(0))
+	require.NoError(t, err)
+	_, err = client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+	assert.Equal(t, 101, requireError[*antcrm.APIError](t, err).StatusCode)
 }
 
 func TestAnEchoedKeyIsCutOut(t *testing.T) {

@@ -3,6 +3,7 @@ package antcrm
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -216,6 +217,29 @@ func readBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
 		return ErrResponseTooLarge
 	}
 	return err
+}
+
+// endingBody is an answer's body that ends with its attempt. net/http's do by
+// themselves, but for one that has switched protocols; a body of the caller's
+// transport may block, and is then closed, or give nothing for ever.
+type endingBody struct {
+	io.ReadCloser
+	ctx  context.Context
+	once sync.Once
+}
+
+// Close closes once: the end of the context and the end of the body may meet.
+func (b *endingBody) Close() (err error) {
+	b.once.Do(func() { err = b.ReadCloser.Close() })
+	return err
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if (n == 0 || err != nil) && b.ctx.Err() != nil {
+		err = contextError(b.ctx) // not "closed", nor the end that closing can look like
+	}
+	return n, err
 }
 
 // drain reads what is left of a cut error body, so that the connection can be
