@@ -310,7 +310,7 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 	if err != nil {
 		r.last = nil
 		ended.failed, ended.sent = true, res != nil || trace.maybeSent(err)
-		err = r.transportError(ctx, err)
+		err = r.transportError(ctx, r.veil(err))
 	} else {
 		ended.status = r.last.status
 		ended.retryAfter, ended.asked = parseRetryAfter(r.last.header.Get("Retry-After"), time.Now())
@@ -391,53 +391,9 @@ func (r *run) response() Response {
 func (r *run) transportError(ctx context.Context, err error) *TransportError {
 	err = withoutURL(err)
 	err = withEnd(ctx, err)
-	text := err.Error()
-	if len(r.req.query) > 0 {
-		text = strings.ReplaceAll(text, r.req.query.Encode(), "…")
-	}
-	text = withoutQueries(text)
 	// The attempt before is named by the same method and path.
-	text = strings.ReplaceAll(text, callText("", r.req.method, r.req.path)+": ", "")
-	return &TransportError{Method: r.req.method, Path: r.req.path, Err: err, text: oneLine(r.redact(text), 4*maxErrorMessage)}
-}
-
-// redact takes the key out of a text that came from outside.
-func (c *core) redact(text string) string {
-	for _, form := range c.keyForms() {
-		text = strings.ReplaceAll(text, form, "[redacted]")
-	}
-	return text
-}
-
-// redactCut is redact for the beginning of an error page; if the page was cut
-// there, the beginning of the key may stand at the end.
-func (c *core) redactCut(text string, cut bool) []byte {
-	text = c.redact(text)
-	if cut {
-		longest := 0
-		for _, form := range c.keyForms() {
-			for n := range len(form) {
-				if n > longest && strings.HasSuffix(text, form[:n]) {
-					longest = n
-				}
-			}
-		}
-		text = text[:len(text)-longest]
-	}
-	return []byte(cutBytes(text, maxErrorBody))
-}
-
-// keyForms is the key as it is, and escaped for a URL or a JSON string.
-func (c *core) keyForms() []string {
-	key := c.key()
-	forms := []string{key}
-	if escaped := url.QueryEscape(key); escaped != key {
-		forms = append(forms, escaped)
-	}
-	if quoted, err := json.Marshal(key); err == nil && string(quoted[1:len(quoted)-1]) != key {
-		forms = append(forms, string(quoted[1:len(quoted)-1]))
-	}
-	return forms
+	text := strings.ReplaceAll(r.clean(err.Error()), callText("", r.req.method, r.req.path)+": ", "")
+	return &TransportError{Method: r.req.method, Path: r.req.path, Err: err, text: oneLine(text, 4*maxErrorMessage)}
 }
 
 func (r *run) logAttempt(ctx context.Context, ended attempt, err error) {

@@ -5,11 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -321,6 +325,86 @@ func TestAnEchoedKeyIsCutOut(t *testing.T) {
 		}
 		assert.LessOrEqual(t, len(failure.Body), 64<<10)
 	}
+}
+
+func TestAnEscapedEchoOfTheKeyIsCutOutToo(t *testing.T) {
+	t.Parallel()
+	const key = `k/+<&>"'\=%~ x|9\\`
+	quoted := strconv.Quote(key)
+	lower := regexp.MustCompile(`%..`).ReplaceAllStringFunc(url.QueryEscape(key), strings.ToLower)
+	for _, echo := range []string{
+		key, url.QueryEscape(key), lower, url.PathEscape(key), quoted[1 : len(quoted)-1], html.EscapeString(key),
+		strings.Trim(toJSON(t, key), `"`), strings.NewReplacer(`\`, `\\`, `"`, `\"`, "/", `\/`).Replace(key),
+		strings.NewReplacer("&", "&amp;", `"`, "&quot;", "'", "&apos;", "/", "&#x2F;").Replace(key),
+	} {
+		for _, page := range []string{"<p>" + echo + "</p>", strings.Repeat("y", 64<<10-len(echo)+2) + echo} {
+			server := served(t, func(int, seen) reply {
+				return reply{status: 401, body: page, header: map[string]string{"X-Request-Id": echo}}
+			})
+			client, err := antcrm.NewClient(key, antcrm.WithHTTPClient(&http.Client{Transport: transportFunc(server.respond)}))
+			require.NoError(t, err)
+			_, err = client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+			failure := requireError[*antcrm.APIError](t, err)
+			for _, text := range []string{err.Error(), string(failure.Body), failure.RequestID} {
+				assert.NotContains(t, text, echo)
+				assert.NotContains(t, text, echo[:len(echo)-3])
+			}
+			assert.NotEmpty(t, failure.Body)
+		}
+	}
+}
+
+func TestWhatIsNotHTTPIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	const record = `{"name":"Nguyen","phone":"0900000001"}`
+	for _, answer := range []string{
+		"HTTP/1.1 " + record + "\r\n\r\n",
+		record + " \r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" + strings.ReplaceAll(record, ":", "") + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" + record + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + record + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + record + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\nNguyen 0900000001\r\n\r\n",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if assert.NoError(t, err) {
+				_, _ = conn.Write([]byte(answer))
+				_ = conn.Close()
+			}
+		}))
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL), antcrm.WithLogger(logger), antcrm.WithMaxRetries(1), quick())
+		require.NoError(t, err)
+		_, err = client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+		server.Close()
+		assert.Contains(t, out.String(), "level=WARN")
+		for cause := error(requireError[*antcrm.TransportError](t, err)); cause != nil; cause = errors.Unwrap(cause) {
+			onOneLine(t, fmt.Errorf("antcrm: %w", cause), "Nguyen", "0900000001")
+		}
+		assert.NotContains(t, out.String(), "Nguyen")
+		assert.NotContains(t, out.String(), "0900000001")
+	}
+}
+
+func TestATransportsErrorIsSeenButNotItsSecrets(t *testing.T) {
+	t.Parallel()
+	mine := errors.New("circuit open")
+	server := served(t, func(_ int, req seen) reply {
+		return reply{err: errors.Join(mine, &url.Error{Op: "Post", URL: "https://idp.example/token?secret=" + secretKey + "&phone=" + req.Query.Get("phone"), Err: io.ErrUnexpectedEOF})}
+	})
+	_, err := server.client().Contacts.List(t.Context(), antcrm.ContactListParams{Phone: "0900000001"})
+	require.ErrorIs(t, err, mine)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Contains(t, err.Error(), "circuit open")
+	onOneLine(t, err, "0900000001")
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		assert.NotContains(t, cause.Error(), "0900000001")
+		assert.NotContains(t, fmt.Sprintf("%+v %#v", cause, cause), secretKey)
+	}
+	_, found := errors.AsType[*url.Error](err)
+	assert.False(t, found, "its text is the URL")
 }
 
 func TestLogsTellEveryAttemptAndNothingPrivate(t *testing.T) {
