@@ -50,7 +50,7 @@ func (c *core) call(ctx context.Context, req *request, cfg *callConfig, decode f
 	if c == nil {
 		return invalid("client", "was not made by NewClient")
 	}
-	r := &run{core: c, req: req, cfg: cfg}
+	r := &run{core: c, req: req, cfg: cfg, waits: time.Now()}
 	err := r.do(ctx, decode)
 	if cfg.response != nil {
 		*cfg.response = r.response()
@@ -70,6 +70,9 @@ type run struct {
 	last     *answer
 	buf      *bytes.Buffer // holds last's body
 	took     time.Duration // the last attempt
+
+	waits  time.Time     // since when the call has been waiting
+	waited time.Duration // before the last attempt
 }
 
 func (r *run) do(ctx context.Context, decode func(*answer) error) error {
@@ -293,6 +296,7 @@ func limiterError(ctx context.Context, err error) error {
 func (r *run) attempt(ctx context.Context) (attempt, error) {
 	ended := attempt{method: r.req.method, number: r.attempts}
 	began := time.Now()
+	r.waited = began.Sub(r.waits)
 	trace := new(sentTrace)
 	attemptCtx := ctx
 	if limit := r.core.cfg.timeout; limit > 0 {
@@ -315,7 +319,8 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 		ended.status = r.last.status
 		ended.retryAfter, ended.asked = parseRetryAfter(r.last.header.Get("Retry-After"), time.Now())
 	}
-	r.took = time.Since(began)
+	r.waits = time.Now()
+	r.took = r.waits.Sub(began)
 	r.logAttempt(ctx, ended, err)
 	return ended, err
 }
@@ -397,28 +402,34 @@ func (r *run) transportError(ctx context.Context, err error) *TransportError {
 }
 
 func (r *run) logAttempt(ctx context.Context, ended attempt, err error) {
-	if log := r.core.cfg.logger; log.Enabled(ctx, slog.LevelDebug) {
-		log.LogAttrs(ctx, slog.LevelDebug, "antcrm: request", r.logAttrs(ended, err)...)
-	}
+	r.log(ctx, slog.LevelDebug, "antcrm: request", ended, r.waited, err)
 }
 
 func (r *run) logRepeat(ctx context.Context, ended attempt, wait time.Duration, err error) {
-	if log := r.core.cfg.logger; log.Enabled(ctx, slog.LevelWarn) {
-		log.LogAttrs(ctx, slog.LevelWarn, "antcrm: repeating request", append(r.logAttrs(ended, err), slog.Duration("wait", wait))...)
-	}
+	r.log(ctx, slog.LevelWarn, "antcrm: repeating request", ended, wait, err)
 }
 
-// logAttrs describes an attempt. The error's text is logged only when no
-// answer came: a server's message may quote a customer's data.
-func (r *run) logAttrs(ended attempt, err error) []slog.Attr {
+// log describes an attempt, with the wait before it or, at warn, after it. The
+// error's text is logged only when no answer came: a server's message may
+// quote a customer's data.
+func (r *run) log(ctx context.Context, level slog.Level, message string, ended attempt, wait time.Duration, err error) {
+	log := r.core.cfg.logger
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	size, requestID := 0, ""
+	if r.last != nil {
+		size, requestID = r.buf.Len(), r.last.requestID()
+	}
 	attrs := []slog.Attr{
 		slog.String("method", r.req.method), slog.String("path", r.req.path),
-		slog.Int("status", ended.status), slog.Int("attempt", ended.number), slog.Duration("duration", r.took),
+		slog.Int("status", ended.status), slog.Int("attempt", ended.number), slog.Duration("wait", wait), slog.Duration("duration", r.took),
+		slog.Int("size", size), slog.String("request_id", requestID),
 	}
-	if r.last != nil {
-		return append(attrs, slog.Int("size", r.buf.Len()), slog.String("request_id", r.last.requestID()))
+	if r.last == nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	return append(attrs, slog.String("error", err.Error()))
+	log.LogAttrs(ctx, level, message, attrs...)
 }
 
 // encodeBody encodes a request body once, for all its attempts. Parameters

@@ -418,13 +418,34 @@ func TestLogsTellEveryAttemptAndNothingPrivate(t *testing.T) {
 	text := out.String()
 	assert.Equal(t, 3, strings.Count(text, "level=DEBUG"))
 	assert.Equal(t, 2, strings.Count(text, "level=WARN"))
-	for _, part := range []string{"method=GET", "path=/contacts", "status=500", "attempt=2", "wait=", "duration=", "size=", "request_id="} {
+	for _, part := range []string{"method=GET", "path=/contacts", "status=500", "attempt=2"} {
 		assert.Contains(t, text, part)
+	}
+	for line := range strings.Lines(text) {
+		for _, name := range []string{"method", "path", "status", "attempt", "wait", "duration", "size", "request_id"} {
+			assert.Contains(t, line, " "+name+"=")
+		}
 	}
 	for _, private := range []string{secretKey, "0900000001", "mai", "Nguyen"} {
 		assert.NotContains(t, text, private)
 	}
 	assert.Equal(t, "shop/1", server.all()[0].Header.Get("User-Agent"))
+}
+
+func TestLogsTellTheWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		server := scripted(t, reply{status: 429, header: map[string]string{"Retry-After": "7"}}, ok(`[]`))
+		_, err := server.client(antcrm.WithMaxRetries(1), antcrm.WithLogger(logger)).Contacts.List(t.Context(), antcrm.ContactListParams{})
+		require.NoError(t, err)
+		var waits []string
+		for _, found := range regexp.MustCompile(`level=(\w+) .* wait=(\S+)`).FindAllStringSubmatch(out.String(), -1) {
+			waits = append(waits, found[1]+" "+found[2])
+		}
+		assert.Equal(t, []string{"DEBUG 0s", "WARN 7s", "DEBUG 7s"}, waits, "before the attempt, and at warn after it")
+	})
 }
 
 func TestBadConfigurationIsATypedError(t *testing.T) {
