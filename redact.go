@@ -23,7 +23,13 @@ func (c *core) redactCut(text string, cut bool) []byte {
 func redactKey(text, key string, cut bool) string {
 	var b strings.Builder
 	kept := 0
-	for i := 0; i < len(text); {
+	begins := key[:1] + `%\&`
+	for i := 0; ; {
+		at := strings.IndexAny(text[i:], begins)
+		if at < 0 {
+			break
+		}
+		i += at
 		n, ranOut := matchKey(text[i:], key)
 		switch {
 		case n > 0:
@@ -47,9 +53,6 @@ func redactKey(text, key string, cut bool) string {
 // written as itself or escaped: for a URL, a JSON or Go string, or HTML. Both
 // can fit ("\\" is one backslash or two), hence all ends are followed.
 func matchKey(text, key string) (n int, ranOut bool) {
-	if text[0] != key[0] && strings.IndexByte(`%\&`, text[0]) < 0 {
-		return 0, false // most of any text
-	}
 	ends := []int{0}
 	for i := range len(key) {
 		var next []int
@@ -68,11 +71,11 @@ func matchKey(text, key string) (n int, ranOut bool) {
 			}
 			ranOut = ranOut || !whole
 		}
+		if len(next) == 0 {
+			return 0, ranOut
+		}
 		slices.Sort(next)
 		ends = slices.Compact(next)
-	}
-	if len(ends) == 0 {
-		return 0, ranOut
 	}
 	return ends[len(ends)-1], false
 }
