@@ -309,7 +309,7 @@ func (r *run) attempt(ctx context.Context) (attempt, error) {
 	r.last = nil
 	res, err := r.exchange(attemptCtx) //nolint:bodyclose // read closes it
 	if err == nil {
-		r.last, err = r.read(attemptCtx, res)
+		r.last, err = r.read(res)
 	}
 	if err != nil {
 		r.last = nil
@@ -354,16 +354,13 @@ func (r *run) exchange(ctx context.Context) (*http.Response, error) {
 }
 
 // read reads the answer into the run's buffer.
-func (r *run) read(ctx context.Context, res *http.Response) (*answer, error) {
+func (r *run) read(res *http.Response) (*answer, error) {
 	if r.buf == nil {
 		r.buf = r.buffers.get()
 	}
 	r.buf.Reset()
 	a := &answer{run: r, status: res.StatusCode, header: res.Header}
-	body := &endingBody{ReadCloser: res.Body, ctx: ctx}
-	res.Body = body
-	defer context.AfterFunc(ctx, func() { _ = body.Close() })()
-	defer func() { _ = body.Close() }()
+	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 {
 		return a, nil // what follows is another protocol
 	}

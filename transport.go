@@ -52,6 +52,9 @@ func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(&bound)
 	if err == nil && res != nil {
 		dropBadLocation(req, res)
+		if _, standard := t.next.(*http.Transport); !standard && res.Body != nil {
+			res.Body = endWith(req.Context(), res.Body)
+		}
 	}
 	return res, err
 }
@@ -220,18 +223,30 @@ func readBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
 }
 
 // endingBody is an answer's body that ends with its attempt. net/http's do by
-// themselves, but for one that has switched protocols; a body of the caller's
-// transport may block, and is then closed, or give nothing for ever.
+// themselves; one of another transport may block, and is then closed, or give
+// nothing for ever.
 type endingBody struct {
 	io.ReadCloser
 	ctx  context.Context
 	once sync.Once
+	stop func() bool
 }
 
-// Close closes once: the end of the context and the end of the body may meet.
-func (b *endingBody) Close() (err error) {
-	b.once.Do(func() { err = b.ReadCloser.Close() })
-	return err
+func endWith(ctx context.Context, body io.ReadCloser) io.ReadCloser {
+	b := &endingBody{ReadCloser: body, ctx: ctx}
+	b.stop = context.AfterFunc(ctx, b.close)
+	return b
+}
+
+func (b *endingBody) Close() error {
+	b.stop()
+	b.close()
+	return nil
+}
+
+// close closes once: the end of the context and the end of the body may meet.
+func (b *endingBody) close() {
+	b.once.Do(func() { _ = b.ReadCloser.Close() })
 }
 
 func (b *endingBody) Read(p []byte) (int, error) {
