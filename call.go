@@ -391,7 +391,6 @@ func (r *run) response() Response {
 // transportError wraps the cause of a call without an answer. Its text is
 // cleaned of the query and the key; its chain shows the context's end.
 func (r *run) transportError(ctx context.Context, err error) *TransportError {
-	err = withoutURL(err)
 	err = withEnd(ctx, err)
 	// The attempt before is named by the same method and path.
 	text := strings.ReplaceAll(r.clean(err.Error()), callText("", r.req.method, r.req.path)+": ", "")

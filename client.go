@@ -1,6 +1,7 @@
 package antcrm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,19 +26,19 @@ func defaultUserAgent() string { return "antcrm-go/" + Version + " (" + runtime.
 // concurrent use, and its connections, limits and pauses are shared by
 // everything done through it.
 type Client struct {
-	Contacts      *ContactsService
-	Opportunities *OpportunitiesService
-	Products      *ProductsService
-	Tickets       *TicketsService
-	Points        *PointsService
-	Redeem        *RedeemService
-	Segments      *SegmentsService
-	Telesales     *TelesalesService
-	Telecalls     *TelecallsService
-	Campaigns     *CampaignsService
-	Ratings       *RatingsService
-	ZNSMessages   *ZNSMessagesService
-	Messages      *MessagesService
+	Contacts      *ContactsService      // leads, customers, accounts: /contacts
+	Opportunities *OpportunitiesService // orders: /opportunities
+	Products      *ProductsService      // /products
+	Tickets       *TicketsService       // /tickets
+	Points        *PointsService        // loyalty points: /history-point, /accumulate
+	Redeem        *RedeemService        // gifts for points: /history-point, /redeem
+	Segments      *SegmentsService      // /segments/set-contact
+	Telesales     *TelesalesService     // /telesales
+	Telecalls     *TelecallsService     // /telecalls
+	Campaigns     *CampaignsService     // /campaigns
+	Ratings       *RatingsService       // /rating
+	ZNSMessages   *ZNSMessagesService   // Zalo notifications: /znsmsg
+	Messages      *MessagesService      // omnichannel messages by session: /messages
 
 	core *core
 }
@@ -84,7 +85,7 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 }
 
 // NewClientFromEnv is NewClient with the key from ANTCRM_API_KEY and, if set,
-// the base URL from ANTCRM_BASE_URL. Options go before the environment.
+// the base URL from ANTCRM_BASE_URL. An option wins over the environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	if base := os.Getenv("ANTCRM_BASE_URL"); base != "" {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
@@ -227,7 +228,7 @@ func encodeAny(body any) ([]byte, error) {
 	if !json.Valid(raw) {
 		return nil, invalid("body", "is not valid JSON")
 	}
-	return raw, nil
+	return bytes.Clone(raw), nil // a transport may read it after the call has returned
 }
 
 // decodeAny decodes an answer into a type of the caller's own.

@@ -134,9 +134,9 @@ type ContactListParams struct {
 	CustomerID  ID
 	ExternalID  string    // wire name customerIdApiRing; our decision, not on the vendor's page
 	UpdatedFrom time.Time // wire name updateAtf: a day, in the zone the time carries
-	UpdatedTo   time.Time // updateAtt
-	CreatedFrom time.Time // createdAtf
-	CreatedTo   time.Time // createdAtt
+	UpdatedTo   time.Time // wire name updateAtt: likewise; whether the day is included is not documented
+	CreatedFrom time.Time // wire name createdAtf
+	CreatedTo   time.Time // wire name createdAtt
 	Page        int       // from 1
 	Limit       int       // records a page; the vendor says at most 20 and may not honour more
 }
@@ -275,7 +275,8 @@ func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams
 }
 
 // Update changes the contact that ref names (PUT /contacts) and returns the
-// key that the CRM answers with.
+// key that the CRM answers with. It is repeated like any PUT; a lost answer or a
+// 5xx to the end is ErrOutcomeUnknown.
 func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params ContactUpdateParams, opts ...CallOption) (ContactRef, error) {
 	body := contactUpdate{ref, params}
 	_, _, err := ref.key()
@@ -313,7 +314,9 @@ func contactRef(name string, id ID) ContactRef {
 	return CustomerRef(id)
 }
 
-// Delete deletes the contact that ref names (DELETE /contacts).
+// Delete deletes the contact that ref names (DELETE /contacts), or returns
+// ErrNotFound; a 404 after an attempt that may have been carried out is done.
+// The key goes in the query and in the body (our decision).
 func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...CallOption) error {
 	name, key, err := ref.key()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +54,7 @@ type APIError struct {
 	Path       string        // path without the query
 	Code       string        // the server's own code, if any (code, errorCode)
 	Message    string        // the server's message, at most 300 characters on one line
-	RequestID  string        // the answer's X-Request-Id or similar
+	RequestID  string        // the answer's X-Request-Id, X-Correlation-Id, Request-Id, X-Amzn-Requestid or Cf-Ray
 	RetryAfter time.Duration // the wait the server asked for, 0 if none
 	Body       []byte        // at most 64 KiB of the answer, without the key
 	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 before it
@@ -376,17 +375,5 @@ func withoutQueries(text string) string {
 			b.WriteByte('?') // of a sentence
 		}
 		text = text[end:]
-	}
-}
-
-// withoutURL strips the url.Error layers that net/http adds: their text is the
-// full URL with the query, which may hold a customer's phone number.
-func withoutURL(err error) error {
-	for {
-		urlErr, ok := errors.AsType[*url.Error](err)
-		if !ok || urlErr.Err == nil {
-			return err
-		}
-		err = urlErr.Err
 	}
 }

@@ -883,7 +883,7 @@ func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if slices.Contains([]string{"time", "duration", "size", "request_id"}, a.Key) {
+			if slices.Contains([]string{"time", "wait", "duration", "size", "request_id"}, a.Key) {
 				return slog.Attr{} // not the same each time
 			}
 			return a
@@ -897,7 +897,7 @@ func ExampleWithLogger() {
 	fmt.Println(err)
 	// Output:
 	// level=DEBUG msg="antcrm: request" method=GET path=/contacts status=503 attempt=1
-	// level=WARN msg="antcrm: repeating request" method=GET path=/contacts status=503 attempt=1 wait=0s
+	// level=WARN msg="antcrm: repeating request" method=GET path=/contacts status=503 attempt=1
 	// level=DEBUG msg="antcrm: request" method=GET path=/contacts status=200 attempt=2
 	// <nil>
 }

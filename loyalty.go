@@ -24,9 +24,9 @@ type LoyaltyEntry struct {
 	Product      *LoyaltyProduct `json:"product,omitzero"` // of an accumulation
 	Gift         *LoyaltyGift    `json:"gift,omitzero"`    // of a redemption
 	Contact      *Contact        `json:"contact,omitzero"`
-	Org          ID              `json:"org,omitzero"`
-	Code         ID              `json:"code,omitzero"`
-	SerialNumber ID              `json:"serialNumber,omitzero"`
+	Org          ID              `json:"org,omitzero"`          // the organization's object id
+	Code         ID              `json:"code,omitzero"`         // as given to Accumulate or Gift; neither it
+	SerialNumber ID              `json:"serialNumber,omitzero"` // nor this is explained by the vendor
 	CreatedAt    Timestamp       `json:"createdAt,omitzero"`
 }
 

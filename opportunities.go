@@ -56,8 +56,8 @@ type Opportunity struct {
 	LineItems               []LineItem        `json:"groupPackage,omitzero"` // wire name groupPackage
 	Value                   Decimal           `json:"value,omitzero"`
 	Discount                Decimal           `json:"discount,omitzero"`
-	DiscountType            NumericCode       `json:"typeDiscount,omitzero"` // wire name typeDiscount
-	ShippingCost            Decimal           `json:"shipping_cost,omitzero"`
+	DiscountType            NumericCode       `json:"typeDiscount,omitzero"`  // wire name typeDiscount
+	ShippingCost            Decimal           `json:"shipping_cost,omitzero"` // wire name shipping_cost
 	TotalPayment            Decimal           `json:"totalPayment,omitzero"`
 	Quantity                Decimal           `json:"quantity,omitzero"`
 	Currency                string            `json:"currency,omitzero"`
@@ -123,9 +123,9 @@ type OpportunityCreateParams struct {
 	Description     string         `json:"description,omitzero"`
 	Stage           string         `json:"stage,omitzero"` // by name
 	Branch          string         `json:"branch,omitzero"`
-	CustomFields    []CustomField  `json:"cusFields,omitzero"` // wire name cusFields
-	CreatedAt       Timestamp      `json:"createdAt,omitzero"`
-	ShippingCost    Decimal        `json:"shipping_cost,omitzero"`
+	CustomFields    []CustomField  `json:"cusFields,omitzero"`     // wire name cusFields
+	CreatedAt       Timestamp      `json:"createdAt,omitzero"`     // when the order was placed
+	ShippingCost    Decimal        `json:"shipping_cost,omitzero"` // wire name shipping_cost
 }
 
 func (p OpportunityCreateParams) validate() error {
@@ -133,7 +133,8 @@ func (p OpportunityCreateParams) validate() error {
 }
 
 // OpportunityUpdateParams changes an order. Nil leaves a field alone; a
-// pointer to a zero value, or an empty non-nil slice, clears it.
+// pointer to a zero value, or an empty non-nil slice, clears it. Whether the
+// server merges or replaces arrays is not documented.
 type OpportunityUpdateParams struct {
 	redacted
 
@@ -147,8 +148,8 @@ type OpportunityUpdateParams struct {
 	Description     *string       `json:"description,omitzero"`
 	Stage           *string       `json:"stage,omitzero"` // by name
 	Branch          *string       `json:"branch,omitzero"`
-	CustomFields    []CustomField `json:"cusFields,omitzero"` // wire name cusFields
-	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"`
+	CustomFields    []CustomField `json:"cusFields,omitzero"`     // wire name cusFields
+	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"` // wire name shipping_cost
 }
 
 // OpportunityUpdate is one change of UpdateBatch: the order's number and what
@@ -194,12 +195,15 @@ func (s *OpportunitiesService) Create(ctx context.Context, params OpportunityCre
 	return coreOf(s).writeID(ctx, write{op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}}, params, opts)
 }
 
-// Update changes the order with the number (PUT /opportunities).
+// Update changes the order with the number (PUT /opportunities) and returns
+// the number. It is repeated like any PUT; a lost answer or a 5xx to the end is
+// ErrOutcomeUnknown.
 func (s *OpportunitiesService) Update(ctx context.Context, number ID, params OpportunityUpdateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, write{op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}}, OpportunityUpdate{number, params}, opts)
 }
 
-// Delete deletes the order with the number (DELETE /opportunities).
+// Delete deletes the order with the number (DELETE /opportunities), or returns
+// ErrNotFound: see ContactsService.Delete.
 func (s *OpportunitiesService) Delete(ctx context.Context, number ID, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete opportunity", "/opportunities", opportunityID, string(number), opts)
 }
@@ -212,7 +216,8 @@ func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []Opportu
 }
 
 // UpdateBatch changes orders, up to 100 a request (PUT
-// /opportunities/package). The result is never nil; if any record was not
+// /opportunities/package). Results are the orders' numbers; to make a change
+// once more does no harm. The result is never nil; if any record was not
 // confirmed the error is a *BatchError.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
 	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}

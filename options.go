@@ -190,9 +190,10 @@ func WithMaxConcurrency(n int) Option {
 }
 
 // WithLogger sends a debug record for every attempt and a warning for every
-// repeated one to logger: method, path, status, attempt, wait, duration, size,
-// request id. Never the key, a query value, a body. By default, and with nil,
-// nothing is logged.
+// repeated one to logger: method, path, status, attempt, wait (before the
+// attempt, in a warning before the repetition), duration, size, request id.
+// Never the key, a query value, a body. By default, and with nil, nothing is
+// logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(cfg *config) error {
 		if logger == nil {
@@ -314,9 +315,9 @@ func WithHeader(key, value string) CallOption {
 	}
 }
 
-// WithRetryUnsafe lets a POST be repeated like a PUT, also when an earlier
-// attempt may have been carried out: for a caller who knows that repeating it
-// does no harm.
+// WithRetryUnsafe lets a POST (or another method without a key) be repeated like
+// a PUT, also when an earlier attempt may have been carried out: for a caller
+// who knows that repeating it does no harm.
 func WithRetryUnsafe() CallOption {
 	return func(cfg *callConfig) error {
 		cfg.retryUnsafe = true
@@ -327,7 +328,7 @@ func WithRetryUnsafe() CallOption {
 // WithReadAhead sets how many pages an iteration (All) may fetch before the
 // consumer asks for them. The default is 1; 0 fetches a page when the one
 // before is used up. Above 1, the number grows step by step, and only while
-// the consumer is the one who waits. Other calls ignore it.
+// the consumer is the one who waits. At most 64. Other calls ignore it.
 func WithReadAhead(pages int) CallOption {
 	return func(cfg *callConfig) error {
 		if pages < 0 || pages > maxReadAhead {

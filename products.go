@@ -121,7 +121,8 @@ func (s *ProductsService) Update(ctx context.Context, externalID string, params 
 	return coreOf(s).writeID(ctx, write{op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}}, productUpdate{externalID, params}, opts)
 }
 
-// Delete deletes the product with the caller's own key (DELETE /products).
+// Delete deletes the product with the caller's own key (DELETE /products), or
+// returns ErrNotFound: see ContactsService.Delete.
 func (s *ProductsService) Delete(ctx context.Context, externalID string, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete product", "/products", "productIdApiRing", externalID, opts)
 }

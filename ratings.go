@@ -60,7 +60,7 @@ type RatingListParams struct {
 	From   time.Time // wire name dateStart: time of the rating
 	To     time.Time // wire name dateEnd
 	Type   string    // ticket, deal, call, omni, other; passed as given
-	Score  int       // wire name rating_score; 0: any
+	Score  int       // wire name rating_score; 0: any (a rating of 0 cannot be asked for)
 	Source string    // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK; a filter by our decision: the vendor prints the values beside rating_score
 	Page   int       // from 1
 	Limit  int       // records a page, 100 at most by the vendor's page; passed as given

@@ -25,8 +25,9 @@ type segmentBody struct {
 }
 
 // SetContacts puts contacts into a segment, up to 100 a request (POST
-// /segments/set-contact). The API answers with no ids: what failed is in the
-// *BatchError that the error then is.
+// /segments/set-contact). Of a contact only Name is required here; its phones
+// are sent as phone and as phones (our decision). The API answers with no ids:
+// what failed is in the *BatchError that the error then is.
 func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, contacts []ContactCreateParams, opts ...BatchOption) error {
 	// Checked as an option is, so that it fails the batch and not only the call.
 	checked := func(*batchConfig) error {

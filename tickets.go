@@ -63,7 +63,8 @@ func (p TicketListParams) filters() *filters {
 }
 
 // TicketContact is the contact of a new ticket: an existing one by ID, or a
-// name with e-mail addresses or phones.
+// name, with e-mail addresses or phones as the vendor asks. Only that there is
+// an ID or a name is checked.
 type TicketContact struct {
 	redacted
 
@@ -103,7 +104,8 @@ func (p TicketCreateParams) validate() error {
 }
 
 // TicketUpdateParams changes a ticket. Nil leaves a field alone; a pointer to
-// a zero value, or an empty non-nil slice, clears it.
+// a zero value, or an empty non-nil slice, clears it; so does the JSON null for
+// Opportunity. Whether the server merges or replaces arrays is not documented.
 type TicketUpdateParams struct {
 	redacted
 
@@ -162,7 +164,8 @@ func (s *TicketsService) Update(ctx context.Context, id ID, params TicketUpdateP
 	return coreOf(s).writeID(ctx, write{op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}}, ticketUpdate{id, params}, opts)
 }
 
-// Delete deletes the ticket with the id (DELETE /tickets). The CRM keeps it:
+// Delete deletes the ticket with the id (DELETE /tickets), or returns
+// ErrNotFound: see ContactsService.Delete. The CRM keeps it:
 // TicketListParams.IncludeDeleted lists it.
 func (s *TicketsService) Delete(ctx context.Context, id ID, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete ticket", "/tickets", ticketID, string(id), opts)

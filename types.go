@@ -38,7 +38,8 @@ func (id *ID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // the CRM uses (VND, as sent), quantities. It decodes a JSON number, a
 // numeric string, "" and null (both: the empty Decimal), and is sent as a
 // JSON number. The empty Decimal means "not given" and is left out of
-// requests; "0" is a value and is sent.
+// requests; "0" is a value and is sent. In an update a pointer to the empty
+// Decimal sends "", which clears the amount (our decision).
 type Decimal string
 
 // NewDecimal returns the Decimal of an integer, such as an amount in VND.
@@ -47,7 +48,7 @@ func NewDecimal(n int64) Decimal { return Decimal(strconv.FormatInt(n, 10)) }
 // String returns the number's text.
 func (d Decimal) String() string { return string(d) }
 
-// IsSet reports whether d holds a number.
+// IsSet reports whether d is not empty; Rat tells whether it is a number.
 func (d Decimal) IsSet() bool { return d != "" }
 
 // Rat returns the exact value; ok is false if d is empty or not a number, or
