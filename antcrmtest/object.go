@@ -46,6 +46,27 @@ func (o *object) set(name string, value []byte) {
 	*o = append(*o, field{name, value})
 }
 
+// setAll sets many fields. A record that updates have made large is not searched from its beginning for each of them.
+func (o *object) setAll(fields object) {
+	if len(*o) <= maxFields {
+		for _, f := range fields {
+			o.set(f.name, f.value)
+		}
+		return
+	}
+	at := make(map[string]int, len(*o))
+	for i, f := range *o {
+		at[f.name] = i
+	}
+	for _, f := range fields {
+		if i, ok := at[f.name]; ok {
+			(*o)[i].value = f.value
+			continue
+		}
+		*o = append(*o, f)
+	}
+}
+
 // setDefault sets a field that is absent.
 func (o *object) setDefault(name, value string) {
 	if o.get(name) == nil {

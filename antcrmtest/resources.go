@@ -181,9 +181,7 @@ func (res *resource) write(c *call, o object) field {
 // merge writes the fields that were sent over a record and leaves all others alone.
 func (res *resource) merge(st *store, r *record, sent object) object {
 	o, _ := splitObject(r.raw)
-	for _, f := range sent {
-		o.set(f.name, f.value)
-	}
+	o.setAll(sent)
 	if res.stamp {
 		o.set("updatedAt", strconv.AppendInt(nil, st.millis(), 10))
 	}

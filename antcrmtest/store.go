@@ -1,12 +1,14 @@
 package antcrmtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,18 +46,28 @@ const noTime = math.MinInt64
 // posting is one value under which a record can be found.
 type posting struct{ index, value string }
 
+func byPosting(a, b posting) int {
+	return cmp.Or(strings.Compare(a.index, b.index), strings.Compare(a.value, b.value))
+}
+
 // record is one stored object. raw is replaced, never changed, so that a reader may keep it.
 type record struct {
 	seq     int64
 	raw     []byte
-	keys    []posting
-	created int64 // epoch milliseconds, or noTime
+	keys    []posting // sorted, each once: a record may carry a million phones
+	created int64     // epoch milliseconds, or noTime
 	updated int64
 	gone    bool // deleted
 	hidden  bool // deleted, but still shown to those who ask for deleted ones
 }
 
-func (r *record) has(p posting) bool { return slices.Contains(r.keys, p) }
+func (r *record) has(p posting) bool { return includes(r.keys, p) }
+
+// includes looks into sorted keys.
+func includes(keys []posting, p posting) bool {
+	_, found := slices.BinarySearchFunc(keys, p, byPosting)
+	return found
+}
 
 // list is a run of records in the order of their creation. Deleting only marks a record, and the list is swept when it is next
 // read: emptying a store of 200,000 stays linear.
@@ -215,11 +227,12 @@ func (st *store) fill(c *collection, r *record, o object) {
 	r.raw = o.encode()
 	r.keys = r.keys[:0:0]
 	c.spec.find(st, o, func(index, value string) {
-		p := posting{index, value}
-		if value != "" && !slices.Contains(r.keys, p) {
-			r.keys = append(r.keys, p)
+		if value != "" {
+			r.keys = append(r.keys, posting{index, value})
 		}
 	})
+	slices.SortFunc(r.keys, byPosting)
+	r.keys = slices.Compact(r.keys)
 	r.created, r.updated = noTime, timeOf(o.get("updatedAt"))
 	for _, name := range c.spec.created {
 		if r.created = timeOf(o.get(name)); r.created != noTime {
@@ -256,7 +269,7 @@ func (st *store) replace(kind Kind, r *record, o object) {
 		}
 	}
 	for _, k := range r.keys {
-		if !slices.Contains(before, k) {
+		if !includes(before, k) {
 			c.post(k, r)
 		}
 	}
