@@ -2,6 +2,7 @@ package antcrmtest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"mime"
@@ -108,10 +109,10 @@ func printable(name string) string {
 // checkContentType wants JSON, said so, and not packed.
 func checkContentType(h http.Header) *failure {
 	given := h.Get("Content-Type")
-	media, _, err := mime.ParseMediaType(given)
-	if err != nil || media != "application/json" {
+	media, params, err := mime.ParseMediaType(given)
+	if err != nil || media != "application/json" || !strings.EqualFold(cmp.Or(params["charset"], "utf-8"), "utf-8") {
 		return &failure{status: http.StatusUnsupportedMediaType, code: "CONTENT_TYPE", field: "Content-Type",
-			message: "header Content-Type: must be application/json"}
+			message: "header Content-Type: must be application/json, in UTF-8"}
 	}
 	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return &failure{status: http.StatusUnsupportedMediaType, code: "CONTENT_ENCODING", field: "Content-Encoding",

@@ -197,6 +197,9 @@ func (c *control) faultList() []faultStatus {
 
 func (c *control) listFaults(w http.ResponseWriter, _ *http.Request) { writeControl(w, c.faultList()) }
 
+// maxFaults is how many faults come in one file or request: each request is held against all that are armed.
+const maxFaults = 1000
+
 // ParseFaults reads a faults file: one fault as a JSON object, or an array of them, with durations as text. Every fault is checked.
 func ParseFaults(text []byte) ([]Fault, error) {
 	var list []Fault
@@ -207,6 +210,9 @@ func ParseFaults(text []byte) ([]Fault, error) {
 		}
 	} else if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("reading faults: %w", err)
+	}
+	if len(list) > maxFaults {
+		return nil, fmt.Errorf("reading faults: there are %d, at most %d are taken at once", len(list), maxFaults)
 	}
 	for i, f := range list {
 		if err := f.Validate(); err != nil {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +25,7 @@ const (
 	// Delay only waits for Latency, then the request goes its way, through further faults too. It is meant when Do is "" and Status is 0.
 	// A Latency longer than the client's patience is a server that never answers.
 	Delay Effect = "delay"
-	// CloseBefore cuts the connection before the body is read: nothing is written.
+	// CloseBefore cuts the connection before the body is read (unless BodyContains or Match look into it): nothing is written.
 	CloseBefore Effect = "close-before"
 	// CloseAfter carries the request out and cuts the connection instead of answering: the answer is lost, the write happened.
 	CloseAfter Effect = "close-after"
@@ -41,7 +43,7 @@ const (
 	StuckPage Effect = "stuck-page"
 	// SlowBody carries the request out and sends the answer in Pieces (16 if 0), waiting for Latency before each.
 	SlowBody Effect = "slow-body"
-	// GzipBomb answers Size (256 MiB if 0) bytes of spaces, packed into a few kilobytes.
+	// GzipBomb answers Size (256 MiB if 0, at most 1 GiB) bytes of spaces, packed into a few kilobytes.
 	GzipBomb Effect = "gzip-bomb"
 )
 
@@ -51,7 +53,7 @@ type Fault struct {
 	Method       string              `json:"method,omitempty"`       // "" for any
 	Path         string              `json:"path,omitempty"`         // exact, or the beginning when it ends in *; "" for any
 	BodyContains string              `json:"bodyContains,omitempty"` // the body holds this text
-	Match        func(*Request) bool `json:"-"`                      // the caller's own condition; Body is set when BodyContains is
+	Match        func(*Request) bool `json:"-"`                      // the caller's own condition, looked at last
 
 	// How many of those.
 	After       int     `json:"after,omitempty"`       // the first After are spared
@@ -76,11 +78,18 @@ type Fault struct {
 	Size       int64             `json:"size,omitempty"`
 }
 
+// maxBomb bounds what one answer packs: a server must be able to stop.
+const maxBomb = 1 << 30
+
 // Validate reports what is wrong with the fault; nil when it can be armed.
 func (f Fault) Validate() error {
 	switch {
 	case f.After < 0 || f.Nth < 0 || f.Times < 0 || f.Page < 0 || f.Pieces < 0 || f.Size < 0:
 		return errors.New("fault: a count is below 0")
+	case slices.ContainsFunc(f.Fail, func(place int) bool { return place < 0 }):
+		return errors.New("fault: a place that fails is below 0")
+	case f.Size > maxBomb:
+		return fmt.Errorf("fault: size %d is above %d", f.Size, maxBomb)
 	case f.Latency < 0 || f.RetryAfter < 0:
 		return errors.New("fault: a duration is below 0")
 	case !(f.Probability >= 0 && f.Probability <= 1):
@@ -112,7 +121,11 @@ func (f Fault) validateEffect() error {
 		if len(f.Fail) == 0 {
 			return errors.New("fault: a partial failure needs the places that fail")
 		}
-	case Delay, CloseBefore, CloseAfter, Truncate, Cut, HTML, StuckPage, SlowBody, GzipBomb:
+	case Delay:
+		if f.Body != "" || len(f.Header) > 0 || f.RetryAfter > 0 || f.Commit {
+			return errors.New("fault: an answer needs a status, and without one there is no answer to put a body or a header into")
+		}
+	case CloseBefore, CloseAfter, Truncate, Cut, HTML, StuckPage, SlowBody, GzipBomb:
 	default:
 		return fmt.Errorf("fault: effect %q is unknown", printable(string(f.Do)))
 	}
@@ -294,7 +307,7 @@ func (fs *faults) clear() {
 // needBody reports whether some fault of this operation looks into the body.
 func needBody(armed []*Injected, method, path string) bool {
 	return slices.ContainsFunc(armed, func(i *Injected) bool {
-		return i.fault.BodyContains != "" && i.fault.fits(method, path)
+		return (i.fault.BodyContains != "" || i.fault.Match != nil) && i.fault.fits(method, path)
 	})
 }
 
@@ -327,6 +340,6 @@ func (f *Fault) header(h http.Header) {
 		h.Set(name, value)
 	}
 	if f.RetryAfter > 0 {
-		h.Set("Retry-After", fmt.Sprint(int64((f.RetryAfter+time.Second-1)/time.Second)))
+		h.Set("Retry-After", strconv.FormatFloat(math.Ceil(f.RetryAfter.Seconds()), 'f', 0, 64))
 	}
 }

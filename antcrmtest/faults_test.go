@@ -108,6 +108,7 @@ func TestAFaultMeetsTheRequestsItNames(t *testing.T) {
 		"a star":                {antcrmtest.Fault{Path: "*"}, "xxxxx"},
 		"method and path":       {antcrmtest.Fault{Method: "GET", Path: "/rating"}, "...x."},
 		"body":                  {antcrmtest.Fault{BodyContains: `"a"`}, "x.x.."},
+		"own look at the body":  {antcrmtest.Fault{Match: func(r *antcrmtest.Request) bool { return strings.Contains(string(r.Body), `"B"`) }}, "....x"},
 		"own condition":         {antcrmtest.Fault{Match: func(r *antcrmtest.Request) bool { return r.Header.Get("Content-Type") == "" }}, ".x.x."},
 		"nth":                   {antcrmtest.Fault{Method: "POST", Nth: 2}, "..x.."},
 		"after":                 {antcrmtest.Fault{After: 3}, "...xx"},
@@ -257,6 +258,10 @@ func TestFaultsThatMakeNoSenseAreNotArmed(t *testing.T) {
 		"a negative count":       {Times: -1},
 		"a negative wait":        {Latency: -1},
 		"a relative path":        {Path: "contacts", Status: 500},
+		"a place below 0":        {Do: antcrmtest.Partial, Fail: []int{-1}},
+		"a bomb without end":     {Do: antcrmtest.GzipBomb, Size: 1 << 50},
+		"a body without status":  {Body: "no"},
+		"a pause without status": {RetryAfter: time.Second},
 		"a header with a break":  {Status: 500, Header: map[string]string{"A": "b\r\nC: d"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -286,7 +291,8 @@ func TestFaultsReadAndWriteAsJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, one, 1)
 
-	for _, bad := range []string{``, `{`, `7`, `{"stauts":500}`, `{"latency":5}`, `{"latency":"5"}`, `{"do":"explode"}`, `[{"status":1}]`} {
+	for _, bad := range []string{``, `{`, `7`, `{"stauts":500}`, `{"latency":5}`, `{"latency":"5"}`, `{"do":"explode"}`, `[{"status":1}]`,
+		"[" + strings.Repeat(`{"status":500},`, 1000) + `{"status":500}]`} {
 		_, err := antcrmtest.ParseFaults([]byte(bad))
 		assert.Error(t, err, bad)
 	}

@@ -128,8 +128,10 @@ func (x *exchange) readBody() {
 	x.srv.log.gotBody(x.entry, x.body)
 }
 
-// handle carries the request out.
+// handle carries the request out. The body is read in any case: a client that is refused while it still sends sees a broken connection instead
+// of the reason, and the log is to show what was refused.
 func (x *exchange) handle(fault *Fault) reply {
+	x.readBody()
 	end, f := x.find()
 	if f == nil {
 		if fault != nil && fault.Do == Partial && !end.batch {
@@ -163,7 +165,6 @@ func (x *exchange) carryOut(c *call) (answer, *failure) {
 	if f := c.readQuery(x.r.URL.RawQuery); f != nil {
 		return answer{}, f
 	}
-	x.readBody()
 	c.body = x.body
 	if f := x.checkBody(c); f != nil {
 		return answer{}, f
@@ -226,7 +227,6 @@ func (x *exchange) fail(f *Fault) {
 	case CloseBefore:
 		x.cut(f)
 	case CloseAfter:
-		x.readBody()
 		x.handle(nil)
 		x.cut(f)
 	case Partial, StuckPage:

@@ -94,6 +94,8 @@ func start(opts []Option) (*Server, error) {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		// Without this net/http answers OPTIONS * itself, with 200.
+		DisableGeneralOptionsHandler: true,
 	}
 	s.running.Go(func() { _ = s.http.Serve(listener) }) // always ends with ErrServerClosed
 	return s, nil
@@ -189,7 +191,7 @@ func (s *Server) Reset() error {
 	return s.seedFromOptions()
 }
 
-// SetTime stops the server's clock at t.
+// SetTime stops the server's clock at t. The zero time lets it run again.
 func (s *Server) SetTime(t time.Time) { s.clock.set(t) }
 
 // Advance moves the server's clock forward by d, whether it runs or was stopped.

@@ -314,6 +314,64 @@ func TestHugeAndDeepBodiesAreRefused(t *testing.T) {
 	}
 }
 
+// TestARecordOfManyKeysIsKeptAtOnce: keys that were compared each with each held the store's lock for minutes.
+func TestARecordOfManyKeysIsKeptAtOnce(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	var phones strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&phones, `"%d",`, i)
+	}
+	order := `{"name":"A","receiverName":"B","contacts":[{"phones":[` + strings.TrimSuffix(phones.String(), ",") + `]}]}`
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, req := range []*http.Request{
+		w.request("POST", "/opportunities", order),
+		w.request("PUT", "/opportunities", `{"number":3000001,"stage":"won"}`),
+		w.request("GET", "/opportunities?phones=199999", ""),
+	} {
+		status, body, _, err := w.send(req.WithContext(ctx))
+		require.NoError(t, err)
+		require.Equal(t, 200, status, "%.200s", body)
+		if req.Method == http.MethodGet {
+			assert.Len(t, decodeList(t, body), 1)
+		}
+	}
+}
+
+func TestARecordThatUpdatesHaveMadeLargeIsStillUpdated(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.ok("POST", "/contacts", aContact)
+	for i := range 2 {
+		w.ok("PUT", "/contacts", `{"customerIdApiRing":"a",`+strings.ReplaceAll(manyFields(900), `"f`, fmt.Sprintf(`"r%d-`, i))+`"last":1}`)
+	}
+	w.ok("PUT", "/contacts", `{"customerIdApiRing":"a","r0-7":"changed","new":[]}`)
+	record := w.list("/contacts")[0]
+	assert.Greater(t, len(record), 1800)
+	assert.Equal(t, []any{"changed", json.Number("1"), json.Number("1"), []any{}, "A"},
+		[]any{record["r0-7"], record["r1-7"], record["last"], record["new"], record["name"]})
+}
+
+func TestARefusedRequestIsReadAndLogged(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	large := `{"name":"` + strings.Repeat("x", 8<<20) + `"}`
+	for path, want := range map[string]int{"/contact": 404, "/rating": 405, "/contacts?x=1": 400, "/contacts": 400} {
+		status, body := w.do("POST", path, large)
+		assert.Equal(t, want, status, "%.200s", body)
+	}
+	keyless := w.request("POST", "/contacts", large)
+	keyless.Header.Del("apikey")
+	status, body, _, err := w.send(keyless)
+	require.NoError(t, err)
+	assert.Equal(t, 401, status, body)
+	for _, r := range w.srv.Requests() {
+		assert.EqualValues(t, len(large), r.BodySize, r.Path)
+		assert.NotEmpty(t, r.Body, r.Path)
+	}
+}
+
 func manyFields(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -370,7 +428,7 @@ func TestHeaderTricksAreRefused(t *testing.T) {
 		"a huge header":         {"GET /contacts HTTP/1.1\r\nHost: x\r\n" + key + "X: " + strings.Repeat("a", 90<<10) + "\r\nConnection: close\r\n\r\n", "431"},
 		"no HTTP":               {"\x16\x03\x01\x02\x00\r\n\r\n", "400"},
 		"an absolute form":      {"GET http://elsewhere/contacts HTTP/1.1\r\nHost: x\r\n" + key + "Connection: close\r\n\r\n", "200"},
-		"options *":             {"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + key + "Connection: close\r\n\r\n", "200"},
+		"options *":             {"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + key + "Connection: close\r\n\r\n", "404"},
 		"a NUL in the path":     {"GET /con\x00tacts HTTP/1.1\r\nHost: x\r\n" + key + "Connection: close\r\n\r\n", "400"},
 		"a length without body": {"POST /contacts HTTP/1.0\r\n" + key + "Content-Type: application/json\r\n\r\n", "400"},
 		"the key in the query":  {"GET /contacts?apikey=" + w.srv.APIKey + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "401"},

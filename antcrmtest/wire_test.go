@@ -108,6 +108,14 @@ func TestContactFilters(t *testing.T) {
 	}
 }
 
+func TestASeededContactWithoutATypeIsAPerson(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	require.NoError(t, w.srv.Seed(antcrmtest.Contacts, `{"name":"A"}`, `{"name":"B","type":"1"}`))
+	assert.Equal(t, []any{"A"}, column(w.list("/contacts?type=0"), "name"))
+	assert.Equal(t, []any{"B"}, column(w.list("/contacts?type=1"), "name"))
+}
+
 func TestAnUpdateWritesOnlyWhatWasSent(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -357,7 +365,8 @@ func TestBodiesMustBePlainJSON(t *testing.T) {
 		"no type":              {"Content-Type", "", 415},
 		"a broken type":        {"Content-Type", ";;", 415},
 		"packed":               {"Content-Encoding", "gzip", 415},
-		"a charset":            {"Content-Type", "application/json; charset=utf-8", 200},
+		"a charset":            {"Content-Type", "application/json; charset=UTF-8", 200},
+		"another charset":      {"Content-Type", "application/json; charset=utf-16", 415},
 		"a method in a header": {"X-HTTP-Method-Override", "DELETE", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
