@@ -2,6 +2,7 @@ package antcrmtest
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // controlPath is where the page and the endpoints of [WithControl] live.
@@ -258,13 +261,17 @@ type pageData struct {
 	Kinds    []pageKind
 	Shown    Kind
 	Records  []pageRecord
+	First    int // of the records that are shown, counted from 1, the newest first
+	Last     int
 	Total    int
+	Newer    int // the pages around this one, 0 for none
+	Older    int
 	Count    int
 	Requests []pageRequest
 	Faults   []pageFault
 }
 
-type pageRecord struct{ Head, Text string }
+type pageRecord struct{ ID, Key, Name, Text string }
 
 type pageKind struct {
 	Kind    Kind
@@ -293,7 +300,11 @@ const (
 
 func (c *control) showPage(w http.ResponseWriter, r *http.Request) {
 	var out bytes.Buffer
-	if err := c.page.Execute(&out, c.data(Kind(r.URL.Query().Get("kind")))); err != nil {
+	page, err := strconv.Atoi(r.URL.Query().Get("page"))
+	if err != nil || page < 1 {
+		page = 1
+	}
+	if err := c.page.Execute(&out, c.data(Kind(r.URL.Query().Get("kind")), page)); err != nil {
 		refuseControl(w, &failure{status: http.StatusInternalServerError, code: "INTERNAL", message: "the page cannot be printed"})
 		return
 	}
@@ -301,7 +312,7 @@ func (c *control) showPage(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(out.Bytes()) // the client may have left
 }
 
-func (c *control) data(shown Kind) pageData {
+func (c *control) data(shown Kind, page int) pageData {
 	d := pageData{URL: c.srv.URL, Now: c.srv.Now().UTC().Format("2006-01-02 15:04:05 MST"), Count: c.srv.RequestCount()}
 	for _, kind := range Kinds() {
 		k := pageKind{Kind: kind, Count: c.srv.Count(kind), Shown: kind == shown}
@@ -314,11 +325,7 @@ func (c *control) data(shown Kind) pageData {
 		d.Kinds = append(d.Kinds, k)
 	}
 	if d.Shown != "" {
-		var raws [][]byte
-		raws, d.Total = c.srv.store.page(d.Shown, selection{deleted: true, limit: pageRecords, total: true})
-		for _, raw := range raws {
-			d.Records = append(d.Records, pageRecord{oneLine(raw), indented(raw)})
-		}
+		c.showRecords(&d, page)
 	}
 	requests := c.srv.log.last(pageRequests)
 	for _, req := range slices.Backward(requests) {
@@ -330,6 +337,37 @@ func (c *control) data(shown Kind) pageData {
 	return d
 }
 
+// showRecords takes one page of the records: what a test has just written comes first. A page behind the last one is the last one.
+func (c *control) showRecords(d *pageData, page int) {
+	s := selection{deleted: true, newest: true, limit: pageRecords, total: true}
+	raws, total := c.srv.store.page(d.Shown, s)
+	if page = min(page, max(1, (total+pageRecords-1)/pageRecords)); page > 1 {
+		s.offset = (page - 1) * pageRecords
+		raws, total = c.srv.store.page(d.Shown, s)
+	}
+	d.First, d.Last, d.Total, d.Newer = s.offset+1, s.offset+len(raws), total, page-1
+	if d.Last < total {
+		d.Older = page + 1
+	}
+	sp := c.srv.store.specOf(d.Shown)
+	for _, raw := range raws {
+		d.Records = append(d.Records, showRecord(sp, raw))
+	}
+}
+
+// showRecord finds what a person knows a record by. Where that is nothing, the beginning of its text has to do.
+func showRecord(sp spec, raw []byte) pageRecord {
+	o, _ := splitObject(raw)
+	r := pageRecord{ID: cmp.Or(o.text(sp.ids(o)), o.text("_id")), Key: o.text(sp.external), Text: indented(raw)}
+	for _, name := range []string{"name", "title", "summary"} {
+		if r.Name = strings.TrimSpace(o.text(name)); r.Name != "" {
+			return r
+		}
+	}
+	r.Name = oneLine(r.Text)
+	return r
+}
+
 func showRequest(r Request) pageRequest {
 	class := "bad"
 	switch {
@@ -338,7 +376,7 @@ func showRequest(r Request) pageRequest {
 	case r.Status >= 300 && r.Status < 500 && r.Fault == "":
 		class = "warn"
 	}
-	return pageRequest{Time: r.Time.Format("15:04:05.000"), Method: r.Method, Path: r.Path, Query: r.Query.Encode(), Body: indented(r.Body),
+	return pageRequest{Time: r.Time.UTC().Format("15:04:05.000"), Method: r.Method, Path: r.Path, Query: r.Query.Encode(), Body: indented(r.Body),
 		Took: r.Took.Round(10 * time.Microsecond).String(), Fault: string(r.Fault), Refusal: r.Refusal, Class: class, Status: r.Status, Wrote: r.Wrote}
 }
 
@@ -360,19 +398,18 @@ func showFault(i *Injected) pageFault {
 	return pageFault{Where: where, Does: does, Text: indented(text), Met: met, Spent: f.Times > 0 && met >= f.Times || f.Nth > 0 && met > 0}
 }
 
-// oneLine is the beginning of a record's text; the page cuts it to the width it has.
-func oneLine(raw []byte) string {
-	return strings.Join(strings.Fields(strings.ToValidUTF8(string(raw[:min(len(raw), 300)]), "")), " ")
+// oneLine is the beginning of a text; the page cuts it to the width it has.
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 600)], "")), " ")
 }
 
-// indented makes JSON text easy to read, and cuts it to what a page can show. Other text stays.
+// indented makes JSON text easy to read, escaped letters included, and cuts it to what a page can show. Other text stays.
 func indented(text []byte) string {
-	var out bytes.Buffer
-	if len(text) > 64<<10 || json.Indent(&out, text, "", "  ") != nil {
-		out.Reset()
-		out.Write(text[:min(len(text), 2*pageBody)])
+	shown, err := jsontext.AppendFormat(nil, text[:min(len(text), 64<<10)], jsontext.Multiline(true), jsontext.WithIndent("  "))
+	if err != nil {
+		shown = text[:min(len(text), 2*pageBody)]
 	}
-	s := strings.ToValidUTF8(out.String(), "�")
+	s := strings.ToValidUTF8(string(shown), "�")
 	if utf8.RuneCountInString(s) > pageBody {
 		s = string([]rune(s)[:pageBody]) + " …"
 	}

@@ -109,3 +109,33 @@ func TestThePageEscapesWhatItShows(t *testing.T) {
 	_, page = w.do("GET", "/_mock/?kind=%3Cscript%3E", "")
 	assert.NotContains(t, page, "<script")
 }
+
+func TestThePageShowsTheNewestRecordsInReadableText(t *testing.T) {
+	t.Parallel()
+	w := start(t, antcrmtest.WithControl())
+	for i := range 45 {
+		require.NoError(t, w.srv.Seed(antcrmtest.Contacts, fmt.Sprintf(`{"name":"Nguy\u1ec5n %d.","customerIdApiRing":"ERP-%d"}`, i, i)))
+	}
+	for query, want := range map[string][]string{
+		"":         {"Nguyễn 44.", "Nguyễn 25.", "1–20 of 45", "page=2", "ERP-44", "1000045"},
+		"&page=2":  {"Nguyễn 24.", "Nguyễn 5.", "21–40 of 45", "page=1", "page=3"},
+		"&page=3":  {"Nguyễn 4.", "Nguyễn 0.", "41–45 of 45", "page=2"},
+		"&page=99": {"Nguyễn 4.", "41–45 of 45"},
+		"&page=-1": {"Nguyễn 44.", "1–20 of 45"},
+		"&page=x":  {"Nguyễn 44."},
+	} {
+		page := w.ok("GET", "/_mock/?kind=contacts"+query, "")
+		for _, text := range want {
+			assert.Contains(t, page, text, query)
+		}
+		assert.NotContains(t, page, `\u1ec5`)
+	}
+	assert.Contains(t, w.ok("GET", "/_mock/?kind=tickets", ""), "There are no tickets.")
+}
+
+func TestThePageSaysWhyARequestWasRefused(t *testing.T) {
+	t.Parallel()
+	w := start(t, antcrmtest.WithControl())
+	w.refused(400, "POST", "/contacts", `{"name":"A"}`, "customerIdApiRing")
+	assert.Contains(t, w.ok("GET", "/_mock/", ""), "customerIdApiRing: is required")
+}

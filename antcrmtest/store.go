@@ -303,6 +303,7 @@ type selection struct {
 	offset  int
 	limit   int
 	total   bool // count all matches, not only those of the page
+	newest  bool // the newest first, whatever the server's order is
 }
 
 // timeRange is from one millisecond to another, both included.
@@ -344,7 +345,7 @@ func (st *store) page(kind Kind, s selection) (raws [][]byte, total int) {
 	candidates, skip := c.narrowest(s.equal)
 	n := len(candidates)
 	at := func(i int) *record {
-		if st.newest {
+		if st.newest || s.newest {
 			return candidates[n-1-i]
 		}
 		return candidates[i]
@@ -385,6 +386,12 @@ func (c *collection) narrowest(equal []posting) (recs []*record, skip int) {
 		}
 	}
 	return recs, skip
+}
+
+func (st *store) specOf(kind Kind) spec {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.kinds[kind].spec
 }
 
 // snapshot copies the texts of all live records.
