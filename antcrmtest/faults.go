@@ -20,9 +20,9 @@ type Effect string
 
 // The effects.
 const (
-	// Answer sends Status, Header, RetryAfter and Body instead of the endpoint's answer. It is meant when Do is "" and Status is set.
+	// Answer sends Status, Header, RetryAfter and Body instead of the endpoint's answer. It is what Do "" means when there is a Status.
 	Answer Effect = "answer"
-	// Delay only waits for Latency, then the request goes its way, through further faults too. It is meant when Do is "" and Status is 0.
+	// Delay only waits for Latency, then the request goes its way, through further faults too. It is what Do "" means when there is no Status.
 	// A Latency longer than the client's patience is a server that never answers.
 	Delay Effect = "delay"
 	// CloseBefore cuts the connection before the body is read (unless BodyContains or Match look into it): nothing is written.
@@ -43,7 +43,7 @@ const (
 	StuckPage Effect = "stuck-page"
 	// SlowBody carries the request out and sends the answer in Pieces (16 if 0), waiting for Latency before each.
 	SlowBody Effect = "slow-body"
-	// GzipBomb answers Size (256 MiB if 0, at most 1 GiB) bytes of spaces, packed into a few kilobytes.
+	// GzipBomb answers Size (256 MiB if 0, at most 1 GiB) bytes of spaces, packed to a thousandth of that.
 	GzipBomb Effect = "gzip-bomb"
 )
 

@@ -2,8 +2,10 @@ package antcrmtest
 
 import (
 	"bytes"
-	"compress/gzip"
+	"compress/flate"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"maps"
@@ -274,18 +276,32 @@ func (f *Fault) reply() reply {
 	return r
 }
 
-// bomb packs size spaces.
+// bomb packs size spaces as gzip does. A block of them is packed once and repeated, so that even a large bomb costs the server next to nothing.
 func bomb(size int64) []byte {
 	if size == 0 {
 		size = 256 << 20
 	}
-	var buf bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&buf, gzip.BestSpeed) // the level is a good one
-	spaces := bytes.Repeat([]byte(" "), 64<<10)
-	for left := size; left > 0; left -= int64(len(spaces)) {
-		_, _ = z.Write(spaces[:min(left, int64(len(spaces)))]) // a buffer takes everything
+	spaces := bytes.Repeat([]byte(" "), 1<<20)
+	rest := spaces[:size%int64(len(spaces))]
+	block, sum := packed(spaces), crc32.NewIEEE()
+	out := []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff") // gzip, deflate, no name, no time, any system
+	for range size / int64(len(spaces)) {
+		out = append(out, block...)
+		_, _ = sum.Write(spaces) // a hash takes everything
 	}
-	_ = z.Close()
+	out = append(out, packed(rest)...)
+	_, _ = sum.Write(rest)
+	out = append(out, 3, 0) // the last block, an empty one
+	out = binary.LittleEndian.AppendUint32(out, sum.Sum32())
+	return binary.LittleEndian.AppendUint32(out, uint32(size)) //nolint:gosec // gzip wants the size modulo 2^32
+}
+
+// packed is a piece of a deflate stream that ends on a byte.
+func packed(data []byte) []byte {
+	var buf bytes.Buffer
+	z, _ := flate.NewWriter(&buf, flate.BestCompression) // the level is a good one, and a buffer takes everything
+	_, _ = z.Write(data)
+	_ = z.Flush()
 	return buf.Bytes()
 }
 
