@@ -26,6 +26,7 @@ const (
 	// A Latency longer than the client's patience is a server that never answers.
 	Delay Effect = "delay"
 	// CloseBefore cuts the connection before the body is read (unless BodyContains or Match look into it): nothing is written.
+	// net/http repeats a GET by itself when a connection breaks that it had kept: met once, such a fault goes unnoticed.
 	CloseBefore Effect = "close-before"
 	// CloseAfter carries the request out and cuts the connection instead of answering: the answer is lost, the write happened.
 	CloseAfter Effect = "close-after"
