@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -314,9 +315,9 @@ func digits(s string) bool {
 	return true
 }
 
-// numberOrString writes s as the vendor prints ids and codes: a number where it is one, otherwise a string.
+// numberOrString writes s as the vendor prints ids and codes: a number where it is one of 64 bits, otherwise a string.
 func numberOrString(s string) []byte {
-	if digits(s) {
+	if _, err := strconv.ParseUint(s, 10, 64); err == nil && digits(s) {
 		return []byte(s)
 	}
 	return quoted(s)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -400,8 +401,17 @@ func texts(names string) []rule {
 	return rules
 }
 
+// identifiers makes a rule of each name: an optional string or number.
+func identifiers(names string) []rule {
+	var rules []rule
+	for name := range strings.FieldsSeq(names) {
+		rules = append(rules, rule{name: name, check: identifier, empty: `""`})
+	}
+	return rules
+}
+
 func contactRules() []rule {
-	return append(texts("industry bgInfo stage sourceContact responsibleStaff"),
+	return append(texts("industry bgInfo stage sourceContact responsibleStaff lastname dateOfBirth2 createdByBot"),
 		rule{name: "name", required: true, check: anyText, empty: `""`},
 		rule{name: "customerIdApiRing", required: true, check: code, empty: `""`},
 		rule{name: "type", check: choice("0", "1"), empty: "0"},
@@ -414,6 +424,10 @@ func contactRules() []rule {
 		rule{name: "im", check: listOf(objectOf(rule{name: "protocol", check: anyText}, rule{name: "value", check: anyText})), empty: "[]"},
 		rule{name: "tags", check: tagList, empty: "[]"},
 		rule{name: "cusFields", check: customFields(), empty: "[]"},
+		// What records show and no write documents is kept as well, if a list can still show it.
+		rule{name: "id", check: identifier, empty: `""`},
+		rule{name: "sourceLead", check: objectOf(append(identifiers("_id code"), rule{name: "name", check: anyText})...), empty: "null"},
+		rule{name: "historiesAds", check: listOf(objectOf(identifiers("_id fb_ads_id fb_post_id createdAt")...)), empty: "[]"},
 	)
 }
 
@@ -444,7 +458,7 @@ func lineItems() check {
 }
 
 func opportunityRules() []rule {
-	return append(texts("receiverPhone receiverNote description stage branch"),
+	return append(append(texts("receiverPhone receiverNote description stage branch"), orderExtras()...),
 		rule{name: "name", required: true, check: anyText, empty: `""`},
 		rule{name: "receiverName", required: true, check: anyText, empty: `""`},
 		rule{name: "opportunityIdApiRing", check: code, empty: `""`},
@@ -458,6 +472,22 @@ func opportunityRules() []rule {
 		rule{name: "createdAt", check: milliseconds, empty: `""`},
 		rule{name: "shipping_cost", check: number, empty: "0"},
 	)
+}
+
+// orderExtras are what the newer page shows of an order and no write documents: kept as well, if a list can still show it.
+func orderExtras() []rule {
+	rules := slices.Concat(texts("normalize status currency"), identifiers("dealId typeDiscount deferredDate timeDelivery"))
+	for _, name := range []string{"contacts", "coupons", "package", "files"} {
+		rules = append(rules, rule{name: name, check: listOf(anyValue), empty: "[]"})
+	}
+	for _, name := range []string{"discount", "quantity", "totalPayment"} {
+		rules = append(rules, rule{name: name, check: amount, empty: "0"})
+	}
+	for _, name := range []string{"canEdit", "inActive", "isCreatedByConvertLead", "isSampleData"} {
+		rules = append(rules, rule{name: name, check: anyBool, empty: "false"})
+	}
+	people := objectOf(rule{name: "users", check: listOf(anyValue)}, rule{name: "groups", check: listOf(anyValue)})
+	return append(rules, rule{name: "dealBy", check: people, empty: "null"})
 }
 
 func opportunities() *resource {
@@ -538,7 +568,7 @@ func products() *resource {
 }
 
 func ticketRules() []rule {
-	return append(texts("summary priority group category status resolutionTypeOb"),
+	return append(texts("summary priority group category status resolutionTypeOb assignedTo"),
 		rule{name: "title", required: true, check: anyText, empty: `""`},
 		rule{name: "SLA", required: true, check: anyText, empty: `""`},
 		rule{name: "contact", required: true, check: objectOf(rule{name: "id", check: identifier}, rule{name: "name", check: anyText},

@@ -107,8 +107,8 @@ func anyValue(v []byte) ([]byte, *problem) { return v, nil }
 
 // identifier takes a string or a number and keeps it as it came.
 func identifier(v []byte) ([]byte, *problem) {
-	if !isString(v) && !isNumber(v) {
-		return nil, wrong("must be a string or a number")
+	if !isString(v) && (!isNumber(v) || decimal(string(v)) == nil) {
+		return nil, wrong("must be a string or a number of at most " + strconv.Itoa(maxDigits) + " digits")
 	}
 	return v, nil
 }
@@ -252,7 +252,7 @@ func tagList(v []byte) ([]byte, *problem) {
 
 // The field shapes that several endpoints share.
 func contactPoints() check { // phones, e-mails
-	return listOf(objectOf(rule{name: "type", check: anyText}, rule{name: "value", required: true, check: anyText}))
+	return listOf(objectOf(rule{name: "type", check: anyText}, rule{name: "value", required: true, check: anyText}, rule{name: "_id", check: identifier}))
 }
 
 func customFields() check {
@@ -260,10 +260,8 @@ func customFields() check {
 }
 
 func address() check {
-	return objectOf(
-		rule{name: "street", check: anyText}, rule{name: "streetName", check: anyText}, rule{name: "wards", check: anyText},
-		rule{name: "state", check: anyText}, rule{name: "city", check: anyText}, rule{name: "country", check: anyObject},
-	)
+	return objectOf(append(texts("type street streetName wards state city cityCode stateCode wardsCode zip"),
+		rule{name: "country", check: objectOf(texts("code name")...)}, rule{name: "_id", check: identifier})...)
 }
 
 // maxDigits bounds numeric text: arithmetic on "1e999999999" would never end.

@@ -505,6 +505,38 @@ func TestProductsAreListedByCodeAndWrittenByTheOwnKey(t *testing.T) {
 	w.refused(404, "DELETE", "/products?productIdApiRing=P-1", "", "")
 }
 
+// TestWhatOneClientWritesDoesNotSpoilTheLists: a field of the wrong shape that was kept made every page with the record one that no client reads.
+func TestWhatOneClientWritesDoesNotSpoilTheLists(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	for field, bad := range map[string]string{
+		"contacts historiesAds": `5`, "contacts sourceLead": `[]`, "contacts createdByBot": `{}`, "contacts id": `[]`,
+		"opportunities contacts": `{}`, "opportunities dealBy": `"x"`, "opportunities canEdit": `"yes"`, "opportunities totalPayment": `"dear"`,
+		"opportunities timeDelivery": `{}`, "opportunities dealId": `1e999999999`, "tickets assignedTo": `[]`,
+	} {
+		kind, name, _ := strings.Cut(field, " ")
+		path := "/" + kind
+		w.refused(400, "POST", path, `{"name":"A","title":"A","receiverName":"B","customerIdApiRing":"a","SLA":"S","contact":{"id":"1"},"`+name+`":`+bad+`}`, name)
+	}
+	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","addresses":[{"wardsCode":[null]}]}`, "addresses[0].wardsCode")
+	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","phones":[{"value":"1","_id":{}}]}`, "phones[0]._id")
+
+	w.ok("POST", "/contacts", `{"name":"A","customerIdApiRing":"a","historiesAds":[{"fb_ads_id":"1"}],"sourceLead":null,"anything":{"else":[1]}}`)
+	got := w.list("/contacts")[0]
+	assert.Equal(t, []any{map[string]any{"fb_ads_id": "1"}}, got["historiesAds"])
+	assert.Equal(t, map[string]any{"else": []any{json.Number("1")}}, got["anything"])
+}
+
+func TestACodeThatNoIntegerHoldsIsAnsweredAsText(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	for code, want := range map[string]string{
+		"18446744073709551615": `18446744073709551615`, "18446744073709551616": `"18446744073709551616"`, "007": `"007"`, strings.Repeat("9", 70_000): `"` + strings.Repeat("9", 70_000) + `"`,
+	} {
+		assert.Equal(t, `{"success":1,"code":`+want+`}`, w.ok("POST", "/products", `{"name":"A","code":"`+code+`","productIdApiRing":"p"}`))
+	}
+}
+
 func TestDeletedTicketsAreHiddenNotGone(t *testing.T) {
 	t.Parallel()
 	w := start(t)

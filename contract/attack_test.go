@@ -32,6 +32,7 @@ type attackRequest struct {
 	hasBody bool
 	raw     []byte // sent instead of tree, if not nil
 	keyless bool
+	fields  []string // names for a field more
 }
 
 // TestTheFakeStandsAttacksFromTheContract draws requests from the schemas, leaves some as they are and damages the others, and sends them in
@@ -42,7 +43,7 @@ type attackRequest struct {
 func TestTheFakeStandsAttacksFromTheContract(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	seeds := seededRecords(t)
+	seeds, fields := seededRecords(t), c.shownFields()
 	for _, part := range []string{"one", "two", "three"} {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +54,7 @@ func TestTheFakeStandsAttacksFromTheContract(t *testing.T) {
 				for kind, records := range seeds {
 					require.NoError(rt, srv.Seed(kind, records...))
 				}
-				a := &attacker{contract: c, srv: srv, transport: c.Transport(&http.Transport{DisableKeepAlives: true})}
+				a := &attacker{contract: c, srv: srv, transport: c.Transport(&http.Transport{DisableKeepAlives: true}), fields: fields}
 				for range rapid.IntRange(1, 8).Draw(rt, "requests") {
 					a.sendOne(rt)
 				}
@@ -81,10 +82,24 @@ type attacker struct {
 	contract  *Contract
 	srv       *antcrmtest.Server
 	transport *Transport
+	fields    []string
+}
+
+// shownFields are the names of what any record or part of one shows, and some that none does: what only the service writes must not be written
+// by a client, and what a client may write must not spoil the lists.
+func (c *Contract) shownFields() []string {
+	names := map[string]bool{"isTicketDeleted": true, "success": true, "": true, "x": true}
+	for _, schema := range c.doc.Components.Schemas {
+		for name := range schema.Value.Properties {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func (a *attacker) sendOne(t *rapid.T) {
 	req := a.contract.drawRequest(t, rapid.SampledFrom(a.contract.Operations()).Draw(t, "operation"))
+	req.fields = a.fields
 	damage := rapid.SampledFrom(slices.Sorted(maps.Keys(mutations))).Draw(t, "damage")
 	mutations[damage](t, &req)
 	ex, answer := a.send(t, req)
@@ -209,7 +224,7 @@ var mutations = map[string]func(t *rapid.T, req *attackRequest){
 	"a field more": func(t *rapid.T, req *attackRequest) {
 		req.tree = replaceNode(t, req.tree, func(node any) any {
 			if fields, ok := node.(map[string]any); ok {
-				fields[rapid.SampledFrom([]string{"_id", "createdAt", "leadId", "scoreAvailable", "isTicketDeleted", "success", "", "x"}).Draw(t, "name")] = drawAnything(t, 2)
+				fields[rapid.SampledFrom(req.fields).Draw(t, "name")] = drawAnything(t, 2)
 			}
 			return node
 		})
