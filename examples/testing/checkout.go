@@ -84,7 +84,7 @@ func (s *Service) customer(ctx context.Context, c Customer) (antcrm.ID, error) {
 		ref, err := s.crm.Contacts.Create(ctx, antcrm.ContactCreateParams{
 			Name:        c.Name,
 			ExternalID:  c.ID,
-			ContactType: "customer",
+			ContactType: antcrm.ContactTypeCustomer,
 			Phones:      []antcrm.Phone{{Type: "Work", Value: c.Phone}},
 		})
 		return ref.CustomerID, err
