@@ -126,6 +126,9 @@ func checkBody(body []byte) *failure {
 	if err := checkJSON(body); err != nil {
 		return badRequest("INVALID_JSON", "the body is no JSON text: %s", strings.TrimPrefix(printable(err.Error()), "jsontext: "))
 	}
+	if n := hugeNumber(body); n != nil {
+		return badRequest("NUMBER_TOO_LARGE", "the body holds the number %s: no double does", printable(string(n)))
+	}
 	return nil
 }
 

@@ -171,6 +171,25 @@ func tooDeep(v []byte) bool {
 	return false
 }
 
+// hugeNumber returns a number of valid JSON text that a double does not hold: most clients could not read it back. nil if there is none.
+func hugeNumber(v []byte) []byte {
+	for i := 0; i < len(v); {
+		switch {
+		case v[i] == '"':
+			i = skipString(v, i)
+		case isNumber(v[i:]):
+			end := skipValue(v, i)
+			if _, err := strconv.ParseFloat(string(v[i:end]), 64); err != nil {
+				return v[i:end]
+			}
+			i = end
+		default:
+			i++
+		}
+	}
+	return nil
+}
+
 // skipString returns the index behind the string that begins at i.
 func skipString(v []byte, i int) int {
 	for at := i + 1; at < len(v); {

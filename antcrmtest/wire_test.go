@@ -512,7 +512,7 @@ func TestWhatOneClientWritesDoesNotSpoilTheLists(t *testing.T) {
 	for field, bad := range map[string]string{
 		"contacts historiesAds": `5`, "contacts sourceLead": `[]`, "contacts createdByBot": `{}`, "contacts id": `[]`,
 		"opportunities contacts": `{}`, "opportunities dealBy": `"x"`, "opportunities canEdit": `"yes"`, "opportunities totalPayment": `"dear"`,
-		"opportunities timeDelivery": `{}`, "opportunities dealId": `1e999999999`, "tickets assignedTo": `[]`,
+		"opportunities timeDelivery": `{}`, "opportunities dealId": `1e99`, "tickets assignedTo": `[]`,
 	} {
 		kind, name, _ := strings.Cut(field, " ")
 		path := "/" + kind
@@ -521,6 +521,13 @@ func TestWhatOneClientWritesDoesNotSpoilTheLists(t *testing.T) {
 	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","addresses":[{"wardsCode":[null]}]}`, "addresses[0].wardsCode")
 	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","phones":[{"value":"1","_id":{}}]}`, "phones[0]._id")
 
+	for _, huge := range []string{`1e400`, `-1E+309`, strings.Repeat("9", 400), `[{"a":1,"b":["]\"",2e999999999]}]`} {
+		status, body := w.do("POST", "/contacts", `{"name":"A 1e400","customerIdApiRing":"a","cusFields":[{"name":"x","value":`+huge+`}]}`)
+		assert.Equal(t, 400, status, body)
+		assert.Contains(t, body, "NUMBER_TOO_LARGE")
+	}
+	assert.Zero(t, w.srv.Count(antcrmtest.Contacts))
+	w.ok("POST", "/products", `{"name":"1e400","code":"a","productIdApiRing":"1e999","x":[1e308,-1e-400,0.1e1,-0,123456789012345678901234567890]}`)
 	w.ok("POST", "/contacts", `{"name":"A","customerIdApiRing":"a","historiesAds":[{"fb_ads_id":"1"}],"sourceLead":null,"anything":{"else":[1]}}`)
 	got := w.list("/contacts")[0]
 	assert.Equal(t, []any{map[string]any{"fb_ads_id": "1"}}, got["historiesAds"])
