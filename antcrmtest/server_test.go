@@ -319,16 +319,16 @@ func TestARecordOfManyKeysIsKeptAtOnce(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	var phones strings.Builder
-	for i := range 200_000 {
+	for i := range 100_000 {
 		fmt.Fprintf(&phones, `"%d",`, i)
 	}
 	order := `{"name":"A","receiverName":"B","contacts":[{"phones":[` + strings.TrimSuffix(phones.String(), ",") + `]}]}`
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for _, req := range []*http.Request{
 		w.request("POST", "/opportunities", order),
 		w.request("PUT", "/opportunities", `{"number":3000001,"stage":"won"}`),
-		w.request("GET", "/opportunities?phones=199999", ""),
+		w.request("GET", "/opportunities?phones=99999", ""),
 	} {
 		status, body, _, err := w.send(req.WithContext(ctx))
 		require.NoError(t, err)

@@ -262,7 +262,9 @@ func (c *collection) unpost(p posting, r *record) {
 func (st *store) replace(kind Kind, r *record, o object) {
 	c := st.kinds[kind]
 	before := r.keys
-	st.fill(c, r, o)
+	if st.fill(c, r, o); slices.Equal(before, r.keys) {
+		return
+	}
 	for _, k := range before {
 		if !r.has(k) {
 			c.unpost(k, r)
