@@ -64,19 +64,19 @@ type Fault struct {
 	Times       int     `json:"times,omitempty"`       // at most so often; 0 without end
 
 	// What happens to them.
-	Do         Effect            `json:"do,omitempty"`
-	Status     int               `json:"status,omitempty"`
-	Header     map[string]string `json:"header,omitempty"`
-	Body       string            `json:"body,omitempty"`
+	Do         Effect            `json:"do,omitempty"`         // "" is Answer with a Status, otherwise Delay
+	Status     int               `json:"status,omitempty"`     // of the answer, 200 to 599
+	Header     map[string]string `json:"header,omitempty"`     // of the answer, beside or over its own
+	Body       string            `json:"body,omitempty"`       // of Answer, HTML and Redirect, as it is
 	RetryAfter time.Duration     `json:"retryAfter,omitempty"` // header Retry-After, in whole seconds, rounded up
 	Latency    time.Duration     `json:"latency,omitempty"`    // wait before anything else happens, with every effect
 	Commit     bool              `json:"commit,omitempty"`     // Answer, HTML, Redirect, GzipBomb: the request is carried out first
-	Location   string            `json:"location,omitempty"`
-	Fail       []int             `json:"fail,omitempty"`
-	Nulls      bool              `json:"nulls,omitempty"`
-	Page       int               `json:"page,omitempty"`
-	Pieces     int               `json:"pieces,omitempty"`
-	Size       int64             `json:"size,omitempty"`
+	Location   string            `json:"location,omitempty"`   // of Redirect
+	Fail       []int             `json:"fail,omitempty"`       // of Partial: places in the package, counted from 0
+	Nulls      bool              `json:"nulls,omitempty"`      // of Partial: null stands where an id is missing
+	Page       int               `json:"page,omitempty"`       // of StuckPage
+	Pieces     int               `json:"pieces,omitempty"`     // of SlowBody
+	Size       int64             `json:"size,omitempty"`       // of GzipBomb
 }
 
 // maxBomb bounds what one answer packs: a server must be able to stop.
