@@ -13,6 +13,8 @@ import (
 
 // FuzzHandlers sends what the fuzzer finds to every operation. The fake must answer 200 with JSON (or the text Ok), or refuse with 4xx and a
 // body that says why; what it keeps must stay JSON.
+//
+// go test counts no runs while it makes an input smaller, for up to a minute each: -fuzzminimizetime 1s keeps it from looking stuck.
 func FuzzHandlers(f *testing.F) {
 	ops := antcrmtest.Operations()
 	for i := range ops {
