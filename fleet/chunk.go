@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -52,6 +53,17 @@ func chunkName(job string, position int64) string {
 	return job + "." + strconv.FormatInt(position, 10)
 }
 
+// encode is the JSON of what travels through the streams and stands in the
+// ledger. It is no page for a browser: "<" stays one byte, or records full of it
+// would outgrow a message.
+func encode(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
 // digest names a chunk's content.
 func digest(payload []byte) string {
 	sum := sha256.Sum256(payload)
@@ -74,6 +86,9 @@ type splitter struct {
 	next     int64        // position of the chunk that is closed next
 }
 
+// mostOpen bounds what a source with a group for every record can hold open.
+const mostOpen = 16
+
 // overhead is more than a chunk's fields beside its records take, a record.
 const overhead = 64
 
@@ -90,6 +105,9 @@ func (s *splitter) add(index int64, group, key string, record json.RawMessage) (
 		at = -1
 	}
 	if at < 0 {
+		if len(s.open) == mostOpen { // then full is nil: a chunk that it closed made room
+			full = s.close(0)
+		}
 		at = len(s.open)
 		s.open = append(s.open, &openChunk{chunk: chunk{Job: s.job.Name, Kind: s.kind, Group: group, First: index}})
 	}
@@ -98,8 +116,8 @@ func (s *splitter) add(index int64, group, key string, record json.RawMessage) (
 	o.Keys = append(o.Keys, key)
 	o.Records = append(o.Records, record)
 	o.bytes += size
-	// A record too large to share a chunk has just begun one, so that no record
-	// closes two chunks unless chunks hold one record.
+	// A record that has just begun a chunk does not fill it, so that no record
+	// closes two chunks: chunks of one record are never left open.
 	if full == nil && len(o.Records) == s.job.ChunkSize {
 		full = s.close(at)
 	}

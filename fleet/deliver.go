@@ -24,6 +24,7 @@ type delivery struct {
 	chunk  *chunk
 	digest string
 	looked bool // into the ledger
+	gone   bool // the job was purged
 	entry  *entry
 	rev    uint64
 }
@@ -95,7 +96,7 @@ func (d *delivery) settle(ctx context.Context) (wait time.Duration, err error) {
 			d.f.cfg.Logger.Error("fleet: chunk is not the one that was sent under this name; it is dropped", "chunk", d.name)
 			return 0, nil
 		}
-		if err != nil || wait > 0 {
+		if err != nil || wait > 0 || d.gone {
 			return wait, err
 		}
 	}
@@ -176,6 +177,10 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 
+	if gone, err := d.purged(sending); err != nil || gone {
+		return 0, err
+	}
+
 	open := e.open()
 	spanCtx, span := startSpan(sending, d, len(open))
 	began := time.Now()
@@ -184,6 +189,10 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 
 	lost, refused := e.apply(open, answers)
 	span.end(lost, refused)
+	stop := refused != nil && fatal(refused.err)
+	if stop {
+		e.Attempts-- // no chunk is given up for a wrong key
+	}
 	if lost && d.cfg.Resolver != nil {
 		e.State = stateAsking
 	} else {
@@ -192,13 +201,36 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 	if err := d.record(ctx, e); err != nil {
 		return 0, err
 	}
+	if stop {
+		return 0, refused.err
+	}
 	if refused == nil || d.entry.State != stateReleased {
 		return 0, nil
 	}
-	if fatal(refused.err) {
-		return 0, refused.err
-	}
 	return max(backoff(e.Attempts), refused.retryAfter()), nil
+}
+
+// purged reports whether the job was purged; then a chunk that was pulled
+// before must not be sent, and its entry goes. It is asked when "begun" is in
+// the ledger: a purge first marks the job and then empties the ledger, so that
+// whoever finds no entry where another worker's was finds the mark.
+func (d *delivery) purged(ctx context.Context) (bool, error) {
+	record, _, err := d.f.job(ctx, d.chunk.Job)
+	if err == nil && !record.Purged {
+		return false, nil
+	}
+	if err == nil {
+		d.gone = true
+		return true, d.f.purgeEntry(ctx, d.name)
+	}
+	// Nothing has left: the chunk can be begun again.
+	e := d.entry
+	e.Attempts--
+	e.State = stateReleased
+	late, cancel := lateContext(ctx, recordGrace)
+	defer cancel()
+	_, failure := d.write(late, e)
+	return false, errors.Join(err, failure)
 }
 
 // apply notes the answers about records. It says whether outcomes are unknown,
@@ -236,11 +268,17 @@ const recordGrace = 5 * time.Second
 func (d *delivery) record(ctx context.Context, e *entry) error {
 	ctx, cancel := lateContext(ctx, recordGrace)
 	defer cancel()
-	begin := e.Begin
+	begin, overruled := e.Begin, false
 	for {
 		written, err := d.write(ctx, e)
-		if err != nil || written {
+		if err != nil {
 			return err
+		}
+		if written && overruled {
+			return d.retract(ctx)
+		}
+		if written {
+			return nil
 		}
 		there, rev, err := d.f.entry(ctx, d.name)
 		if err != nil {
@@ -254,11 +292,19 @@ func (d *delivery) record(ctx context.Context, e *entry) error {
 			d.f.cfg.Logger.Error("fleet: chunk was sent again while its first sender was still at it", "chunk", d.name)
 			return nil
 		}
-		d.rev = rev
-		if err := d.f.unknown.Purge(ctx, jetstream.WithPurgeSubject(d.f.subject("unknown")+"."+d.name)); err != nil {
-			return fmt.Errorf("fleet: take chunk %s from the unknown stream: %w", d.name, err)
+		d.rev, overruled = rev, true
+	}
+}
+
+// retract takes back what others have told of the chunk. They look into the
+// ledger once more after telling (note): what comes later takes itself back.
+func (d *delivery) retract(ctx context.Context) error {
+	for kind, stream := range map[string]jetstream.Stream{"unknown": d.f.unknown, "rejected": d.f.rejected} {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(d.f.subject(kind)+"."+d.name)); err != nil {
+			return fmt.Errorf("fleet: take back what was told of chunk %s: %w", d.name, err)
 		}
 	}
+	return nil
 }
 
 // lateContext ends some time after its parent.
@@ -324,7 +370,7 @@ func (d *delivery) resolve(ctx context.Context) error {
 // ask calls the resolver.
 func (d *delivery) ask(ctx context.Context) error {
 	e := d.entry
-	question := UnknownChunk{Job: d.chunk.Job, Kind: d.chunk.Kind, Group: d.chunk.Group, Begun: e.Time}
+	question := UnknownChunk{Job: d.chunk.Job, Kind: d.chunk.Kind, Group: d.chunk.Group, Begun: e.Begun}
 	var places []int
 	for i := range len(e.Outcomes) {
 		if e.Outcomes[i] == letterUnknown {
@@ -374,13 +420,13 @@ type NoteRecord struct {
 
 // tell publishes what was not confirmed to the stream where it belongs, once.
 func (d *delivery) tell(ctx context.Context) error {
-	if err := d.note(ctx, "rejected", letterRejected, letterNotSent); err != nil {
+	if err := d.note(ctx, d.f.rejected, "rejected", letterRejected, letterNotSent); err != nil {
 		return err
 	}
-	return d.note(ctx, "unknown", letterUnknown)
+	return d.note(ctx, d.f.unknown, "unknown", letterUnknown)
 }
 
-func (d *delivery) note(ctx context.Context, stream string, letters ...byte) error {
+func (d *delivery) note(ctx context.Context, stream jetstream.Stream, kind string, letters ...byte) error {
 	note := Note{Job: d.chunk.Job, Chunk: d.chunk.Position, Kind: d.chunk.Kind, Group: d.chunk.Group}
 	for i := range len(d.entry.Outcomes) {
 		if letter := d.entry.Outcomes[i]; slices.Contains(letters, letter) {
@@ -393,13 +439,30 @@ func (d *delivery) note(ctx context.Context, stream string, letters ...byte) err
 	if len(note.Records) == 0 {
 		return nil
 	}
-	text, err := json.Marshal(note)
+	text, err := encode(note)
 	if err != nil {
-		return fmt.Errorf("fleet: encode the %s records of chunk %s: %w", stream, d.name, err)
+		return fmt.Errorf("fleet: encode the %s records of chunk %s: %w", kind, d.name, err)
 	}
-	msg := &nats.Msg{Subject: d.f.subject(stream) + "." + d.name, Data: text}
-	if _, err = d.f.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0)); err != nil && !conflict(err) {
-		return fmt.Errorf("fleet: publish the %s records of chunk %s: %w", stream, d.name, err)
+	msg := &nats.Msg{Subject: d.f.subject(kind) + "." + d.name, Data: text}
+	told, err := d.f.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	if err != nil && conflict(err) {
+		return nil // it has been told
+	}
+	if err == nil && d.entry.Owner != d.id {
+		err = d.confirm(ctx, stream, told.Sequence)
+	}
+	if err != nil {
+		return fmt.Errorf("fleet: publish the %s records of chunk %s: %w", kind, d.name, err)
 	}
 	return nil
+}
+
+// confirm takes a message back if its chunk's owner has corrected the ledger
+// since it was read.
+func (d *delivery) confirm(ctx context.Context, stream jetstream.Stream, sequence uint64) error {
+	_, rev, err := d.f.entry(ctx, d.name)
+	if err != nil || rev == d.rev {
+		return err
+	}
+	return stream.DeleteMsg(ctx, sequence)
 }

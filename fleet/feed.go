@@ -75,11 +75,11 @@ func feed[P any](ctx context.Context, f *Fleet, job Job, kind Kind, source iter.
 	if source == nil {
 		return FeedReport{}, invalid("the source is nil")
 	}
-	record, err := f.openJob(ctx, job, kind)
+	record, err := f.knownJob(ctx, job, kind)
 	if err != nil {
 		return FeedReport{}, err
 	}
-	fd := newFeeder(ctx, f, job, record)
+	fd := newFeeder(ctx, f, job, kind, record)
 	err = split(fd, kind, source, group, key)
 	return fd.end(err)
 }
@@ -135,28 +135,35 @@ type jobRecord struct {
 	Purged   bool       `json:"purged,omitempty"`   // the ledger is purged too
 }
 
-// openJob gets the job's record, or makes it.
-func (f *Fleet) openJob(ctx context.Context, job Job, kind Kind) (*jobRecord, error) {
-	for {
-		record, _, err := f.job(ctx, job.Name)
-		if err == nil && (record.Kind != kind || record.ChunkSize != job.ChunkSize) {
-			return nil, fmt.Errorf("fleet: job %s was fed as %s in chunks of %d: %w", job.Name, record.Kind, record.ChunkSize, ErrSourceChanged)
-		}
-		if !errors.Is(err, ErrNoJob) {
-			return record, err
-		}
-		record = &jobRecord{Kind: kind, ChunkSize: job.ChunkSize, Created: time.Now().UTC()}
-		text, err := json.Marshal(record)
-		if err != nil {
-			return nil, fmt.Errorf("fleet: encode job %s: %w", job.Name, err)
-		}
-		if _, err = f.jobs.Create(ctx, job.Name, text); err == nil {
-			return record, nil
-		}
-		if !conflict(err) {
-			return nil, fmt.Errorf("fleet: create job %s: %w", job.Name, err)
-		}
+// knownJob gets the job's record; nil if nobody has fed it.
+func (f *Fleet) knownJob(ctx context.Context, job Job, kind Kind) (*jobRecord, error) {
+	record, _, err := f.job(ctx, job.Name)
+	switch {
+	case errors.Is(err, ErrNoJob):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case record.Kind != kind || record.ChunkSize != job.ChunkSize:
+		return nil, fmt.Errorf("fleet: job %s was fed as %s in chunks of %d: %w", job.Name, record.Kind, record.ChunkSize, ErrSourceChanged)
 	}
+	return record, nil
+}
+
+// createJob makes the job's record, unless another feeder of the same source
+// has. It is made with the first chunk: a file that cannot be read leaves none.
+func (f *Fleet) createJob(ctx context.Context, job Job, kind Kind) error {
+	text, err := encode(&jobRecord{Kind: kind, ChunkSize: job.ChunkSize, Created: time.Now().UTC()})
+	if err == nil {
+		_, err = f.jobs.Create(ctx, job.Name, text)
+	}
+	if err != nil && conflict(err) {
+		_, err = f.knownJob(ctx, job, kind)
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("fleet: create job %s: %w", job.Name, err)
+	}
+	return nil
 }
 
 // job gets a job's record, or ErrNoJob.
@@ -183,7 +190,7 @@ func (f *Fleet) changeJob(ctx context.Context, name string, change func(*jobReco
 		if err != nil || !change(record) {
 			return err
 		}
-		text, err := json.Marshal(record)
+		text, err := encode(record)
 		if err != nil {
 			return fmt.Errorf("fleet: encode job %s: %w", name, err)
 		}
@@ -201,10 +208,13 @@ func (f *Fleet) changeJob(ctx context.Context, name string, change func(*jobReco
 type feeder struct {
 	f       *Fleet
 	job     Job
+	kind    Kind
+	created bool  // the job has a record
 	known   int64 // chunks that an earlier run has published
 	chain   string
 	kept    string // chain of the known chunks
 	ended   bool   // an earlier run has read the source to its end
+	purged  bool
 	next    int64
 	records atomic.Int64
 
@@ -222,11 +232,14 @@ type publication struct {
 	done  chan struct{}
 }
 
-func newFeeder(ctx context.Context, f *Fleet, job Job, record *jobRecord) *feeder {
+func newFeeder(ctx context.Context, f *Fleet, job Job, kind Kind, record *jobRecord) *feeder {
 	fd := &feeder{
-		f: f, job: job, known: record.Published, kept: record.Chain, ended: record.Complete,
+		f: f, job: job, kind: kind, created: record != nil,
 		pending: make(chan *publication, job.InFlight-1), finished: make(chan struct{}),
-		safe: record.Published, safeEnd: record.Chain,
+	}
+	if record != nil {
+		fd.known, fd.kept, fd.ended, fd.purged = record.Published, record.Chain, record.Complete, record.Purged
+		fd.safe, fd.safeEnd = record.Published, record.Chain
 	}
 	fd.ctx, fd.cancel = context.WithCancelCause(ctx)
 	go fd.commit()
@@ -236,7 +249,7 @@ func newFeeder(ctx context.Context, f *Fleet, job Job, record *jobRecord) *feede
 // publish takes the next chunk of the source: one that is known is compared, a
 // new one sent.
 func (fd *feeder) publish(c *chunk) error {
-	payload, err := json.Marshal(c)
+	payload, err := encode(c)
 	if err != nil {
 		return fmt.Errorf("fleet: encode chunk %d: %w", c.Position, err)
 	}
@@ -244,11 +257,17 @@ func (fd *feeder) publish(c *chunk) error {
 	link := sha256.Sum256([]byte(fd.chain + hash))
 	fd.chain = hex.EncodeToString(link[:16])
 	fd.next++
+	if fd.purged && fd.next > fd.known {
+		return fmt.Errorf("fleet: feed job %s: it was purged before it was fed to the end: feed it under another name", fd.job.Name)
+	}
 	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
 		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
 	}
 	if fd.next <= fd.known {
 		return fd.ctx.Err()
+	}
+	if err := fd.ensureJob(fd.ctx); err != nil {
+		return err
 	}
 	p := &publication{chain: fd.chain, done: make(chan struct{})}
 	select {
@@ -261,6 +280,14 @@ func (fd *feeder) publish(c *chunk) error {
 		p.err = fd.f.queue(fd.ctx, c, payload, hash)
 	}()
 	return nil
+}
+
+func (fd *feeder) ensureJob(ctx context.Context) error {
+	if fd.created {
+		return nil
+	}
+	fd.created = true
+	return fd.f.createJob(ctx, fd.job, fd.kind)
 }
 
 const headerDigest = "Fleet-Digest"
@@ -286,7 +313,16 @@ func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string
 		if ctx.Err() != nil || permanent(err) {
 			return fmt.Errorf("fleet: queue chunk %d of job %s: %w", c.Position, c.Job, err)
 		}
+		f.warnOnce(attempt, "queue a chunk", err)
 		_ = sleep(ctx, retryWait(attempt))
+	}
+}
+
+// warnOnce logs the first failure of what is repeated until it succeeds: a full
+// disk should not look like a slow one.
+func (f *Fleet) warnOnce(attempt int, what string, err error) {
+	if attempt == 0 {
+		f.cfg.Logger.Warn("fleet: "+what+"; trying again", "error", err)
 	}
 }
 
@@ -348,16 +384,24 @@ func (fd *feeder) state() FeedReport {
 
 // save brings the job's record up to date, complete or not.
 func (fd *feeder) save(ctx context.Context, complete bool) error {
-	return fd.f.changeJob(ctx, fd.job.Name, func(record *jobRecord) bool {
+	late := false
+	err := fd.f.changeJob(ctx, fd.job.Name, func(record *jobRecord) bool {
 		before := *record
 		if fd.safe > record.Published { // another feeder of the same source may be ahead
 			record.Published, record.Chain = fd.safe, fd.safeEnd
 		}
-		if complete {
+		if complete && !record.Purged {
 			record.Complete, record.Records = true, fd.records.Load()
 		}
+		late = record.Finished != nil
 		return *record != before
 	})
+	if err == nil && complete && late && !fd.purged {
+		// Another feeder was faster, and the workers are through: what this one
+		// has queued since the payload was purged is known to the ledger.
+		err = fd.f.purgePayload(ctx, fd.job.Name)
+	}
+	return err
 }
 
 // end waits for what is in flight and completes the job, unless err stands in
@@ -374,8 +418,13 @@ func (fd *feeder) end(err error) (FeedReport, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(fd.ctx), openTimeout)
 	defer cancel()
-	if failure := fd.save(ctx, err == nil); err == nil {
-		err = failure
+	if err == nil {
+		err = fd.ensureJob(ctx)
+	}
+	if fd.created {
+		if failure := fd.save(ctx, err == nil); err == nil {
+			err = failure
+		}
 	}
 	fd.report()
 	return fd.state(), err

@@ -228,7 +228,7 @@ func brief(ctx context.Context, do func(context.Context) error) error {
 
 // permanent is an answer that repeating the question cannot change.
 func permanent(err error) bool {
-	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, ErrConfig) {
+	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, ErrConfig) {
 		return true
 	}
 	answered, ok := errors.AsType[*jetstream.APIError](err)

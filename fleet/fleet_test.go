@@ -24,10 +24,23 @@ import (
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
 
-// newFleet opens a fleet with a server of its own.
+// newFleet opens a fleet with a server of its own. On a busy machine nobody in
+// it is taken for dead by mistake.
 func newFleet(t *testing.T) *Fleet {
 	t.Helper()
-	f, err := Open(t.Context(), Config{StoreDir: filepath.Join(t.TempDir(), "store"), DeadAfter: time.Second})
+	return newFleetWith(t, Config{DeadAfter: 10 * time.Second})
+}
+
+// newMortalFleet is newFleet for tests that wait for somebody's death.
+func newMortalFleet(t *testing.T) *Fleet {
+	t.Helper()
+	return newFleetWith(t, Config{DeadAfter: time.Second})
+}
+
+func newFleetWith(t *testing.T, cfg Config) *Fleet {
+	t.Helper()
+	cfg.StoreDir = filepath.Join(t.TempDir(), "store")
+	f, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(f.Close)
 	return f
@@ -267,6 +280,15 @@ func TestAChunkThatIsRefusedToTheEndIsNamedAsNotSent(t *testing.T) {
 		assert.Contains(t, r.Error, "429")
 	}
 	assert.Len(t, notes(t, f.rejected), 1)
+	told := 0
+	for note, err := range f.Notes(t.Context(), "job") {
+		require.NoError(t, err)
+		told += len(note.Records)
+	}
+	assert.Equal(t, 10, told)
+	for _, err := range f.Notes(t.Context(), "nobody") {
+		require.ErrorIs(t, err, ErrNoJob)
+	}
 }
 
 func TestAWrongKeyStopsTheWorkerAndCostsNoRecord(t *testing.T) {
@@ -282,6 +304,140 @@ func TestAWrongKeyStopsTheWorkerAndCostsNoRecord(t *testing.T) {
 	}
 	workUntilDone(t, f, srv, WorkerConfig{})
 	assert.Equal(t, 250, srv.Count(antcrmtest.Contacts))
+}
+
+func TestAWrongKeyDoesNotUseUpTheAttempts(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	wrong, err := antcrm.NewClient("wrong", antcrm.WithBaseURL(srv.URL))
+	require.NoError(t, err)
+	for range 2 {
+		require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: wrong, AckWait: time.Second, MaxAttempts: 1}), antcrm.ErrUnauthorized)
+	}
+	workUntilDone(t, f, srv, WorkerConfig{MaxAttempts: 1})
+	assert.Equal(t, 10, srv.Count(antcrmtest.Contacts))
+}
+
+func TestAResolverLearnsWhenTheChunkWasBegun(t *testing.T) {
+	t.Parallel()
+	f, srv := newMortalFleet(t), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	begun(t, f, "job", "gone")
+	workUntilDone(t, f, srv, WorkerConfig{Resolver: func(_ context.Context, c UnknownChunk) ([]Resolution, error) {
+		assert.GreaterOrEqual(t, time.Since(c.Begun), f.cfg.DeadAfter)
+		return make([]Resolution, len(c.Records)), nil
+	}})
+}
+
+func TestAChunkThatWasPulledBeforeItsJobWasPurgedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	subject := f.subject("chunks") + "." + chunkName("job", 0)
+	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), subject)
+	require.NoError(t, err)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	require.NoError(t, f.Purge(t.Context(), "job", false))
+	_, err = f.js.Publish(t.Context(), subject, msg.Data) // a worker still holds it
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	worked := make(chan error, 1)
+	go func() { worked <- f.Work(ctx, WorkerConfig{Client: srv.Client()}) }()
+	require.Eventually(t, func() bool {
+		waiting, busy, err := f.backlog(t.Context())
+		return err == nil && waiting+busy == 0
+	}, 10*time.Second, 20*time.Millisecond)
+	stop()
+	require.NoError(t, <-worked)
+	assert.Equal(t, 1, srv.RequestCount())
+	e, _, err := f.entry(t.Context(), chunkName("job", 0))
+	require.NoError(t, err)
+	assert.Nil(t, e, "nothing of it is kept")
+}
+
+func TestChunksThatExpiredAreNamedAndTheJobEnds(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleetWith(t, Config{PayloadAge: time.Second}), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(150, false))
+	require.Eventually(t, func() bool {
+		info, err := f.chunks.Info(t.Context())
+		return err == nil && info.State.Msgs == 0
+	}, 20*time.Second, 50*time.Millisecond)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	require.NoError(t, f.Wait(t.Context(), "job"))
+	status, err := f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	assert.Equal(t, Totals{NotSent: 150}, status.Totals)
+	expired := 0
+	for r, err := range f.Results(t.Context(), "job") {
+		require.NoError(t, err)
+		assert.Equal(t, antcrm.OutcomeNotSent, r.Outcome)
+		assert.Contains(t, r.Error, "expired")
+		expired++
+	}
+	assert.Equal(t, 2, expired)
+}
+
+func TestASlowerFeederLeavesNoPayloadBehind(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	list := contacts(150, false)
+	overtaken := func(yield func(antcrm.ContactCreateParams, error) bool) {
+		feedContacts(t, f, "job", list)
+		workUntilDone(t, f, srv, WorkerConfig{})
+		source(list, nil)(yield)
+	}
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, overtaken)
+	require.NoError(t, err)
+	assert.Equal(t, 150, srv.Count(antcrmtest.Contacts))
+	info, err := f.chunks.Info(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, info.State.Msgs)
+}
+
+func TestASourceThatCannotBeReadLeavesNoJob(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	broken := errors.New("not a table")
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source[antcrm.ContactCreateParams](nil, broken))
+	require.ErrorIs(t, err, broken)
+	_, err = f.JobStatus(t.Context(), "job")
+	require.ErrorIs(t, err, ErrNoJob)
+}
+
+func TestASourceWithATypeForEveryRecordHoldsFewChunksOpen(t *testing.T) {
+	t.Parallel()
+	s := &splitter{job: Job{Name: "job", ChunkSize: 100}, kind: Contacts, maxBytes: maxChunkBytes}
+	closed := 0
+	for i := range int64(200) {
+		full, err := s.add(i, strconv.FormatInt(i, 10), "", json.RawMessage("{}"))
+		require.NoError(t, err)
+		if full != nil {
+			assert.Equal(t, int64(closed), full.Position)
+			closed++
+		}
+		assert.LessOrEqual(t, len(s.open), mostOpen)
+	}
+	for s.last() != nil {
+		closed++
+	}
+	assert.Equal(t, 200, closed)
+}
+
+func TestMarkupDoesNotOutgrowAMessage(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	list := contacts(3, false)
+	for i := range list {
+		list[i].BackgroundInfo = string(bytes.Repeat([]byte("<"), 300<<10))
+	}
+	feedContacts(t, f, "job", list)
+	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), f.subject("chunks")+"."+chunkName("job", 0))
+	require.NoError(t, err)
+	assert.Less(t, len(msg.Data), 1<<20)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Equal(t, 3, srv.Count(antcrmtest.Contacts))
 }
 
 // begun writes into the ledger that a worker has begun the only chunk of a job.
@@ -300,7 +456,7 @@ func begun(t *testing.T, f *Fleet, job, owner string) {
 
 func TestAChunkOfADeadWorkerIsUnknownAndNotSent(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	f, srv := newMortalFleet(t), antcrmtest.NewServer(t)
 	feedContacts(t, f, "job", contacts(10, false))
 	begun(t, f, "job", "gone")
 	for _, r := range resultsOf(t, f, "job") {
@@ -318,7 +474,7 @@ func TestAChunkOfADeadWorkerIsUnknownAndNotSent(t *testing.T) {
 
 func TestAChunkOfALiveWorkerIsLeftToIt(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	f, srv := newFleetWith(t, Config{DeadAfter: 2 * time.Second}), antcrmtest.NewServer(t)
 	feedContacts(t, f, "job", contacts(10, false))
 	begun(t, f, "job", "busy")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -334,7 +490,7 @@ func TestAChunkOfALiveWorkerIsLeftToIt(t *testing.T) {
 	go func() {
 		worked <- f.Work(working, WorkerConfig{Client: srv.Client(), AckWait: time.Second})
 	}()
-	require.NoError(t, sleep(t.Context(), 3*f.cfg.DeadAfter))
+	require.NoError(t, sleep(t.Context(), 2*f.cfg.DeadAfter))
 	e, _, err := f.entry(t.Context(), chunkName("job", 0))
 	require.NoError(t, err)
 	assert.Equal(t, stateBegun, e.State)
@@ -342,7 +498,7 @@ func TestAChunkOfALiveWorkerIsLeftToIt(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, status.Alive)
 
-	other.leave(t.Context()) // in good order: nobody has to wait
+	other.leave(t.Context(), WorkerStatus{}) // in good order: nobody has to wait
 	cancel()
 	require.Eventually(t, func() bool {
 		e, _, err := f.entry(t.Context(), chunkName("job", 0))
@@ -367,6 +523,8 @@ func TestAWorkerThatWasTakenForDeadStillTellsWhatItKnows(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { worked <- f.Work(ctx, WorkerConfig{Client: srv.Client()}) }()
 	<-arrived
+	_, err := f.js.Publish(t.Context(), f.subject("unknown")+"."+chunkName("job", 0), []byte("{}"))
+	require.NoError(t, err)
 	e, rev, err := f.entry(t.Context(), chunkName("job", 0))
 	require.NoError(t, err)
 	for _, i := range e.open() {
@@ -387,6 +545,63 @@ func TestAWorkerThatWasTakenForDeadStillTellsWhatItKnows(t *testing.T) {
 		assert.Equal(t, antcrm.OutcomeDone, r.Outcome)
 	}
 	assert.Equal(t, 10, srv.Count(antcrmtest.Contacts))
+	assert.Empty(t, notes(t, f.unknown), "what was told of it is taken back")
+}
+
+func TestATaleThatTheLedgerHasOvertakenIsTakenBack(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	begun(t, f, "job", "gone")
+	e, rev, err := f.entry(t.Context(), chunkName("job", 0))
+	require.NoError(t, err)
+	for _, i := range e.open() {
+		e.set(i, letterUnknown, "", "")
+	}
+	e.settle()
+	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), f.subject("chunks")+"."+chunkName("job", 0))
+	require.NoError(t, err)
+	d := &delivery{worker: &worker{f: f, id: "observer"}, name: chunkName("job", 0), entry: e, rev: rev - 1}
+	require.NoError(t, d.decode(msg.Data))
+	require.NoError(t, d.tell(t.Context()))
+	assert.Empty(t, notes(t, f.unknown))
+	d.rev = rev
+	require.NoError(t, d.tell(t.Context()))
+	assert.Len(t, notes(t, f.unknown), 1)
+}
+
+func TestAWorkerThatHasLeftIsWaitedForByNobody(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	p, o := newPulse(f, "worker"), observer{f: f}
+	require.NoError(t, p.beat(t.Context(), WorkerStatus{ID: "worker"}))
+	dead, err := o.dead(t.Context(), "worker")
+	require.NoError(t, err)
+	assert.False(t, dead)
+	p.leave(t.Context(), WorkerStatus{ID: "worker"})
+	dead, err = o.dead(t.Context(), "worker")
+	require.NoError(t, err)
+	assert.True(t, dead)
+	status, err := f.Status(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, status.Workers)
+}
+
+func TestAWorkerEndsWhenItsConsumerIsDeleted(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	worked := make(chan error, 1)
+	go func() { worked <- f.Work(t.Context(), WorkerConfig{Client: srv.Client()}) }()
+	require.Eventually(t, func() bool {
+		s, err := f.Status(t.Context())
+		return err == nil && s.Alive == 1 && f.chunks.DeleteConsumer(t.Context(), "workers") == nil
+	}, 10*time.Second, 20*time.Millisecond)
+	select {
+	case err := <-worked:
+		require.ErrorContains(t, err, "take chunks")
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "it neither works nor ends")
+	}
 }
 
 func TestAWorkerThatIsStoppedFinishesWhatItHasBegun(t *testing.T) {
@@ -412,7 +627,7 @@ func TestAWorkerThatIsStoppedFinishesWhatItHasBegun(t *testing.T) {
 
 func TestAWorkerThatCannotReportSendsNothing(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
+	f := newMortalFleet(t)
 	p := newPulse(f, "worker")
 	_, _, err := p.sending(ended(t))
 	require.ErrorIs(t, err, context.Canceled, "not before it has reported")
@@ -623,7 +838,7 @@ func TestAnEmptySourceIsAFinishedJob(t *testing.T) {
 
 func TestFleetsOnOneServerDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
-	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), DeadAfter: time.Second, Name: "one"}
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), DeadAfter: 10 * time.Second, Name: "one"}
 	one, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer one.Close()

@@ -57,6 +57,7 @@ type entry struct {
 	Owner    string    `json:"owner,omitempty"` // the worker that began it
 	Begin    string    `json:"begin,omitempty"` // Write of the entry that began the latest attempt
 	Attempts int       `json:"attempts"`
+	Begun    time.Time `json:"begun,omitzero"` // when the latest attempt began, by its owner's clock
 	Resolves int       `json:"resolves,omitempty"` // how often a resolver was asked
 	Time     time.Time `json:"time"`
 
@@ -185,9 +186,9 @@ func (f *Fleet) entry(ctx context.Context, name string) (*entry, uint64, error) 
 func (f *Fleet) put(ctx context.Context, name string, e *entry, revision uint64) (uint64, bool, error) {
 	e.Write, e.Time = nuid.Next(), time.Now().UTC()
 	if e.State == stateBegun && e.Begin == "" {
-		e.Begin = e.Write
+		e.Begin, e.Begun = e.Write, e.Time
 	}
-	text, err := json.Marshal(e)
+	text, err := encode(e)
 	if err != nil {
 		return 0, false, fmt.Errorf("fleet: encode chunk %s for the ledger: %w", name, err)
 	}
@@ -213,6 +214,9 @@ func (f *Fleet) put(ctx context.Context, name string, e *entry, revision uint64)
 		}
 		if failure != nil {
 			err = failure
+		}
+		if !lost {
+			f.warnOnce(attempt, "write into the ledger", err)
 		}
 		if !lost && permanent(err) || sleep(ctx, retryWait(attempt)) != nil {
 			return 0, false, fmt.Errorf("fleet: write chunk %s into the ledger: %w", name, err)

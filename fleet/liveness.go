@@ -21,6 +21,7 @@ type WorkerStatus struct {
 	Totals   Totals    `json:"totals"`   // records, since it started
 	Rate     float64   `json:"rate"`     // records a second, lately
 	Draining bool      `json:"draining,omitempty"`
+	Left     bool      `json:"left,omitempty"` // it has ended in good order
 	Alive    bool      `json:"alive"`
 }
 
@@ -52,12 +53,13 @@ func newPulse(f *Fleet, id string) *pulse {
 
 // beat reports the status once.
 func (p *pulse) beat(ctx context.Context, status WorkerStatus) error {
-	text, err := json.Marshal(status)
+	text, err := encode(status)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, min(requestTimeout, p.f.beatEvery()))
+	// Longer than the gap between beats: a slow disk is no dead worker.
+	ctx, cancel := context.WithTimeout(ctx, min(requestTimeout, p.f.fence()/2))
 	defer cancel()
 	if _, err := p.f.workers.Put(ctx, p.id, text); err != nil {
 		return err
@@ -96,15 +98,18 @@ func (p *pulse) sending(ctx context.Context) (context.Context, context.CancelFun
 	}
 }
 
-// leave takes the worker off the list, so that nobody waits for it.
-func (p *pulse) leave(ctx context.Context) {
+// leave reports that the worker sends no more, so that nobody waits for it.
+func (p *pulse) leave(ctx context.Context, status WorkerStatus) {
 	p.mu.Lock()
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 	p.cancel()
 	p.mu.Unlock()
-	_ = p.f.workers.Delete(ctx, p.id)
+	status.Left = true
+	if text, err := encode(status); err == nil {
+		_, _ = p.f.workers.Put(ctx, p.id, text) // or others wait until it counts as dead
+	}
 }
 
 // observer judges other workers by what it has seen of them itself: machines'
@@ -128,9 +133,11 @@ func (o *observer) dead(ctx context.Context, id string) (bool, error) {
 	kept, err := o.f.workers.Get(ctx, id)
 	switch {
 	case err == nil:
+		var status WorkerStatus
+		if json.Unmarshal(kept.Value(), &status) == nil && status.Left {
+			return true, nil
+		}
 		revision = kept.Revision()
-	case errors.Is(err, jetstream.ErrKeyDeleted):
-		return true, nil // it left in good order
 	case !errors.Is(err, jetstream.ErrKeyNotFound):
 		return false, err
 	}
@@ -153,7 +160,7 @@ func (f *Fleet) workersAlive(ctx context.Context) ([]WorkerStatus, error) {
 	list := []WorkerStatus{}
 	err := f.each(ctx, f.workers, ">", func(kept jetstream.KeyValueEntry) {
 		var status WorkerStatus
-		if json.Unmarshal(kept.Value(), &status) == nil {
+		if json.Unmarshal(kept.Value(), &status) == nil && !status.Left {
 			status.Alive = time.Since(kept.Created()) < f.cfg.DeadAfter
 			list = append(list, status)
 		}

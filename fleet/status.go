@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,12 +48,12 @@ type JobStatus struct {
 // over its part of the ledger.
 func (f *Fleet) Status(ctx context.Context) (*Status, error) {
 	s := &Status{Time: time.Now().UTC(), Jobs: []JobStatus{}}
-	names, err := f.jobNames(ctx)
+	jobs, err := f.listJobs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		job, err := f.JobStatus(ctx, name)
+	for _, j := range jobs {
+		job, err := f.jobStatus(ctx, j.name, &j.record)
 		if err != nil {
 			return nil, err
 		}
@@ -79,6 +80,10 @@ func (f *Fleet) JobStatus(ctx context.Context, name string) (*JobStatus, error) 
 	if err != nil {
 		return nil, err
 	}
+	return f.jobStatus(ctx, name, record)
+}
+
+func (f *Fleet) jobStatus(ctx context.Context, name string, record *jobRecord) (_ *JobStatus, err error) {
 	s := &JobStatus{
 		Job: name, Kind: record.Kind, Created: record.Created, Fed: record.Complete, Records: record.Records, Chunks: record.Published,
 		Finished: record.Finished, Purged: record.Purged,
@@ -87,38 +92,33 @@ func (f *Fleet) JobStatus(ctx context.Context, name string) (*JobStatus, error) 
 		s.Settled, s.Totals = record.Published, *record.Totals
 		return s, nil
 	}
-	s.Settled, s.Totals, err = f.tally(ctx, name)
+	s.Settled, _, s.Totals, err = f.tally(ctx, name)
 	s.Chunks = max(s.Chunks, s.Settled) // the job's record lags behind while it is fed
 	return s, err
 }
 
-// jobNames lists the jobs, the oldest first.
-func (f *Fleet) jobNames(ctx context.Context) ([]string, error) {
-	type job struct {
-		name    string
-		created time.Time
-	}
-	var jobs []job
+// namedJob is an entry of the jobs bucket.
+type namedJob struct {
+	name   string
+	record jobRecord
+}
+
+// listJobs lists the jobs, the oldest first.
+func (f *Fleet) listJobs(ctx context.Context) ([]namedJob, error) {
+	var jobs []namedJob
 	err := f.each(ctx, f.jobs, ">", func(kept jetstream.KeyValueEntry) {
 		var record jobRecord
 		if json.Unmarshal(kept.Value(), &record) == nil {
-			jobs = append(jobs, job{kept.Key(), record.Created})
+			jobs = append(jobs, namedJob{kept.Key(), record})
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fleet: list the jobs: %w", err)
 	}
-	slices.SortFunc(jobs, func(a, b job) int {
-		if c := a.created.Compare(b.created); c != 0 {
-			return c
-		}
-		return strings.Compare(a.name, b.name)
+	slices.SortFunc(jobs, func(a, b namedJob) int {
+		return cmp.Or(a.record.Created.Compare(b.record.Created), strings.Compare(a.name, b.name))
 	})
-	names := make([]string, 0, len(jobs))
-	for _, j := range jobs {
-		names = append(names, j.name)
-	}
-	return names, nil
+	return jobs, nil
 }
 
 // each reads what a bucket holds under a pattern.
@@ -146,19 +146,24 @@ func (f *Fleet) each(ctx context.Context, bucket jetstream.KeyValue, pattern str
 	}
 }
 
-// tally counts a job's settled chunks and their records.
-func (f *Fleet) tally(ctx context.Context, job string) (settled int64, totals Totals, err error) {
+// tally counts a job's chunks that are settled, and their records, and those
+// that are only begun.
+func (f *Fleet) tally(ctx context.Context, job string) (settled, begun int64, totals Totals, err error) {
 	err = f.each(ctx, f.ledger, job+".>", func(kept jetstream.KeyValueEntry) {
 		var e entry
-		if json.Unmarshal(kept.Value(), &e) == nil && e.State.settled() {
+		switch {
+		case json.Unmarshal(kept.Value(), &e) != nil:
+		case e.State.settled():
 			settled++
 			totals.add(e.totals())
+		default:
+			begun++
 		}
 	})
 	if err != nil {
 		err = fmt.Errorf("fleet: count the chunks of job %s: %w", job, err)
 	}
-	return settled, totals, err
+	return settled, begun, totals, err
 }
 
 // backlog asks the server how many chunks wait.
@@ -221,12 +226,12 @@ func (w *worker) tidyUp(ctx context.Context) {
 // finishJobs closes the jobs whose chunks are all settled, and removes their
 // payload. It returns how many jobs there are, and how many are not finished.
 func (f *Fleet) finishJobs(ctx context.Context) (all, left int, err error) {
-	names, err := f.jobNames(ctx)
+	jobs, err := f.listJobs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, name := range names {
-		finished, err := f.finishJob(ctx, name)
+	for _, j := range jobs {
+		finished, err := f.finishJob(ctx, j.name, &j.record)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -234,21 +239,27 @@ func (f *Fleet) finishJobs(ctx context.Context) (all, left int, err error) {
 			left++
 		}
 	}
-	return len(names), left, nil
+	return len(jobs), left, nil
 }
 
-func (f *Fleet) finishJob(ctx context.Context, name string) (bool, error) {
-	record, _, err := f.job(ctx, name)
-	if err != nil || record.Finished != nil || !record.Complete {
-		return record != nil && record.Finished != nil, err
+func (f *Fleet) finishJob(ctx context.Context, name string, record *jobRecord) (bool, error) {
+	if record.Finished != nil || !record.Complete {
+		return record.Finished != nil, nil
 	}
-	settled, totals, err := f.tally(ctx, name)
-	if err != nil || settled < record.Published {
+	settled, begun, totals, err := f.tally(ctx, name)
+	if err != nil {
 		return false, err
 	}
+	if settled < record.Published {
+		expired, err := f.expired(ctx, name)
+		if err != nil || begun > 0 || !expired {
+			return false, err
+		}
+		totals.NotSent += record.Records - totals.All()
+	}
 	// The payload goes first: a job that is called finished has none.
-	if err := f.chunks.Purge(ctx, jetstream.WithPurgeSubject(f.subject("chunks")+"."+name+".>")); err != nil {
-		return false, fmt.Errorf("fleet: purge the payload of job %s: %w", name, err)
+	if err := f.purgePayload(ctx, name); err != nil {
+		return false, err
 	}
 	err = f.changeJob(ctx, name, func(record *jobRecord) bool {
 		if record.Finished != nil {
@@ -258,6 +269,57 @@ func (f *Fleet) finishJob(ctx context.Context, name string) (bool, error) {
 		return true
 	})
 	return err == nil, err
+}
+
+// expired reports whether no chunk of the job is left in the stream.
+func (f *Fleet) expired(ctx context.Context, job string) (bool, error) {
+	info, err := f.chunks.Info(ctx, jetstream.WithSubjectFilter(f.subject("chunks")+"."+job+".>"))
+	if err != nil {
+		return false, fmt.Errorf("fleet: look for chunks of job %s: %w", job, err)
+	}
+	return len(info.State.Subjects) == 0, nil
+}
+
+func (f *Fleet) purgePayload(ctx context.Context, job string) error {
+	if err := f.chunks.Purge(ctx, jetstream.WithPurgeSubject(f.subject("chunks")+"."+job+".>")); err != nil {
+		return fmt.Errorf("fleet: purge the payload of job %s: %w", job, err)
+	}
+	return nil
+}
+
+// purgeEntry removes what a worker has written of a chunk whose job was purged.
+func (f *Fleet) purgeEntry(ctx context.Context, name string) error {
+	if err := f.ledger.Delete(ctx, name); err != nil {
+		return fmt.Errorf("fleet: remove chunk %s from the ledger: %w", name, err)
+	}
+	return nil
+}
+
+// Wait returns when the job is finished: every record has its outcome. It costs
+// the server next to nothing; the job need not have been fed yet.
+func (f *Fleet) Wait(ctx context.Context, job string) error {
+	if !goodName.MatchString(job) {
+		return invalid("%q is no name of a job", job)
+	}
+	watch, err := f.jobs.Watch(ctx, job, jetstream.IgnoreDeletes())
+	if err != nil {
+		return fmt.Errorf("fleet: wait for job %s: %w", job, err)
+	}
+	defer func() { _ = watch.Stop() }()
+	for {
+		select {
+		case kept, ok := <-watch.Updates():
+			if !ok {
+				return fmt.Errorf("fleet: wait for job %s: the watch ended early", job)
+			}
+			var record jobRecord
+			if kept != nil && json.Unmarshal(kept.Value(), &record) == nil && record.Finished != nil {
+				return nil
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("fleet: wait for job %s: %w", job, ctx.Err())
+		}
+	}
 }
 
 // Purge removes everything that is kept of a job: payload, outcomes, rejected
@@ -359,6 +421,57 @@ func (f *Fleet) Results(ctx context.Context, job string) iter.Seq2[Result, error
 			}
 		}
 	}
+}
+
+// Notes gives the records of a job that were not confirmed, as they were fed:
+// those that were rejected or given up, then the unknown ones. They stay until
+// PayloadAge or Purge.
+func (f *Fleet) Notes(ctx context.Context, job string) iter.Seq2[Note, error] {
+	return func(yield func(Note, error) bool) {
+		if _, _, err := f.job(ctx, job); err != nil {
+			yield(Note{}, err)
+			return
+		}
+		if f.notesOf(ctx, f.rejected, f.subject("rejected")+"."+job+".>", yield) {
+			f.notesOf(ctx, f.unknown, f.subject("unknown")+"."+job+".>", yield)
+		}
+	}
+}
+
+// notesOf reads what a stream holds under a subject now; false if that is all
+// that is wanted.
+func (f *Fleet) notesOf(ctx context.Context, stream jetstream.Stream, subject string, yield func(Note, error) bool) bool {
+	fail := func(err error) bool {
+		yield(Note{}, fmt.Errorf("fleet: read the records that were not confirmed: %w", err))
+		return false
+	}
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}})
+	if err != nil {
+		return fail(err)
+	}
+	left := consumer.CachedInfo().NumPending
+	if left == 0 {
+		return true
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fail(err)
+	}
+	defer messages.Stop()
+	for ; left > 0; left-- {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		var note Note
+		if err == nil {
+			err = json.Unmarshal(msg.Data(), &note)
+		}
+		if err != nil {
+			return fail(err)
+		}
+		if !yield(note, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *Fleet) chunkResults(ctx context.Context, job string, position int64) ([]Result, error) {

@@ -28,7 +28,8 @@ type WorkerConfig struct {
 	Concurrency int
 	// MaxAttempts is how often a chunk is sent that the server refuses for
 	// reasons of its own (429, 503, no connection), before its records are given
-	// up as not sent: 8 if 0. A lost answer is never a reason to send again.
+	// up as not sent: 20 if 0, which outlasts a quarter of an hour. A refused key
+	// does not count, and a lost answer is never a reason to send again.
 	MaxAttempts int
 	// AckWait is how long the server waits for a sign of life about a chunk
 	// before it gives it to another worker: 30 s if 0. It is the same for all
@@ -42,8 +43,8 @@ type WorkerConfig struct {
 	Resolver Resolver
 	// Metrics, if set, counts what the worker does.
 	Metrics *Metrics
-	// UntilDone lets Work return once every job that was fed completely is
-	// finished.
+	// UntilDone lets Work return once there are jobs and all are finished. A job
+	// whose feeding was broken off is not, until it is fed to the end or purged.
 	UntilDone bool
 }
 
@@ -121,7 +122,7 @@ type worker struct {
 
 func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
 	setDefault(&c.Concurrency, 4)
-	setDefault(&c.MaxAttempts, 8)
+	setDefault(&c.MaxAttempts, 20)
 	setDefault(&c.AckWait, 30*time.Second)
 	setDefault(&c.DrainTimeout, 30*time.Second)
 	switch {
@@ -191,12 +192,13 @@ func (w *worker) run(caller context.Context) error {
 	background.Go(func() { w.beats(beats) })
 	background.Go(func() { w.tidyUp(ctx) })
 	err := w.consume(ctx, cut)
+	stop(err) // whatever has ended it, the tidier ends as well
 	endBeats()
 	background.Wait()
 
 	leave, cancel := context.WithTimeout(context.WithoutCancel(caller), requestTimeout)
 	defer cancel()
-	w.pulse.leave(leave)
+	w.pulse.leave(leave, w.status())
 	if cause := context.Cause(ctx); err == nil && caller.Err() == nil && !errors.Is(cause, errAllDone) {
 		err = cause
 	}
@@ -225,12 +227,9 @@ func (w *worker) consume(ctx context.Context, cut context.CancelFunc) error {
 		if err != nil {
 			<-slots
 			if errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() == nil {
-				messages.Stop()
-				return fmt.Errorf("fleet: take chunks: %w", err)
+				w.stop(fmt.Errorf("fleet: take chunks: %w", err)) // its consumer was deleted
 			}
-			if ctx.Err() == nil {
-				_ = sleep(ctx, retryWait(1))
-			}
+			_ = sleep(ctx, retryWait(1))
 			continue
 		}
 		handlers.Go(func() { w.handle(msg, func() { <-slots }) })

@@ -117,7 +117,7 @@ func (t *throughput) run(ctx context.Context, workers int) (took time.Duration, 
 	}
 	requests := srv.Requests()
 	first, last := requests[0], requests[len(requests)-1]
-	return last.Time.Add(t.latency).Sub(first.Time), waitFor(ctx, t.fleet, name)
+	return last.Time.Add(t.latency).Sub(first.Time), t.fleet.Wait(ctx, name)
 }
 
 // start runs this program as worker processes, and waits until they are there.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/fleet"
@@ -47,18 +46,5 @@ func feed(ctx context.Context, c *command, args []string) error {
 	if err != nil || !*wait {
 		return err
 	}
-	return waitFor(ctx, f, job.Name)
-}
-
-// waitFor returns when the job is finished.
-func waitFor(ctx context.Context, f *fleet.Fleet, job string) error {
-	for {
-		s, err := f.JobStatus(ctx, job)
-		if err != nil || s.Finished != nil {
-			return err
-		}
-		if err := sleep(ctx, time.Second); err != nil {
-			return err
-		}
-	}
+	return f.Wait(ctx, job.Name)
 }

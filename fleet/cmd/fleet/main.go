@@ -6,6 +6,7 @@
 //	fleet work -rate 100                                # send it; start as many as you like
 //	fleet status                                        # how far it is
 //	fleet results -job customers-2026-11 -o out.csv     # what became of each record
+//	fleet records -job customers-2026-11 -o rest.jsonl  # records to be corrected and fed again
 //	fleet purge -job customers-2026-11                  # remove all that is kept of it
 //	fleet serve                                         # only the server, for a machine of its own
 //	fleet bench                                         # measure: 1, 2 and 4 workers, the shared limit
@@ -26,6 +27,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,12 +43,17 @@ func main() {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "fleet:", err)
+		complain(err)
 		os.Exit(2)
 	default:
-		fmt.Fprintln(os.Stderr, "fleet:", err)
+		complain(err)
 		os.Exit(1)
 	}
+}
+
+// complain says once whose error it is: the package's say it themselves.
+func complain(err error) {
+	fmt.Fprintln(os.Stderr, "fleet:", strings.TrimPrefix(err.Error(), "fleet: "))
 }
 
 var errUsage = errors.New("usage")
@@ -72,7 +79,7 @@ type command struct {
 // run does what the arguments say, until it is done or ctx ends.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	commands := map[string]func(context.Context, *command, []string) error{
-		"feed": feed, "work": work, "status": status, "results": results, "purge": purge, "serve": serve, "bench": bench,
+		"feed": feed, "work": work, "status": status, "results": results, "records": rest, "purge": purge, "serve": serve, "bench": bench,
 	}
 	name := ""
 	if len(args) > 0 {
@@ -80,7 +87,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	do, ok := commands[name]
 	if !ok {
-		_, _ = fmt.Fprintln(stderr, "usage: fleet feed | work | status | results | purge | serve | bench  (fleet COMMAND -h for its flags)")
+		_, _ = fmt.Fprintln(stderr, "usage: fleet feed | work | status | results | records | purge | serve | bench  (fleet COMMAND -h for its flags)")
 		if name == "-h" || name == "-help" || name == "--help" || name == "help" {
 			return nil
 		}

@@ -101,6 +101,13 @@ func TestASheetIsFedSentAndReported(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, bytes.Count(written, []byte("\n")))
 
+	text, err = call(t, "", "records", "-store", store, "-job", "sheet")
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(text, "\n"))
+	corrected := strings.Replace(text, `{"`, `{"name":"Lê Mẫu","`, 1)
+	_, err = call(t, corrected, "feed", "-store", store, "-job", "corrected", "-format", "jsonl", "-")
+	require.NoError(t, err, "it can be corrected and fed again: %s", text)
+
 	_, err = call(t, "", "purge", "-store", store, "-job", "sheet")
 	require.NoError(t, err)
 	_, err = call(t, "", "results", "-store", store, "-job", "sheet")
@@ -177,7 +184,7 @@ func TestWhatIsWrongWithAFileIsNamed(t *testing.T) {
 func TestBadCallsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{}, {"nonsense"}, {"feed"}, {"feed", "-job", "a"}, {"feed", "-job", "a", "file.unknown"}, {"status", "more"}, {"results"}, {"purge"},
+		{}, {"nonsense"}, {"feed"}, {"feed", "-job", "a"}, {"feed", "-job", "a", "file.unknown"}, {"status", "more"}, {"results"}, {"records"}, {"results", "-job", "a", "-only", "lost"}, {"purge"},
 		{"work", "-nonsense"}, {"serve", "-nats", "nats://127.0.0.1:1"}, {"bench", "-rounds", "0"},
 	} {
 		_, err := call(t, "", args...)
@@ -189,19 +196,35 @@ func TestBadCallsAreRefused(t *testing.T) {
 
 func TestTheStatusOfATerminal(t *testing.T) {
 	t.Parallel()
-	text := render(&fleet.Status{
+	text := strings.Join(render(&fleet.Status{
 		Alive: 1, Rate: 50, Lag: 3,
 		Jobs: []fleet.JobStatus{
 			{Job: "half", Chunks: 4, Settled: 2, Fed: true, Records: 400, Totals: fleet.Totals{Done: 190, Rejected: 10}},
 			{Job: "new", Chunks: 0},
 		},
 		Workers: []fleet.WorkerStatus{{Host: "one", PID: 7, Alive: true}, {Host: "two", PID: 8}},
-	})
-	assert.Contains(t, text, "[##########..........]  50 %  done 190  rejected 10")
+	}), "\n")
+	assert.Contains(t, text, "[##########..........]  50 %  half")
+	assert.Contains(t, text, "done 190  rejected 10")
 	assert.Contains(t, text, "about 4s left")
 	assert.Contains(t, text, "being fed")
 	assert.Contains(t, text, "one pid 7")
 	assert.NotContains(t, text, "two")
+}
+
+func TestTheStatusFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	lines := []string{"first", "a", "b", "Nguyễn Văn", "last"}
+	assert.Equal(t, []string{"first", "Nguyễn", "last"}, fit(lines, 6, 4))
+}
+
+func TestTheStatusIsWrittenOnceWhereNobodyWatches(t *testing.T) {
+	t.Parallel()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	_, live := terminalOf(null)
+	assert.False(t, live, "a character device is not yet a terminal")
 }
 
 func TestTheLimitIsReportedFromTheFirstRequestOn(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/antbuddy/antcrm-go/fleet"
 )
 
@@ -28,7 +30,8 @@ func status(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	defer f.Close()
-	live := isTerminal(c.stdout) && !*asJSON
+	terminal, live := terminalOf(c.stdout)
+	live = live && !*asJSON
 	drawn := 0
 	for {
 		s, err := f.Status(ctx)
@@ -43,43 +46,62 @@ func status(ctx context.Context, c *command, args []string) error {
 			encoder.SetIndent("", "  ")
 			return encoder.Encode(s)
 		}
-		text := render(s)
+		lines := render(s)
+		if width, height, err := term.GetSize(terminal); err == nil {
+			lines = fit(lines, width, height)
+		}
+		text := strings.Join(lines, "\n") + "\n"
 		if drawn > 0 {
 			text = fmt.Sprintf("\x1b[%dA\x1b[J", drawn) + text
 		}
 		if _, err := io.WriteString(c.stdout, text); err != nil {
 			return err
 		}
-		drawn = strings.Count(render(s), "\n")
+		drawn = len(lines)
 		if sleep(ctx, *every) != nil {
 			return nil
 		}
 	}
 }
 
-// isTerminal needs no more than to tell a terminal from a pipe or a file.
-func isTerminal(w io.Writer) bool {
+// terminalOf tells a terminal that can be drawn on from a pipe or a file.
+func terminalOf(w io.Writer) (descriptor int, ok bool) {
 	file, ok := w.(*os.File)
-	if !ok {
-		return false
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return 0, false
 	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	descriptor = int(file.Fd())
+	return descriptor, term.IsTerminal(descriptor)
 }
 
-func render(s *fleet.Status) string {
-	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s  workers alive %d  %.0f records/s  lag %d chunks  busy %d\n", s.Time.Local().Format(time.TimeOnly), s.Alive, s.Rate, s.Lag, s.Busy)
-	for _, j := range s.Jobs {
-		_, _ = fmt.Fprintf(&b, "%-24s %s  done %d  rejected %d  unknown %d  not sent %d  %s\n",
-			j.Job, progress(j), j.Totals.Done, j.Totals.Rejected, j.Totals.Unknown, j.Totals.NotSent, stage(j, s.Rate))
-	}
+// render is the status for people: the workers first, the latest job last.
+func render(s *fleet.Status) (lines []string) {
+	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	line("%s  workers alive %d  %.0f records/s  lag %d chunks  busy %d", s.Time.Local().Format(time.TimeOnly), s.Alive, s.Rate, s.Lag, s.Busy)
 	for _, w := range s.Workers {
 		if w.Alive {
-			_, _ = fmt.Fprintf(&b, "  %s pid %d  %d chunks in flight  %.0f records/s  up %s\n", w.Host, w.PID, w.InFlight, w.Rate, time.Since(w.Started).Round(time.Second))
+			line("  %s pid %d  %d chunks in flight  %.0f records/s  up %s", w.Host, w.PID, w.InFlight, w.Rate, s.Time.Sub(w.Started).Round(time.Second))
 		}
 	}
-	return b.String()
+	for _, j := range s.Jobs {
+		line("%s  %s  %s", progress(j), j.Job, stage(j, s.Rate))
+		line("  done %d  rejected %d  unknown %d  not sent %d", j.Totals.Done, j.Totals.Rejected, j.Totals.Unknown, j.Totals.NotSent)
+	}
+	return lines
+}
+
+// fit cuts what would wrap or scroll, and could not be drawn over: the ends of
+// lines, and the lines after the first that are furthest from the end.
+func fit(lines []string, width, height int) []string {
+	if rows := max(height-1, 2); len(lines) > rows {
+		lines = append(lines[:1:1], lines[len(lines)-rows+1:]...)
+	}
+	for i, text := range lines {
+		if runes := []rune(text); len(runes) > width {
+			lines[i] = string(runes[:width])
+		}
+	}
+	return lines
 }
 
 func progress(j fleet.JobStatus) string {
@@ -106,7 +128,7 @@ func stage(j fleet.JobStatus, rate float64) string {
 }
 
 // results writes what became of each record, as CSV.
-func results(ctx context.Context, c *command, args []string) (err error) {
+func results(ctx context.Context, c *command, args []string) error {
 	job := c.flags.String("job", "", "`name` of the job")
 	output := c.flags.String("o", "-", "`file` to write, mode 0600; - for the standard output")
 	only := c.flags.String("only", "", "print only records with these outcomes: done, rejected, unknown, not sent; commas between")
@@ -116,27 +138,79 @@ func results(ctx context.Context, c *command, args []string) (err error) {
 	if *job == "" {
 		return usage("fleet results -job NAME")
 	}
+	wanted, err := outcomeSet(*only)
+	if err != nil {
+		return err
+	}
+	return c.write(ctx, *output, func(f *fleet.Fleet, to io.Writer) error {
+		return writeResults(ctx, f, *job, to, wanted)
+	})
+}
+
+// outcomeSet reads a list of outcomes.
+func outcomeSet(list string) (map[string]bool, error) {
 	wanted := map[string]bool{}
-	for outcome := range strings.SplitSeq(*only, ",") {
-		if outcome = strings.TrimSpace(outcome); outcome != "" {
+	for outcome := range strings.SplitSeq(list, ",") {
+		switch outcome = strings.TrimSpace(outcome); outcome {
+		case "":
+		case "done", "rejected", "unknown", "not sent":
 			wanted[outcome] = true
+		default:
+			return nil, usage("-only %q: outcomes are done, rejected, unknown, not sent", outcome)
 		}
 	}
+	return wanted, nil
+}
+
+// write opens the fleet and the file that a command writes to.
+func (c *command) write(ctx context.Context, output string, do func(*fleet.Fleet, io.Writer) error) (err error) {
 	f, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	to := c.stdout
-	if *output != "-" {
-		file, err := os.OpenFile(*output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		to = file
+	if output == "-" {
+		return do(f, c.stdout)
 	}
-	return writeResults(ctx, f, *job, to, wanted)
+	file, err := os.OpenFile(output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(f, file), file.Close())
+}
+
+// rest writes the records that were not confirmed, as they were fed, one a
+// line: they can be corrected and fed again under another name.
+func rest(ctx context.Context, c *command, args []string) error {
+	job := c.flags.String("job", "", "`name` of the job")
+	output := c.flags.String("o", "-", "`file` to write, mode 0600; - for the standard output")
+	only := c.flags.String("only", "rejected, not sent", "records with these outcomes: rejected, not sent, unknown (look first: they may be in the CRM)")
+	if err := c.parseBare(args); err != nil {
+		return err
+	}
+	wanted, err := outcomeSet(*only)
+	if err != nil {
+		return err
+	}
+	if *job == "" || len(wanted) == 0 || wanted["done"] {
+		return usage("fleet records -job NAME")
+	}
+	return c.write(ctx, *output, func(f *fleet.Fleet, to io.Writer) error {
+		for note, err := range f.Notes(ctx, *job) {
+			if err != nil {
+				return err
+			}
+			for _, record := range note.Records {
+				if !wanted[record.Outcome] {
+					continue
+				}
+				if _, err := fmt.Fprintf(to, "%s\n", record.Record); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func writeResults(ctx context.Context, f *fleet.Fleet, job string, to io.Writer, wanted map[string]bool) error {
