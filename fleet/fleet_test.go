@@ -381,14 +381,20 @@ func TestChunksThatExpiredAreNamedAndTheJobEnds(t *testing.T) {
 
 func TestASlowerFeederLeavesNoPayloadBehind(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	srv := antcrmtest.NewServer(t)
 	list := contacts(150, false)
+	host := newFleet(t)
+	f, err := Open(t.Context(), host.cfg)
+	require.NoError(t, err)
+	defer f.Close()
 	overtaken := func(yield func(antcrm.ContactCreateParams, error) bool) {
 		feedContacts(t, f, "job", list)
 		workUntilDone(t, f, srv, WorkerConfig{})
+		host.Close() // and with it, the memory of message ids
+		require.Eventually(t, func() bool { _, err := f.Status(t.Context()); return err == nil }, 15*time.Second, 50*time.Millisecond)
 		source(list, nil)(yield)
 	}
-	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, overtaken)
+	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, overtaken)
 	require.NoError(t, err)
 	assert.Equal(t, 150, srv.Count(antcrmtest.Contacts))
 	info, err := f.chunks.Info(t.Context())

@@ -57,7 +57,7 @@ type entry struct {
 	Owner    string    `json:"owner,omitempty"` // the worker that began it
 	Begin    string    `json:"begin,omitempty"` // Write of the entry that began the latest attempt
 	Attempts int       `json:"attempts"`
-	Begun    time.Time `json:"begun,omitzero"` // when the latest attempt began, by its owner's clock
+	Begun    time.Time `json:"begun,omitzero"`     // when the latest attempt began, by its owner's clock
 	Resolves int       `json:"resolves,omitempty"` // how often a resolver was asked
 	Time     time.Time `json:"time"`
 

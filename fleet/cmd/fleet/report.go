@@ -35,10 +35,7 @@ func status(ctx context.Context, c *command, args []string) error {
 	drawn := 0
 	for {
 		s, err := f.Status(ctx)
-		if err != nil {
-			if ctx.Err() != nil && live {
-				return nil
-			}
+		if err != nil && !live {
 			return err
 		}
 		if !live {
@@ -46,7 +43,10 @@ func status(ctx context.Context, c *command, args []string) error {
 			encoder.SetIndent("", "  ")
 			return encoder.Encode(s)
 		}
-		lines := render(s)
+		lines := []string{"the server does not answer: another process takes it over, or the cluster chooses a leader"}
+		if err == nil {
+			lines = render(s)
+		}
 		if width, height, err := term.GetSize(terminal); err == nil {
 			lines = fit(lines, width, height)
 		}
