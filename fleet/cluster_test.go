@@ -2,8 +2,11 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -47,6 +50,32 @@ func newCluster(t *testing.T) (servers [3]*server.Server, address string) {
 		addresses = append(addresses, strings.Replace(s.ClientURL(), "nats://", "nats://fleet:secret@", 1))
 	}
 	return servers, strings.Join(addresses, ",")
+}
+
+func TestAClusterThatWantsTLSIsReachedWithItsCA(t *testing.T) {
+	t.Parallel()
+	certified := httptest.NewTLSServer(nil) // only for its certificate
+	defer certified.Close()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(t.TempDir(), "js"), NoSigs: true, NoLog: true,
+		TLS: true, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: certified.TLS.Certificates},
+	})
+	require.NoError(t, err)
+	s.Start()
+	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	require.True(t, s.ReadyForConnections(10*time.Second))
+
+	roots := x509.NewCertPool()
+	roots.AddCert(certified.Certificate())
+	cfg := Config{URL: s.ClientURL(), Replicas: 1, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}}
+	f, err := Open(t.Context(), cfg)
+	require.NoError(t, err)
+	defer f.Close()
+	feedContacts(t, f, "job", contacts(10, false))
+
+	cfg.TLS = nil
+	_, err = Open(t.Context(), cfg)
+	require.ErrorContains(t, err, "certificate")
 }
 
 func TestAClusterLosesAServerAndNoRecord(t *testing.T) {

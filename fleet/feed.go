@@ -254,14 +254,8 @@ func (fd *feeder) publish(c *chunk) error {
 		return fmt.Errorf("fleet: encode chunk %d: %w", c.Position, err)
 	}
 	hash := digest(payload)
-	link := sha256.Sum256([]byte(fd.chain + hash))
-	fd.chain = hex.EncodeToString(link[:16])
-	fd.next++
-	if fd.purged && fd.next > fd.known {
-		return fmt.Errorf("fleet: feed job %s: it was purged before it was fed to the end: feed it under another name", fd.job.Name)
-	}
-	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
-		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
+	if err := fd.compare(hash); err != nil {
+		return err
 	}
 	if fd.next <= fd.known {
 		return fd.ctx.Err()
@@ -282,6 +276,21 @@ func (fd *feeder) publish(c *chunk) error {
 	return nil
 }
 
+// compare adds the next chunk to the chain, and holds it to what is known.
+func (fd *feeder) compare(hash string) error {
+	link := sha256.Sum256([]byte(fd.chain + hash))
+	fd.chain = hex.EncodeToString(link[:16])
+	fd.next++
+	if fd.purged && fd.next > fd.known {
+		return fmt.Errorf("fleet: feed job %s: it was purged before it was fed to the end: feed it under another name", fd.job.Name)
+	}
+	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
+		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
+	}
+	return nil
+}
+
+// ensureJob makes the job's record unless it is there.
 func (fd *feeder) ensureJob(ctx context.Context) error {
 	if fd.created {
 		return nil

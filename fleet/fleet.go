@@ -231,6 +231,9 @@ func permanent(err error) bool {
 	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, ErrConfig) {
 		return true
 	}
+	if _, distrusted := errors.AsType[*tls.CertificateVerificationError](err); distrusted {
+		return true
+	}
 	answered, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && answered.Code >= 400 && answered.Code < 500
 }

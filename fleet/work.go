@@ -50,8 +50,8 @@ type WorkerConfig struct {
 
 // Resolver decides about records that may have been carried out: their worker
 // died, or the answer was lost. It looks them up and returns a Resolution for
-// each, in order. After an error it is asked again, a few times; then the
-// records are unknown. The request may still be on its way when the resolver
+// each, in order. After an error, which is logged, it is asked again, a few
+// times; then the records are unknown. The request may still be on its way when the resolver
 // runs: whoever answers OutcomeNotSent vouches for it that it is not.
 type Resolver func(ctx context.Context, unknown UnknownChunk) ([]Resolution, error)
 
@@ -332,11 +332,12 @@ func (w *worker) handle(msg jetstream.Msg, free func()) {
 	case err == nil:
 		_ = msg.NakWithDelay(wait)
 	default:
-		w.f.cfg.Logger.Warn("fleet: chunk is left for later", "chunk", name, "error", err)
 		_ = msg.NakWithDelay(backoff(int(delivered)))
 		if fatal(err) {
 			w.stop(err)
+			return
 		}
+		w.f.cfg.Logger.Warn("fleet: chunk is left for later", "chunk", name, "error", err)
 	}
 }
 
