@@ -83,7 +83,7 @@ func TestAClusterLosesAServerAndNoRecord(t *testing.T) {
 	const n = 5000
 	servers, address := newCluster(t)
 	srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(20*time.Millisecond), antcrmtest.WithRequestLog(10, 0))
-	f, err := Open(t.Context(), Config{URL: address, DeadAfter: 3 * time.Second})
+	f, err := Open(t.Context(), Config{URL: address, DeadAfter: 10 * time.Second})
 	require.NoError(t, err)
 	defer f.Close()
 	info, err := f.chunks.Info(t.Context())
@@ -95,7 +95,7 @@ func TestAClusterLosesAServerAndNoRecord(t *testing.T) {
 	defer cancel()
 	worked := make(chan error, 2)
 	for range cap(worked) {
-		other, err := Open(t.Context(), Config{URL: address, DeadAfter: 3 * time.Second})
+		other, err := Open(t.Context(), Config{URL: address, DeadAfter: 10 * time.Second})
 		require.NoError(t, err)
 		defer other.Close()
 		limiter, err := other.Limiter(t.Context(), 50)

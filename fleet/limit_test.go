@@ -193,7 +193,9 @@ func TestTheBucketKeepsTheLimitToo(t *testing.T) {
 		}
 	}
 	group.Wait()
-	allowed := 50*time.Since(began).Seconds() + 1
+	// The clocks of the limiters differ by what their comparison is off; four
+	// limits that are not shared would allow four times as much.
+	allowed := 1.1*50*time.Since(began).Seconds() + 5
 	assert.LessOrEqual(t, float64(n), allowed)
 	assert.Positive(t, n)
 	t.Logf("%d calls, %.0f allowed", n, allowed)

@@ -43,12 +43,14 @@ func start(t *testing.T, srv *antcrmtest.Server, args ...string) *program {
 	return startWith(t, srv, nil, args...)
 }
 
-// startWith is start with more variables in the environment.
-func startWith(t *testing.T, srv *antcrmtest.Server, env []string, args ...string) *program {
+// startWith is start with something about the process changed.
+func startWith(t *testing.T, srv *antcrmtest.Server, change func(*exec.Cmd), args ...string) *program {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "NATS_URL=", "ANTCRM_API_KEY="+srv.APIKey, "ANTCRM_BASE_URL="+srv.URL)
-	cmd.Env = append(cmd.Env, env...)
+	if change != nil {
+		change(cmd)
+	}
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -160,22 +162,37 @@ func outcomes(t *testing.T, f *fleet.Fleet, srv *antcrmtest.Server, n int) fleet
 	return totals
 }
 
+// feedHalf starts a feeder that gets half of the file and waits for the rest.
+func feedHalf(t *testing.T, srv *antcrmtest.Server, file string, args []string) *program {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	input, rest, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = rest.Close() })
+	feeder := startWith(t, srv, func(cmd *exec.Cmd) { cmd.Stdin = input }, args...)
+	require.NoError(t, input.Close()) // the feeder has its own
+	_, err = rest.Write(text[:len(text)/2])
+	require.NoError(t, err)
+	return feeder
+}
+
 func TestNothingIsLostOrDoubledWhenAWorkerTheFeederAndTheServerAreKilled(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
 	srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(50*time.Millisecond), antcrmtest.WithRequestLog(10, 0))
 	store := filepath.Join(t.TempDir(), "store")
-	common := []string{"-store", store, "-dead-after", "3s"}
+	common := []string{"-store", store, "-dead-after", "6s"}
 	with := func(name string, more ...string) []string { return append(append([]string{name}, common...), more...) }
 	file := customers(t, n)
 
 	server := start(t, srv, with("serve")...)
-	f, err := fleet.Open(t.Context(), fleet.Config{StoreDir: store, DeadAfter: 3 * time.Second})
+	f, err := fleet.Open(t.Context(), fleet.Config{StoreDir: store, DeadAfter: 6 * time.Second})
 	require.NoError(t, err)
 	defer f.Close()
 
-	// The feeder is killed midway, and run again.
-	feeder := start(t, srv, with("feed", "-job", job, file)...)
+	// The feeder is killed midway, which is half of the file, and run again.
+	feeder := feedHalf(t, srv, file, with("feed", "-job", job, "-format", "csv", "-"))
 	queued := func() int64 {
 		s, err := f.Status(t.Context())
 		require.NoError(t, err)

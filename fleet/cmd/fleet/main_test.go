@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -45,7 +46,8 @@ func TestASheetIsFedSentAndReported(t *testing.T) {
 
 	_, err := call(t, "", "feed", "-store", store, "-job", "sheet", "-column", "Mã KH=customerIdApiRing", "-column", "Họ tên=name", file)
 	require.NoError(t, err)
-	worker := startWith(t, srv, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + spans.URL}, "work", "-store", store, "-rate", "100", "-metrics", "127.0.0.1:0")
+	traced := func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+spans.URL) }
+	worker := startWith(t, srv, traced, "work", "-store", store, "-rate", "100", "-metrics", "127.0.0.1:0")
 	address := ""
 	for line := range worker.lines {
 		if _, found, ok := strings.Cut(line, "metrics at "); ok {
@@ -110,8 +112,14 @@ func TestASheetIsFedSentAndReported(t *testing.T) {
 
 	_, err = call(t, "", "purge", "-store", store, "-job", "sheet")
 	require.NoError(t, err)
-	_, err = call(t, "", "results", "-store", store, "-job", "sheet")
+	_, err = call(t, "", "results", "-store", store, "-job", "sheet", "-o", output)
 	require.ErrorContains(t, err, "purged")
+	kept, err := os.ReadFile(output)
+	require.NoError(t, err)
+	assert.Equal(t, written, kept, "what an earlier call has written is not lost")
+	others, err := filepath.Glob(output + ".*")
+	require.NoError(t, err)
+	assert.Empty(t, others)
 }
 
 func get(t *testing.T, address string) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -130,7 +131,7 @@ func stage(j fleet.JobStatus, rate float64) string {
 // results writes what became of each record, as CSV.
 func results(ctx context.Context, c *command, args []string) error {
 	job := c.flags.String("job", "", "`name` of the job")
-	output := c.flags.String("o", "-", "`file` to write, mode 0600; - for the standard output")
+	output := c.flags.String("o", "-", "`file` to write, readable by you alone; - for the standard output")
 	only := c.flags.String("only", "", "print only records with these outcomes: done, rejected, unknown, not sent; commas between")
 	if err := c.parseBare(args); err != nil {
 		return err
@@ -163,7 +164,7 @@ func outcomeSet(list string) (map[string]bool, error) {
 }
 
 // write opens the fleet and the file that a command writes to.
-func (c *command) write(ctx context.Context, output string, do func(*fleet.Fleet, io.Writer) error) (err error) {
+func (c *command) write(ctx context.Context, output string, do func(*fleet.Fleet, io.Writer) error) error {
 	f, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -172,18 +173,22 @@ func (c *command) write(ctx context.Context, output string, do func(*fleet.Fleet
 	if output == "-" {
 		return do(f, c.stdout)
 	}
-	file, err := os.OpenFile(output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A file of an earlier call is replaced only by a whole one.
+	file, err := os.CreateTemp(filepath.Dir(output), filepath.Base(output)+".*")
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(f, file), file.Close())
+	if err := errors.Join(do(f, file), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return os.Rename(file.Name(), output)
 }
 
 // rest writes the records that were not confirmed, as they were fed, one a
 // line: they can be corrected and fed again under another name.
 func rest(ctx context.Context, c *command, args []string) error {
 	job := c.flags.String("job", "", "`name` of the job")
-	output := c.flags.String("o", "-", "`file` to write, mode 0600; - for the standard output")
+	output := c.flags.String("o", "-", "`file` to write, readable by you alone; - for the standard output")
 	only := c.flags.String("only", "rejected, not sent", "records with these outcomes: rejected, not sent, unknown (look first: they may be in the CRM)")
 	if err := c.parseBare(args); err != nil {
 		return err
