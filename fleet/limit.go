@@ -20,7 +20,8 @@ import (
 // few of them (a lease) by compare-and-swap and gives each request its slot.
 // A slot that is not used in time is void: it is never made up for, so that the
 // limit holds over any stretch of time, and a worker that dies takes no more
-// with it than the rest of its lease, a tenth of a second.
+// with it than the rest of its lease, a tenth of a second, and the slots that
+// its waiting requests hold.
 type Limiter struct {
 	interval time.Duration
 	most     int // slots a lease

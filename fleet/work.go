@@ -28,7 +28,7 @@ type WorkerConfig struct {
 	Concurrency int
 	// MaxAttempts is how often a chunk is sent that the server refuses for
 	// reasons of its own (429, 503, no connection), before its records are given
-	// up as not sent: 20 if 0, which outlasts a quarter of an hour. A refused key
+	// up as not sent: 20 if 0, which takes about ten minutes. A refused key
 	// does not count, and a lost answer is never a reason to send again.
 	MaxAttempts int
 	// AckWait is how long the server waits for a sign of life about a chunk

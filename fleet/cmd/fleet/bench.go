@@ -176,7 +176,7 @@ func generated(n int) iter.Seq2[antcrm.ContactCreateParams, error] {
 
 // sharedLimit lets four workers make as many requests as the limit allows.
 func sharedLimit(ctx context.Context, c *command, rate float64, span time.Duration) error {
-	const workers, callers = 4, 8
+	const workers, callers = 4, 32
 	srv, err := antcrmtest.Start(antcrmtest.WithRequestLog(int(rate*span.Seconds())*2+100, 0))
 	if err != nil {
 		return err
