@@ -21,7 +21,7 @@ func checkParams(p params) error {
 	if err := p.validate(); err != nil {
 		return err
 	}
-	if failure := checkValue(reflect.ValueOf(p), ""); failure != nil {
+	if failure := checkValue(reflect.ValueOf(p)); failure != nil {
 		return failure
 	}
 	return nil
@@ -63,55 +63,66 @@ var (
 
 // checkValue walks a body: texts must be UTF-8 (an encoder would replace the
 // bytes, and so change a customer's data in silence), decimals numbers, raw
-// values JSON.
-func checkValue(v reflect.Value, path string) *ValidationError {
-	switch v.Type() {
-	case typeRawMessage:
-		if raw := v.Bytes(); raw != nil && !json.Valid(raw) {
-			return invalid(path, "is not valid JSON")
-		} else if !utf8.Valid(raw) {
-			return invalid(path, "is not valid UTF-8")
-		}
-		return nil
-	case typeDecimal, typeDecimalText:
-		if text := v.String(); text != "" && !isDecimal(text) {
-			return invalid(path, "is not a decimal number")
-		}
-		return nil
-	case typeTimestamp:
-		return nil
-	}
+// values JSON. The field of a failure is named on the way back: what is good,
+// and that is nearly all, costs no allocation.
+func checkValue(v reflect.Value) *ValidationError {
 	switch v.Kind() {
 	case reflect.String:
-		if !utf8.ValidString(v.String()) {
-			return invalid(path, "is not valid UTF-8")
-		}
+		return checkString(v)
 	case reflect.Pointer:
 		if !v.IsNil() {
-			return checkValue(v.Elem(), path)
+			return checkValue(v.Elem())
 		}
 	case reflect.Slice:
-		for i := range v.Len() {
-			if failure := checkValue(v.Index(i), path+"["+strconv.Itoa(i)+"]"); failure != nil {
-				return failure
-			}
-		}
+		return checkSlice(v)
 	case reflect.Struct:
-		return checkStruct(v, path)
+		if v.Type() != typeTimestamp {
+			return checkStruct(v)
+		}
 	}
 	return nil
 }
 
-func checkStruct(v reflect.Value, path string) *ValidationError {
-	t := v.Type()
-	for i := range v.NumField() {
-		value := v.Field(i)
-		if value.IsZero() {
-			continue
+func checkString(v reflect.Value) *ValidationError {
+	text := v.String()
+	if text == "" {
+		return nil
+	}
+	if t := v.Type(); t == typeDecimal || t == typeDecimalText {
+		if !isDecimal(text) {
+			return invalid("", "is not a decimal number")
 		}
-		// Fields of one's own name are flat in the JSON when embedded.
-		if failure := checkValue(value, ""); failure != nil {
-			failure.Field = joinPath(path, wireName(t.Field(i)), failure.Field)
+		return nil
+	}
+	if !utf8.ValidString(text) {
+		return invalid("", "is not valid UTF-8")
+	}
+	return nil
+}
+
+func checkSlice(v reflect.Value) *ValidationError {
+	if v.Type() == typeRawMessage {
+		if raw := v.Bytes(); raw != nil && !json.Valid(raw) {
+			return invalid("", "is not valid JSON")
+		} else if !utf8.Valid(raw) {
+			return invalid("", "is not valid UTF-8")
+		}
+		return nil
+	}
+	for i := range v.Len() {
+		if failure := checkValue(v.Index(i)); failure != nil {
+			failure.Field = joinPath("["+strconv.Itoa(i)+"]", failure.Field)
+			return failure
+		}
+	}
+	return nil
+}
+
+func checkStruct(v reflect.Value) *ValidationError {
+	for i := range v.NumField() {
+		if failure := checkValue(v.Field(i)); failure != nil {
+			// Fields of one's own name are flat in the JSON when embedded.
+			failure.Field = joinPath(wireName(v.Type().Field(i)), failure.Field)
 			return failure
 		}
 	}
