@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -245,15 +246,6 @@ type bulk[P, R any] struct {
 	refs func(a *answer, group string, count int) ([]R, error)
 }
 
-// send sends one chunk.
-func (b bulk[P, R]) send(ctx context.Context, records []*P, cfg *callConfig) ([]R, error) {
-	encoded, err := b.encode(records)
-	if err != nil {
-		return nil, err
-	}
-	return b.sendEncoded(ctx, encoded, b.groupOf(records[0]), len(records), cfg)
-}
-
 // encode is the body of a chunk.
 func (b bulk[P, R]) encode(records []*P) ([]byte, error) {
 	if b.body != nil {
@@ -400,16 +392,11 @@ const (
 
 // refuseInvalid checks every record before the first is sent.
 func (r *batchRun[P, R]) refuseInvalid() bool {
-	others := int32(-1)
-	bad := map[int]error{}
-	for i := range r.items {
-		if err := checkRecord(&r.items[i], i); err != nil {
-			bad[i] = err
-		}
-	}
+	bad := r.invalid()
 	if len(bad) == 0 {
 		return false
 	}
+	others := int32(-1)
 	for i := range r.items {
 		if err := bad[i]; err != nil {
 			r.causeOf[i] = r.addCause(OutcomeNotSent, err)
@@ -421,6 +408,31 @@ func (r *batchRun[P, R]) refuseInvalid() bool {
 		r.causeOf[i] = others
 	}
 	return true
+}
+
+// invalid are the errors of bad records, by place. Nothing can be sent before
+// all are checked, so every core takes its part of them.
+func (r *batchRun[P, R]) invalid() map[int]error {
+	const least = 500 // fewer are not worth a goroutine
+	var (
+		mu       sync.Mutex
+		bad      = map[int]error{}
+		checkers sync.WaitGroup
+		part     = max(least, len(r.items)/runtime.GOMAXPROCS(0)+1)
+	)
+	for first := 0; first < len(r.items); first += part {
+		checkers.Go(func() {
+			for i := first; i < min(first+part, len(r.items)); i++ {
+				if err := checkRecord(&r.items[i], i); err != nil {
+					mu.Lock()
+					bad[i] = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	checkers.Wait()
+	return bad
 }
 
 // checkRecord checks one record of a batch; its errors name the index.
@@ -448,24 +460,70 @@ func (r *batchRun[P, R]) failAll(err error) {
 	}
 }
 
+// batchChunk is one request, unless it is halved.
+type batchChunk struct {
+	at   []int // its inputs
+	body []byte
+	err  error // of encoding it
+}
+
 // sendAll lets the workers take chunks in input order.
 func (r *batchRun[P, R]) sendAll(ctx context.Context) {
 	chunks := r.chunks()
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(r.cfg.concurrency, len(chunks)) {
+	width := min(r.cfg.concurrency, len(chunks))
+	ready := make(chan batchChunk, width)
+	enough := make(chan struct{})
+	var encoder, workers sync.WaitGroup
+	encoder.Go(func() { r.encodeAhead(chunks, ready, enough) })
+	for range width {
 		workers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(chunks) || r.stopped.Load() || ctx.Err() != nil {
+			for c := range ready {
+				if r.stopped.Load() || ctx.Err() != nil {
 					return
 				}
-				halve(0, len(chunks[i]), func(first, n int) bool { return r.deliver(ctx, chunks[i][first:first+n]) })
+				halve(0, len(c.at), func(first, n int) bool { return r.deliver(ctx, r.part(c, first, n)) })
 			}
 		})
 	}
 	workers.Wait()
+	close(enough)
+	encoder.Wait()
+	r.explainNotBegun(ctx)
+}
 
+// encodeAhead encodes chunks while others are on their way, so that a worker
+// whose answer has come has the next one to send: one a worker at most, to
+// bound the memory.
+func (r *batchRun[P, R]) encodeAhead(chunks [][]int, ready chan<- batchChunk, enough <-chan struct{}) {
+	defer close(ready)
+	for _, at := range chunks {
+		select {
+		case ready <- r.encoded(at):
+		case <-enough:
+			return
+		}
+	}
+}
+
+func (r *batchRun[P, R]) encoded(at []int) batchChunk {
+	records := make([]*P, len(at))
+	for i, input := range at {
+		records[i] = &r.items[input]
+	}
+	body, err := r.encode(records)
+	return batchChunk{at: at, body: body, err: err}
+}
+
+// part is a chunk, or one that holds some of its records.
+func (r *batchRun[P, R]) part(c batchChunk, first, n int) batchChunk {
+	if n == len(c.at) {
+		return c
+	}
+	return r.encoded(c.at[first : first+n])
+}
+
+// explainNotBegun says why the inputs that are left were not sent.
+func (r *batchRun[P, R]) explainNotBegun(ctx context.Context) {
 	reason := fmt.Errorf("antcrm: %s: not sent because an earlier record failed", r.op)
 	if err := contextError(ctx); err != nil {
 		reason = fmt.Errorf("antcrm: %s: not sent: %w", r.op, err)
@@ -502,19 +560,19 @@ func (r *batchRun[P, R]) chunks() [][]int {
 }
 
 // deliver sends a chunk and reports whether its halves are to be sent instead.
-func (r *batchRun[P, R]) deliver(ctx context.Context, chunk []int) (again bool) {
+func (r *batchRun[P, R]) deliver(ctx context.Context, c batchChunk) (again bool) {
 	if r.stopped.Load() || ctx.Err() != nil {
 		return false
 	}
-	records := make([]*P, len(chunk))
-	for i, at := range chunk {
-		records[i] = &r.items[at]
+	var refs []R
+	err := c.err
+	if err == nil {
+		refs, err = r.sendEncoded(ctx, c.body, r.groupOf(&r.items[c.at[0]]), len(c.at), r.cfg.call)
 	}
-	refs, err := r.send(ctx, records, r.cfg.call)
-	if r.cfg.halves(len(chunk), err) {
+	if r.cfg.halves(len(c.at), err) {
 		return true
 	}
-	r.record(chunk, refs, err)
+	r.record(c.at, refs, err)
 	return false
 }
 
