@@ -193,7 +193,8 @@ func WithChunkSize(n int) BatchOption {
 }
 
 // WithStopOnError stops a batch at its first failure: requests under way are
-// finished, the other records are OutcomeNotSent.
+// finished, the other records are OutcomeNotSent. An import that is run again
+// tells once more what its journal has of failures, and is not stopped by them.
 func WithStopOnError() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.stopOnError = true
@@ -311,6 +312,12 @@ func isolable(err error) bool {
 		return true
 	}
 	return errors.Is(err, ErrRejected)
+}
+
+// leftGoroutine is what is known of a request in which a callback (a transport,
+// a limiter, a resolver) has called runtime.Goexit, as a test's FailNow does.
+func leftGoroutine(op string) error {
+	return fmt.Errorf("antcrm: %s: a callback has left the goroutine of the request: %w", op, ErrOutcomeUnknown)
 }
 
 // halve sends a chunk of n records, beginning at the record first, and, as long
@@ -566,14 +573,16 @@ func (r *batchRun[P, R]) deliver(ctx context.Context, c batchChunk) (again bool)
 	}
 	var refs []R
 	err := c.err
+	defer func() {
+		if !again {
+			r.record(c.at, refs, err)
+		}
+	}()
 	if err == nil {
+		err = leftGoroutine(r.op) // if the request never returns
 		refs, err = r.sendEncoded(ctx, c.body, r.groupOf(&r.items[c.at[0]]), len(c.at), r.cfg.call)
 	}
-	if r.cfg.halves(len(c.at), err) {
-		return true
-	}
-	r.record(c.at, refs, err)
-	return false
+	return r.cfg.halves(len(c.at), err)
 }
 
 func (r *batchRun[P, R]) record(chunk []int, refs []R, err error) {

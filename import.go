@@ -30,7 +30,7 @@ type ImportResult[R any] struct {
 // ErrSourceChanged; that it has grown at its end does no harm. For imports only.
 func WithJournal(journal Journal) BatchOption {
 	return func(cfg *batchConfig) error {
-		if journal == nil {
+		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {
 			return invalid("journal", "is nil")
 		}
 		cfg.journal = journal
@@ -220,7 +220,7 @@ func (im *importRun[P, R]) configure(ctx context.Context, opts []BatchOption) er
 		}
 	}
 	im.jobs = make(chan *importChunk[P])
-	im.news = make(chan importNews[P, R], cfg.concurrency)
+	im.news = make(chan importNews[P, R], min(cfg.concurrency, 64)) // room enough: workers can wait
 	return nil
 }
 
@@ -287,8 +287,13 @@ func (im *importRun[P, R]) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	im.resumed, im.key = true, history.Key
-	im.past.open(history.Entries)
+	im.resumed = true
+	if history != nil && history.Entries != nil {
+		im.past.open(history.Entries)
+	}
+	if history != nil {
+		im.key = history.Key
+	}
 	return nil
 }
 
@@ -334,7 +339,7 @@ func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
 		return false
 	}
 	if reason := im.obstacle(ctx); reason != nil {
-		im.takeLast(c, index, record, reason)
+		im.takeLast(ctx, c, index, record, reason)
 		return false
 	}
 	if c == nil {
@@ -351,14 +356,14 @@ func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
 }
 
 // takeLast reports the record that was read when the import had stopped.
-func (im *importRun[P, R]) takeLast(c *importChunk[P], index int64, record P, reason error) {
+func (im *importRun[P, R]) takeLast(ctx context.Context, c *importChunk[P], index int64, record P, reason error) {
 	if c == nil {
 		im.give([]int64{index}, nil, OutcomeNotSent, reason)
 		return
 	}
 	c.add(index, record)
 	if len(c.at) == im.limit(c) { // else it is among those that flush reports
-		im.withhold(c, reason)
+		im.hand(ctx, c)
 	}
 }
 
@@ -508,7 +513,11 @@ func (im *importRun[P, R]) withhold(c *importChunk[P], reason error) {
 		im.give(c.at, nil, OutcomeNotSent, reason)
 		return
 	}
-	im.give(c.at, nil, OutcomeUnknown, fmt.Errorf("%w; %w", im.begunBefore(), reason))
+	before := im.begunBefore()
+	if len(c.at) < c.known.Count() {
+		before = fmt.Errorf("antcrm: %s: sent by an earlier run together with records that have not come: %w", im.op, ErrOutcomeUnknown)
+	}
+	im.give(c.at, nil, OutcomeUnknown, fmt.Errorf("%w; %w", before, reason))
 }
 
 // flush hands over what is left when the source has ended.
@@ -588,12 +597,18 @@ func (im *importRun[P, R]) give(at []int64, refs []R, outcome Outcome, err error
 // work is a worker: one chunk after the other.
 func (im *importRun[P, R]) work(ctx context.Context, c *importChunk[P]) {
 	for ; c != nil; c = <-im.jobs { // nil: closed
-		if c.known != nil {
-			im.lookUp(ctx, c)
-		} else {
-			im.deliver(ctx, c)
-		}
-		im.news <- importNews[P, R]{ended: c}
+		im.workOn(ctx, c)
+	}
+}
+
+// workOn tells that a chunk has ended in any case: the caller's goroutine waits
+// for it, even if a callback has left the worker's (runtime.Goexit).
+func (im *importRun[P, R]) workOn(ctx context.Context, c *importChunk[P]) {
+	defer func() { im.news <- importNews[P, R]{ended: c} }()
+	if c.known != nil {
+		im.lookUp(ctx, c)
+	} else {
+		im.deliver(ctx, c)
 	}
 }
 
@@ -602,35 +617,42 @@ func (im *importRun[P, R]) deliver(ctx context.Context, c *importChunk[P]) {
 	halve(0, len(c.at), func(first, n int) bool { return im.attempt(ctx, c.part(first, n)) })
 }
 
-// attempt is one request, between two lines of the journal. It reports whether
-// the halves are to be sent instead.
+// attempt makes one request and tells what came of it, or reports that the
+// halves are to be sent instead.
 func (im *importRun[P, R]) attempt(ctx context.Context, c *importChunk[P]) (again bool) {
+	left := leftGoroutine(im.op)
+	news := importNews[P, R]{at: c.at, err: left, fatal: left} // if exchange never returns
+	defer func() {
+		if again {
+			return
+		}
+		if news.fatal != nil || news.err != nil && im.cfg.stopOnError {
+			im.halted.Store(true)
+		}
+		im.news <- news
+	}()
+	news, again = im.exchange(ctx, c)
+	return again
+}
+
+// exchange is one request, between two lines of the journal.
+func (im *importRun[P, R]) exchange(ctx context.Context, c *importChunk[P]) (news importNews[P, R], again bool) {
 	if reason := im.obstacle(ctx); reason != nil {
-		im.news <- importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: reason}
-		return false
+		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: reason}, false
 	}
 	body, err := im.encode(c.pointers())
 	if err != nil {
-		im.news <- importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: err}
-		return false
+		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: err}, false
 	}
 	entry := im.entry(c, body)
 	if err := im.begin(ctx, entry); err != nil {
-		im.halted.Store(true)
-		im.news <- importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: fmt.Errorf("antcrm: %s: not sent: %w", im.op, err), fatal: err}
-		return false
+		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: fmt.Errorf("antcrm: %s: not sent: %w", im.op, err), fatal: err}, false
 	}
 	refs, err := im.sendEncoded(ctx, body, im.groupOf(&c.records[0]), len(c.at), im.cfg.call)
 	again = im.cfg.halves(len(c.at), err)
 	unrecorded := im.record(ctx, entry, refs, err, again)
-	if again && unrecorded == nil {
-		return true
-	}
-	if unrecorded != nil || err != nil && im.cfg.stopOnError {
-		im.halted.Store(true)
-	}
-	im.news <- importNews[P, R]{at: c.at, refs: refs, outcome: outcomeOf(err), err: err, fatal: unrecorded}
-	return false
+	news = importNews[P, R]{at: c.at, refs: refs, outcome: outcomeOf(err), err: err, fatal: unrecorded}
+	return news, again && unrecorded == nil
 }
 
 func (im *importRun[P, R]) digest(body []byte) string {
@@ -689,7 +711,7 @@ func (im *importRun[P, R]) forget(ctx context.Context) func(JournalEntry) (bool,
 
 // lookUp asks the caller what became of a chunk, and sends what is not there.
 func (im *importRun[P, R]) lookUp(ctx context.Context, c *importChunk[P]) {
-	found, err := im.resolve(ctx, UnknownChunk[P]{Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
+	found, err := im.ask(ctx, c)
 	places, err := sortResolutions(found, len(c.at), err)
 	refs := make([]R, 0, len(c.at))
 	for _, i := range places[OutcomeDone] {
@@ -717,6 +739,21 @@ func (im *importRun[P, R]) lookUp(ctx context.Context, c *importChunk[P]) {
 	default:
 		im.deliver(ctx, again)
 	}
+}
+
+// ask calls the resolver. If it leaves its goroutine, the chunk stays unknown.
+func (im *importRun[P, R]) ask(ctx context.Context, c *importChunk[P]) (found []Resolution[R], err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			left := leftGoroutine(im.op)
+			im.halted.Store(true)
+			im.news <- importNews[P, R]{at: c.at, err: left, fatal: left}
+		}
+	}()
+	found, err = im.resolve(ctx, UnknownChunk[P]{Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
+	returned = true
+	return found, err
 }
 
 // sortResolutions lists the places of the records by what was found.

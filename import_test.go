@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -514,6 +516,7 @@ func TestImportRefusesWhatMakesNoSense(t *testing.T) {
 	for field, opts := range map[string][]antcrm.BatchOption{
 		"opts":        {nil},
 		"journal":     {antcrm.WithJournal(nil)},
+		"journal   ":  {antcrm.WithJournal((*antcrm.FileJournal)(nil))}, // of an OpenJournal whose error nobody has looked at
 		"resolver":    {antcrm.WithUnknownResolver[antcrm.ContactCreateParams, antcrm.ContactRef](nil)},
 		"chunkSize":   {antcrm.WithChunkSize(101)},
 		"concurrency": {antcrm.WithConcurrency(0)},
@@ -545,4 +548,44 @@ func TestImportCannotBeRangedOverTwice(t *testing.T) {
 	_, err = imported(t, results)
 	require.ErrorIs(t, err, antcrm.ErrValidation)
 	assert.Len(t, server.all(), 1)
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestATransportThatLeavesItsGoroutineLeavesItsRecordsUnknown(t *testing.T) {
+	t.Parallel()
+	leaving := func() (*ledger, *antcrm.Client) {
+		server := newLedger(t)
+		return server, server.client(antcrm.WithHTTPClient(&http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+			if len(server.all()) == 2 {
+				runtime.Goexit() // as FailNow does in the transport of a user's test
+			}
+			return server.respond(req)
+		})}))
+	}
+	server, client := leaving()
+	results, err := imported(t, client.Contacts.Import(t.Context(), from(contacts(50), nil), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1)))
+	require.Error(t, err)
+	onOneLine(t, err)
+	assert.Regexp(t, `^done×20 unknown×10( not sent×[0-9]+)?$`, outcomes(results))
+	assert.ErrorIs(t, results[20].Err, antcrm.ErrOutcomeUnknown)
+	assert.Len(t, server.all(), 2)
+
+	_, client = leaving()
+	result, err := client.Contacts.CreateBatch(t.Context(), contacts(50), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1))
+	checkBatch(t, contacts(50), result, err)
+	assert.Equal(t, "unknown 20+10, not sent 30+20", runsOf(result.Failures))
+	assert.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+}
+
+func TestAnyConcurrencyIsTaken(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	results, err := imported(t, server.client().Contacts.Import(t.Context(), from(contacts(30), nil), antcrm.WithConcurrency(math.MaxInt), antcrm.WithChunkSize(10)))
+	require.NoError(t, err)
+	assert.Equal(t, "done×30", outcomes(results))
+	result, err := batchOf(server, 30, antcrm.WithConcurrency(math.MaxInt))
+	checkBatch(t, contacts(30), result, err)
 }

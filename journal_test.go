@@ -324,6 +324,68 @@ func TestASourceThatFailsInsideAKnownChunkSaysNothingOfIt(t *testing.T) {
 	assert.Equal(t, "done×10 unknown×5", outcomes(results))
 }
 
+func TestAnImportThatIsStoppedSaysWhyItCannotTellOfAKnownChunk(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	_, err := rerun(t, server, path, from(contacts(30), nil))
+	require.NoError(t, err)
+	results, err := rerun(t, server, path, from(contacts(15), errors.New("disk is gone")))
+	require.Error(t, err)
+	assert.NotContains(t, results[14].Err.Error(), "not in the journal", "it is")
+	assert.ErrorIs(t, results[14].Err, antcrm.ErrOutcomeUnknown)
+	onOneLine(t, results[14].Err)
+
+	// The last record of a chunk comes after the end: it can be compared.
+	ctx, cancel := context.WithCancel(t.Context())
+	source := func(yield func(antcrm.ContactCreateParams, error) bool) {
+		for i, c := range contacts(30) {
+			if i == 9 {
+				cancel()
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+	results, err = imported(t, server.client().Contacts.Import(ctx, source, antcrm.WithJournal(openJournal(t, path))))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, "done×10", outcomes(results))
+	assert.Len(t, server.all(), 3)
+}
+
+// empty is a journal of one's own that has nothing to give.
+type empty struct{ history *antcrm.JournalHistory }
+
+func (e empty) Resume(context.Context, string) (*antcrm.JournalHistory, error) { return e.history, nil }
+func (empty) Begin(context.Context, antcrm.JournalEntry) error                 { return nil }
+func (empty) Record(context.Context, ...antcrm.JournalEntry) error             { return nil }
+func (empty) Finish(context.Context) error                                     { return nil }
+
+func TestAJournalOfOnesOwnMayHaveNoHistory(t *testing.T) {
+	t.Parallel()
+	for _, history := range []*antcrm.JournalHistory{nil, {}} {
+		server := newLedger(t)
+		results, err := imported(t, server.client().Contacts.Import(t.Context(), from(contacts(3), nil), antcrm.WithJournal(empty{history})))
+		require.NoError(t, err)
+		assert.Equal(t, "done×3", outcomes(results))
+	}
+}
+
+func TestAResolverThatLeavesItsGoroutineLeavesTheChunkUnknown(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.lose = func(int, []string) bool { return true }
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err)
+	results, err := rerun(t, server, path, from(contacts(10), nil), resolving(func(int64, antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
+		runtime.Goexit() // as FailNow does
+		panic("not reached")
+	}))
+	require.Error(t, err)
+	assert.Equal(t, "unknown×10", outcomes(results))
+	assert.Len(t, server.all(), 1)
+}
+
 // interrupted is a journal that a crash cuts off: after so many lines nothing
 // is written any more.
 type interrupted struct {
