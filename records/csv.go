@@ -269,11 +269,29 @@ func (f *csvFormat[P]) read(record *P) (Row, error) {
 			row.Text = bytes.Clone(f.text)
 			return row, &RowError{Line: line, Problem: fmt.Sprintf("%d fields, but the header has %d", len(fields), len(f.header)), Row: row}
 		}
+		if text := f.untold(fields); text != "" {
+			row.Text = []byte(text)
+			return row, &RowError{Line: line, Problem: textProblem, Row: row}
+		}
 		if f.cfg.keepRows || f.cfg.badRows != nil {
 			row.Fields = slices.Clone(fields)
 		}
 		return row, f.fill(record, fields, row)
 	}
+}
+
+// untold is the text of a report's row whose fields could not be told apart,
+// and which nobody has put into its columns since.
+func (f *csvFormat[P]) untold(fields []string) (text string) {
+	for i, field := range fields {
+		switch {
+		case f.header[i] == textColumn:
+			text = field
+		case field != "" && !slices.Contains(reportColumns(), f.header[i]):
+			return ""
+		}
+	}
+	return text
 }
 
 // fill sets the record's fields from a row's.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -105,6 +106,11 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 	err := json.Unmarshal(text, &line, json.RejectUnknownMembers(true))
 	if err == nil {
 		*record = line.Record
+		var untold string
+		if reflect.ValueOf(line.Record).IsZero() && json.Unmarshal(line.Text, &untold) == nil && untold != "" {
+			row.Text = []byte(untold)
+			return &RowError{Line: row.Line, Problem: textProblem, Row: row}
+		}
 		return nil
 	}
 	bad := &RowError{Line: row.Line, Row: row, Problem: "is not a record of the API"}

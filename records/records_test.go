@@ -387,9 +387,26 @@ func TestAReportLosesNothingOfRowsThatCouldNotBeRead(t *testing.T) {
 ,,,7,not sent,"records: line 7, column 3 (bgInfo): a quote that is not closed properly, up to line 8","4,Tý,""a
 b"
 `, strings.ReplaceAll(out.String(), "\r\n", "\n"))
-	again, err := contactsOf(out.String())
+	first := textsOf(t, records.CSV[contact], out.String())
+	assert.Len(t, first, 4, "nothing of them, until somebody has corrected them")
+	assert.Equal(t, "2,Lan", first[1])
+
+	// One is corrected, the others are fed again as they are.
+	text := strings.Replace(out.String(), ",,,4,", "2,Lan,,4,", 1)
+	assert.Equal(t, []string{first[0], first[2], first[3]}, textsOf(t, records.CSV[contact], text))
+	_, err = contactsOf(text)
+	var bad *records.RowError
+	require.ErrorAs(t, err, &bad)
+	assert.Equal(t, 2, bad.Line)
+	assert.Contains(t, bad.Problem, "could not be read")
+}
+
+// textsOf are the texts of the bad rows of a file.
+func textsOf(t *testing.T, read func(io.Reader, ...records.Option) *records.Reader[contact], file string) (texts []string) {
+	t.Helper()
+	_, err := collect(read(strings.NewReader(file), records.WithBadRows(func(bad *records.RowError) { texts = append(texts, string(bad.Row.Text)) })).All())
 	require.NoError(t, err)
-	assert.Equal(t, make([]contact, 4), again, "nothing of them, until somebody has corrected them")
+	return texts
 }
 
 type fullDisk struct{}
@@ -478,7 +495,8 @@ func TestAReportOfJSONLinesCanBeFedAgain(t *testing.T) {
 {"name":"Mai","customerIdApiRing":"1","_line":"1","_outcome":"rejected","_reason":"bad phone"}
 {"name":"Lan","_line":"2","_outcome":"unknown","_reason":""}
 `, out.String())
-	again, err := collect(records.JSONLines[contact](&out).All())
+	assert.Equal(t, []string{"not JSON", "[1]"}, textsOf(t, records.JSONLines[contact], out.String()))
+	again, err := collect(records.JSONLines[contact](&out, records.WithBadRows(func(*records.RowError) {})).All())
 	require.NoError(t, err)
-	assert.Equal(t, []contact{{}, {}, {Name: "Mai", ExternalID: "1"}, {Name: "Lan"}}, again)
+	assert.Equal(t, []contact{{Name: "Mai", ExternalID: "1"}, {Name: "Lan"}}, again)
 }

@@ -19,13 +19,18 @@ import (
 
 // reportColumns are what a report adds to a row. A reader leaves them out, so
 // that a report can be corrected and fed again.
-func reportColumns() []string { return []string{"_line", "_outcome", "_reason", "_text"} }
+func reportColumns() []string { return []string{"_line", "_outcome", "_reason", textColumn} }
+
+const (
+	textColumn  = "_text"
+	textProblem = "is still the text of a row that could not be read: put what it says in its place"
+)
 
 // Report writes rows that were not imported, in the format of the file they come
 // from, each with its line, its outcome and the reason. Correct it and read it
 // again: the added columns are passed over. A row whose fields could not be told
 // apart is given as it was, in the column _text, and the others are empty: half a
-// row must not get in by being fed again.
+// row must not get in by being fed again. Left like that, it is a bad row again.
 type Report struct {
 	open  func() rowWriter // once the file's header is known
 	rows  rowWriter
