@@ -2,17 +2,26 @@
 // runs, the rows that did not get in as a CSV file that can be corrected and
 // fed again, and a journal by which it goes on after a crash.
 //
-//	go run ./examples/bulk-import                                   # 20,000 made-up customers into an embedded fake
-//	go run ./examples/bulk-import -dir work                         # the same; customers.csv, rejected.csv and import.journal stay in work
-//	go run ./examples/bulk-import -csv mine.csv -journal my.journal # a file of your own; run it, kill it, run it again
-//	go run ./examples/bulk-import -generate 1000000 -instant        # how much memory a million takes
+//	go run ./examples/bulk-import                  # 20,000 made-up customers into an embedded fake
+//	go run ./examples/bulk-import -dir work        # the same; the files stay in work
+//	go run ./examples/bulk-import -csv mine.csv -journal my.journal   # a file of your own; run it, kill it, run it again
+//
+// Beside customers.csv come customers.journal, customers.rejected.csv and, after
+// a crash, customers.unknown.csv: rows that may be in the CRM already. Correct
+// customers.rejected.csv in its place and import it as the next file.
 //
 // With ANTCRM_API_KEY (and ANTCRM_BASE_URL) set it talks to that service. The
 // embedded fake forgets everything when the program ends; to see a resumed
 // import against one that does not, start go run ./cmd/antcrm-mock beside it.
+//
+// How much memory a million records take (GNU time counts; the server is a
+// process of its own):
+//
+//	go run -exec '/usr/bin/time -v' ./examples/bulk-import -generate 1000000 -instant
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,6 +30,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/antbuddy/antcrm-go"
@@ -30,6 +40,7 @@ import (
 
 type settings struct {
 	csv, journal, rejected, dir string
+	unknown                     string
 	count                       int
 	concurrency                 int
 	latency                     time.Duration
@@ -40,9 +51,9 @@ type settings struct {
 func main() {
 	var s settings
 	flag.StringVar(&s.csv, "csv", "", "the file to import; without it one is made up")
-	flag.StringVar(&s.journal, "journal", "", "the journal to go on from (default: import.journal beside the made-up file)")
-	flag.StringVar(&s.rejected, "rejected", "", "where to write the rows that did not get in (default: rejected.csv beside the journal)")
-	flag.StringVar(&s.dir, "dir", "", "the folder for the made-up file (default: a temporary one, removed at the end)")
+	flag.StringVar(&s.journal, "journal", "", "the journal to go on from (default: beside the file, its name with .journal)")
+	flag.StringVar(&s.rejected, "rejected", "", "where to write the rows that did not get in (default: beside the file, its name with .rejected.csv)")
+	flag.StringVar(&s.dir, "dir", "", "the folder for the made-up file and all others (default: a temporary one, removed at the end)")
 	flag.IntVar(&s.count, "generate", 20_000, "how many customers to make up")
 	flag.IntVar(&s.concurrency, "concurrency", 4, "requests at a time")
 	flag.DurationVar(&s.latency, "latency", 5*time.Millisecond, "how long the embedded fake takes to answer")
@@ -133,12 +144,10 @@ func (s *settings) prepare() (cleanUp func(), err error) {
 			return func() {}, err
 		}
 	}
-	if s.journal == "" {
-		s.journal = filepath.Join(filepath.Dir(s.csv), "import.journal")
-	}
-	if s.rejected == "" {
-		s.rejected = filepath.Join(filepath.Dir(s.journal), "rejected.csv")
-	}
+	name := strings.TrimSuffix(s.csv, filepath.Ext(s.csv))
+	s.journal = cmp.Or(s.journal, name+".journal")
+	s.rejected = cmp.Or(s.rejected, name+".rejected.csv")
+	s.unknown = strings.TrimSuffix(strings.TrimSuffix(s.rejected, ".csv"), ".rejected") + ".unknown.csv"
 	return cleanUp, nil
 }
 
@@ -153,34 +162,64 @@ func importFile(ctx context.Context, client *antcrm.Client, s settings) error {
 		return err
 	}
 	defer func() { _ = journal.Close() }() // what matters is on the disk already
-	rejected, err := os.OpenFile(s.rejected, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
+	var out [2]*os.File
+	for i, path := range []string{s.rejected, s.unknown} {
+		if out[i], err = createReport(path, file); err != nil {
+			return err
+		}
+		defer func() { _ = out[i].Close() }()
 	}
-	defer func() { _ = rejected.Close() }()
 
 	show, err := newProgress(file)
 	if err != nil {
 		return err
 	}
-	err = importRows(ctx, client, show.reader(file), rejected, journal, s, show)
+	err = importRows(ctx, client, show.reader(file), out[0], out[1], journal, s, show)
 	show.end()
 	if errors.Is(err, context.Canceled) {
 		fmt.Println("stopped; run the same command again to go on")
 	}
-	if err == nil && show.failed() > 0 {
-		fmt.Printf("the rows that did not get in, to be corrected and fed again: %s\n", filepath.Base(s.rejected))
-		err = printHead(s.rejected)
+	if err != nil {
+		return err
 	}
-	return err
+	err = tell(out[0], "the rows that did not get in, to be corrected and fed again:")
+	return errors.Join(err, tell(out[1], "rows that may be in the CRM already; look before you feed them again:"))
+}
+
+// createReport makes a file for rows, but never out of the one that is read.
+func createReport(path string, source *os.File) (*os.File, error) {
+	there, err := os.Stat(path)
+	if err == nil {
+		read, err := source.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if os.SameFile(there, read) {
+			return nil, fmt.Errorf("%s is the file to import: write the rejected rows elsewhere", path)
+		}
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+}
+
+// tell shows the beginning of a report. One without rows is removed.
+func tell(report *os.File, what string) error {
+	info, err := report.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return os.Remove(report.Name())
+	}
+	fmt.Println(what, filepath.Base(report.Name()))
+	return printHead(report.Name())
 }
 
 // importRows is what a program of your own would do.
-func importRows(ctx context.Context, client *antcrm.Client, in io.Reader, out io.Writer, journal antcrm.Journal, s settings, show *progress) (err error) {
-	var report *records.Report
-	var unwritten error
-	add := func(row records.Row, outcome antcrm.Outcome, reason error) {
-		if err := report.Add(row, outcome, reason); err != nil {
+func importRows(ctx context.Context, client *antcrm.Client, in io.Reader, rejected, unknown io.Writer, journal antcrm.Journal, s settings, show *progress) (err error) {
+	var refused, unclear *records.Report
+	var unwritten error // the first
+	add := func(to *records.Report, row records.Row, outcome antcrm.Outcome, reason error) {
+		if err := to.Add(row, outcome, reason); err != nil && unwritten == nil {
 			unwritten = err
 		}
 	}
@@ -189,10 +228,10 @@ func importRows(ctx context.Context, client *antcrm.Client, in io.Reader, out io
 		records.WithRows(),
 		records.WithBadRows(func(bad *records.RowError) {
 			show.count(antcrm.OutcomeNotSent)
-			add(bad.Row, antcrm.OutcomeNotSent, bad)
+			add(refused, bad.Row, antcrm.OutcomeNotSent, bad)
 		}))
-	report = source.NewReport(out)
-	defer func() { err = errors.Join(err, report.Flush()) }()
+	refused, unclear = source.NewReport(rejected), source.NewReport(unknown)
+	defer func() { err = errors.Join(err, refused.Flush(), unclear.Flush()) }()
 
 	for result, err := range client.Contacts.Import(ctx, source.All(),
 		antcrm.WithJournal(journal), antcrm.WithIsolation(), antcrm.WithConcurrency(s.concurrency)) {
@@ -201,8 +240,12 @@ func importRows(ctx context.Context, client *antcrm.Client, in io.Reader, out io
 		}
 		show.count(result.Outcome)
 		row, _ := source.Row(result.Index) // taken, so that it is not kept any longer
-		if result.Outcome != antcrm.OutcomeDone {
-			add(row, result.Outcome, result.Err)
+		switch result.Outcome {
+		case antcrm.OutcomeDone:
+		case antcrm.OutcomeUnknown:
+			add(unclear, row, result.Outcome, result.Err)
+		default:
+			add(refused, row, result.Outcome, result.Err)
 		}
 		if unwritten != nil {
 			return unwritten

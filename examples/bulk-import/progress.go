@@ -99,6 +99,8 @@ func printHead(path string) error {
 		}
 		fmt.Println("  " + strings.TrimPrefix(lines.Text(), "\ufeff"))
 	}
-	fmt.Println("  …")
-	return nil
+	if lines.Scan() {
+		fmt.Println("  …")
+	}
+	return lines.Err()
 }
