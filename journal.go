@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"iter"
 	"maps"
@@ -128,13 +129,15 @@ func (e JournalEntry) check() error {
 
 var errDamaged = errors.New("is damaged")
 
-// journalLine is an entry as the file has it.
+// journalLine is an entry as the file has it, or entries that became known at
+// once.
 type journalLine struct {
-	Records []JournalRun    `json:"records"`
+	Records []JournalRun    `json:"records,omitempty"`
 	Digest  string          `json:"digest,omitempty"`
-	State   string          `json:"state"`
+	State   string          `json:"state,omitempty"`
 	Status  int             `json:"status,omitempty"`
 	Refs    json.RawMessage `json:"refs,omitempty"`
+	Entries []journalLine   `json:"entries,omitempty"`
 }
 
 const stateBegun = "begun"
@@ -163,19 +166,19 @@ func (l journalLine) entry() (JournalEntry, error) {
 	return e, e.check()
 }
 
-// parseLine reads a line: an entry, or an array of entries that became known
-// at once.
+// parseLine reads a line.
 func parseLine(line []byte) ([]JournalEntry, error) {
-	var lines []journalLine
-	if bytes.HasPrefix(line, []byte("[")) {
-		if err := strictJSON(line, &lines); err != nil {
-			return nil, err
-		}
-	} else {
-		lines = make([]journalLine, 1)
-		if err := strictJSON(line, &lines[0]); err != nil {
-			return nil, err
-		}
+	text, ok := unseal(line)
+	if !ok {
+		return nil, errDamaged
+	}
+	var parsed journalLine
+	if err := strictJSON(text, &parsed); err != nil {
+		return nil, err
+	}
+	lines := parsed.Entries
+	if lines == nil {
+		lines = []journalLine{parsed}
 	}
 	entries := make([]JournalEntry, len(lines))
 	for i := range lines {
@@ -185,6 +188,27 @@ func parseLine(line []byte) ([]JournalEntry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// A line begins with a checksum of its rest: one that was edited, or rotted, is
+// damaged, and not another chunk.
+const (
+	sealBegin = `{"sum":"`
+	sealEnd   = `",`
+	sealSize  = len(sealBegin) + 8 + len(sealEnd)
+)
+
+func seal(text []byte) []byte {
+	line := fmt.Appendf(nil, "%s%08x%s", sealBegin, crc32.ChecksumIEEE(text), sealEnd)
+	return append(line, text[1:]...) // without its brace
+}
+
+func unseal(line []byte) (text []byte, ok bool) {
+	if len(line) < sealSize {
+		return nil, false
+	}
+	text = append([]byte("{"), line[sealSize:]...)
+	return text, bytes.Equal(line, seal(text))
 }
 
 func strictJSON(data []byte, v any) error {
@@ -228,7 +252,7 @@ const (
 // keep whoever holds the file from trying values for a chunk of one record.
 // The file's mode is 0600, and it is locked against other processes while open.
 //
-// It takes about 250 bytes a chunk and 10 to 20 a record on the disk, and some
+// It takes about 300 bytes a chunk and 10 to 20 a record on the disk, and some
 // 60 bytes a chunk in memory.
 type FileJournal struct {
 	path string
@@ -252,7 +276,7 @@ type journalSpan struct {
 }
 
 // OpenJournal opens the journal in a file, or begins one. A last line that a
-// crash has torn is cut off; any other damage, a file that is no journal, and
+// crash has torn (no end, or zeros in it) is cut off; any other damage, a file that is no journal, and
 // one that is in use (ErrJournalLocked) are errors that match ErrJournal. Close
 // it when the import is over.
 func OpenJournal(path string) (*FileJournal, error) {
@@ -332,7 +356,10 @@ func (j *FileJournal) scan() error {
 		}
 		if errors.Is(err, errDamaged) {
 			damaged = fmt.Errorf("line %d %w", number, errDamaged)
-			continue // the last line may be torn in its middle
+			if number > 1 && bytes.IndexByte(line, 0) < 0 {
+				return damaged
+			}
+			continue // the last line may be torn in its middle, where zeros are then
 		}
 		if err != nil {
 			return err
@@ -448,7 +475,11 @@ func (j *FileJournal) usable() error {
 func (j *FileJournal) begin(operation string) error {
 	header := journalHeader{Kind: journalKind, Version: journalVersion, Operation: operation, Key: make([]byte, journalKeySize)}
 	_, _ = rand.Read(header.Key) // never fails
-	if err := j.write(header, nil); err != nil {
+	text, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	if err := j.write(text, nil); err != nil {
 		return err
 	}
 	if err := j.file.Sync(); err != nil {
@@ -516,11 +547,11 @@ func (j *FileJournal) Record(_ context.Context, entries ...JournalEntry) error {
 	case 1:
 		_, err = j.add(entries[0].line(false), entries...)
 	default:
-		lines := make([]journalLine, len(entries))
-		for i, entry := range entries {
-			lines[i] = entry.line(false)
+		var line journalLine
+		for _, entry := range entries {
+			line.Entries = append(line.Entries, entry.line(false))
 		}
-		_, err = j.add(lines, entries...)
+		_, err = j.add(line, entries...)
 	}
 	if err != nil {
 		return j.failure("write", err)
@@ -529,7 +560,7 @@ func (j *FileJournal) Record(_ context.Context, entries ...JournalEntry) error {
 }
 
 // add appends a line and returns where it ends.
-func (j *FileJournal) add(line any, entries ...JournalEntry) (int64, error) {
+func (j *FileJournal) add(line journalLine, entries ...JournalEntry) (int64, error) {
 	for _, entry := range entries {
 		if err := entry.check(); err != nil {
 			return 0, fmt.Errorf("an entry %w", err)
@@ -543,7 +574,11 @@ func (j *FileJournal) add(line any, entries ...JournalEntry) (int64, error) {
 	if !j.inUse {
 		return 0, errors.New("no import is under way")
 	}
-	if err := j.write(line, entries); err != nil {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return 0, err
+	}
+	if err := j.write(seal(text), entries); err != nil {
 		return 0, err
 	}
 	return j.size, nil
@@ -551,11 +586,7 @@ func (j *FileJournal) add(line any, entries ...JournalEntry) (int64, error) {
 
 // write appends a line. After a failure nothing more is written: the next line
 // would be glued to a torn one.
-func (j *FileJournal) write(line any, entries []JournalEntry) error {
-	text, err := json.Marshal(line)
-	if err != nil {
-		return err
-	}
+func (j *FileJournal) write(text []byte, entries []JournalEntry) error {
 	if len(text) > maxJournalLine {
 		return errors.New("the references are too long")
 	}

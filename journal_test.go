@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"net/http"
 	"os"
@@ -598,8 +599,13 @@ func TestAJournalOfAnotherOperationIsRefused(t *testing.T) {
 
 const (
 	goodHeader = `{"journal":"antcrm","version":1,"operation":"create contacts","key":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}` + "\n"
-	goodLine   = `{"records":[[0,10]],"digest":"x","state":"begun"}` + "\n"
+	goodLine   = `{"sum":"e31a4c0f","records":[[0,10]],"digest":"x","state":"begun"}` + "\n"
 )
+
+// sealed is a line with its checksum.
+func sealed(line string) string {
+	return fmt.Sprintf(`{"sum":"%08x",`, crc32.ChecksumIEEE([]byte(line))) + line[1:] + "\n"
+}
 
 func TestOpenJournalRefusesWhatItCannotTrust(t *testing.T) {
 	t.Parallel()
@@ -612,14 +618,16 @@ func TestOpenJournalRefusesWhatItCannotTrust(t *testing.T) {
 		"a header of nothing":     {`{"journal":"antcrm","version":1,"operation":"","key":""}` + "\n" + goodLine, "line 1 is damaged"},
 		"a damaged line":          {goodHeader + "{]\n" + goodLine, "line 2 is damaged"},
 		"zeros":                   {goodHeader + goodLine + "\x00\x00\x00\n" + goodLine, "line 3 is damaged"},
-		"an unknown member":       {goodHeader + `{"records":[[0,10]],"state":"begun","more":1}` + "\n" + goodLine, "line 2 is damaged"},
-		"an unknown state":        {goodHeader + `{"records":[[0,10]],"state":"perhaps"}` + "\n" + goodLine, "line 2 is damaged"},
-		"no records":              {goodHeader + `{"records":[],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
-		"more than a chunk":       {goodHeader + `{"records":[[0,101]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
-		"a run backwards":         {goodHeader + `{"records":[[5,2],[3,1]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
-		"a run before the source": {goodHeader + `{"records":[[-5,2]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
-		"a run past the end":      {goodHeader + `{"records":[[9223372036854775807,1]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
-		"half a run":              {goodHeader + `{"records":[[5]],"state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
+		"an unknown member":       {goodHeader + sealed(`{"records":[[0,10]],"state":"begun","more":1}`) + goodLine, "line 2 is damaged"},
+		"an unknown state":        {goodHeader + sealed(`{"records":[[0,10]],"state":"perhaps"}`) + goodLine, "line 2 is damaged"},
+		"no records":              {goodHeader + sealed(`{"records":[],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"more than a chunk":       {goodHeader + sealed(`{"records":[[0,101]],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"a run backwards":         {goodHeader + sealed(`{"records":[[5,2],[3,1]],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"a run before the source": {goodHeader + sealed(`{"records":[[-5,2]],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"a run past the end":      {goodHeader + sealed(`{"records":[[9223372036854775807,1]],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"half a run":              {goodHeader + sealed(`{"records":[[5]],"state":"begun"}`) + goodLine, "line 2 is damaged"},
+		"a line that was edited":  {goodHeader + strings.Replace(goodLine, "[[0,10]]", "[[0,11]]", 1), "line 2 is damaged"},
+		"no checksum":             {goodHeader + `{"records":[[0,10]],"digest":"x","state":"begun"}` + "\n" + goodLine, "line 2 is damaged"},
 		"two values on a line":    {goodHeader + strings.TrimSpace(goodLine) + goodLine + goodLine, "line 2 is damaged"},
 		"a line without end":      {goodHeader + strings.Repeat("x", 2<<20) + "\n" + goodLine, "line 2 is damaged"},
 	} {
@@ -637,7 +645,7 @@ func TestOpenJournalRefusesWhatItCannotTrust(t *testing.T) {
 
 func TestOpenJournalCutsATornLastLineOff(t *testing.T) {
 	t.Parallel()
-	for _, torn := range []string{`{`, strings.TrimSpace(goodLine), `{"records":[[0,1]],"sta` + "\x00\x00\n", "\x00\x00\x00", `[{"records":[[0,1]]`} {
+	for _, torn := range []string{`{`, strings.TrimSpace(goodLine), goodLine[:30] + "\x00\x00\n", "\x00\x00\x00", goodLine[:12]} {
 		path := journalPath(t)
 		require.NoError(t, os.WriteFile(path, []byte(goodHeader+goodLine+torn), 0o600))
 		require.NoError(t, openJournal(t, path).Close())
@@ -652,11 +660,44 @@ func TestOpenJournalCutsATornLastLineOff(t *testing.T) {
 	require.NoError(t, err, "a torn header is an empty journal")
 }
 
+func TestAByteThatIsChangedInAJournalNeverDoublesARecord(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), mixed(30)
+	server.refuse = refuseCodes("C14")
+	_, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation())
+	require.NoError(t, err)
+	good, err := os.ReadFile(path)
+	require.NoError(t, err)
+	server.refuse = nil
+	refused := 0
+	for at := range good {
+		changed := bytes.Clone(good)
+		changed[at] ^= 1 // a digit becomes another one
+		require.NoError(t, os.WriteFile(path, changed, 0o600))
+		journal, err := antcrm.OpenJournal(path)
+		if err != nil {
+			require.ErrorIs(t, err, antcrm.ErrJournal)
+			refused++
+			continue
+		}
+		_, err = imported(t, server.client().Contacts.Import(t.Context(), from(list, nil), antcrm.WithJournal(journal)))
+		require.NoError(t, journal.Close())
+		if err != nil {
+			refused++
+		}
+		_, doubled := server.counts()
+		require.Empty(t, doubled, "byte %d", at)
+	}
+	assert.GreaterOrEqual(t, refused, len(good)-1, "only the last line without its end is one that a crash may have left")
+}
+
 func TestAJournalThatContradictsItselfStopsTheImport(t *testing.T) {
 	t.Parallel()
-	for name, lines := range map[string]string{
-		"a record twice": `{"records":[[0,10]],"digest":"x","state":"begun"}` + "\n" + `{"records":[[5,10]],"digest":"x","state":"begun"}` + "\n",
-		"refs missing":   `{"records":[[0,10]],"digest":"DIGEST","state":"done","refs":[{"leadId":"1"}]}` + "\n",
+	for name, lines := range map[string]func(digest string) string{
+		"a record twice": func(string) string { return goodLine + sealed(`{"records":[[5,10]],"digest":"x","state":"begun"}`) },
+		"refs missing": func(digest string) string {
+			return sealed(`{"records":[[0,10]],"digest":"` + digest + `","state":"done","refs":[{"leadId":"1"}]}`)
+		},
 	} {
 		server, path := newLedger(t), journalPath(t)
 		_, err := rerun(t, server, path, from(contacts(10), nil))
@@ -665,7 +706,7 @@ func TestAJournalThatContradictsItselfStopsTheImport(t *testing.T) {
 		require.NoError(t, err)
 		digest := strings.Split(strings.Split(string(text), `"digest":"`)[1], `"`)[0]
 		header, _, _ := strings.Cut(string(text), "\n")
-		require.NoError(t, os.WriteFile(path, []byte(header+"\n"+strings.ReplaceAll(lines, "DIGEST", digest)), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte(header+"\n"+lines(digest)), 0o600))
 		results, err := rerun(t, server, path, from(contacts(30), nil))
 		require.ErrorIs(t, err, antcrm.ErrJournal, name)
 		assert.Contains(t, outcomes(results), "unknown", name)
@@ -726,7 +767,7 @@ func TestFileJournalKeepsToTheRuleOfItsInterface(t *testing.T) {
 
 func FuzzOpenJournal(f *testing.F) {
 	f.Add(goodHeader + goodLine)
-	f.Add(goodHeader + goodLine + `[{"records":[[0,10]],"state":"not sent"},{"records":[[3,4],[9,1]],"digest":"x","state":"done","refs":["1",2,null]}]` + "\n")
+	f.Add(goodHeader + goodLine + sealed(`{"entries":[{"records":[[0,10]],"state":"not sent"},{"records":[[3,4],[9,1]],"digest":"x","state":"done","refs":["1",2,null]}]}`))
 	f.Add(goodHeader + goodLine[:20])
 	f.Add(`{"journal":"antcrm"` + "\n")
 	f.Add("")
