@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -125,7 +126,10 @@ func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
 		return 0, f.fail(0, "the file is a workbook or an archive: save it as CSV UTF-8", nil)
 	}
 	text, _ := head.Peek(head.Size()) // what is wrong with it shows when it is read
-	first, _, _ := bytes.Cut(text, []byte("\n"))
+	first, _, ended := bytes.Cut(text, []byte("\n"))
+	if !ended && bytes.IndexByte(bytes.TrimSuffix(first, []byte("\r")), '\r') >= 0 {
+		return 0, f.fail(1, "its lines end with a carriage return alone: save the file as CSV UTF-8", nil)
+	}
 	delimiter := detect(first)
 	if told, isSep := bytes.CutPrefix(bytes.TrimSuffix(first, []byte("\r")), []byte("sep=")); isSep {
 		if r, size := utf8.DecodeRune(told); size == len(told) && isDelimiter(r) {
@@ -251,6 +255,9 @@ func (f *csvFormat[P]) columnOf(name string) (c column[P], problem string) {
 		return c, ""
 	case strings.TrimSpace(name) == "":
 		return c, "has no name"
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Mn, r) }) {
+		return c, "is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"
 	}
 	return c, "is an unknown column"
 }

@@ -170,6 +170,8 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 		"a lone BOM":             {text: "\ufeff", want: "records: the file is empty: its first line must name the columns"},
 		"a lone sep line":        {text: "sep=;\n", want: "records: the file is empty: its first line must name the columns"},
 		"UTF-16":                 {text: "\xff\xfen\x00a\x00", want: "records: the file is UTF-16: save it as CSV UTF-8"},
+		"lines of old Macs":      {text: "name,phones\rMai,1\rLan,2\r", want: "records: line 1: its lines end with a carriage return alone: save the file as CSV UTF-8"},
+		"accents apart":          {text: "na\u0302me,phones\n", want: "records: line 1, column 1 (na\u0302me): is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"},
 		"a workbook":             {text: "PK\x03\x04....", want: "records: the file is a workbook or an archive: save it as CSV UTF-8"},
 		"an unknown column":      {text: "name,Mã KH\nMai,1\n", want: `records: line 1, column 2 (Mã KH): is an unknown column`},
 		"a column without name":  {text: "name,\nMai,1\n", want: `records: line 1, column 2: has no name`},
