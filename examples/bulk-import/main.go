@@ -162,19 +162,22 @@ func importFile(ctx context.Context, client *antcrm.Client, s settings) error {
 		return err
 	}
 	defer func() { _ = journal.Close() }() // what matters is on the disk already
-	var out [2]*os.File
-	for i, path := range []string{s.rejected, s.unknown} {
-		if out[i], err = createReport(path, file); err != nil {
-			return err
-		}
-		defer func() { _ = out[i].Close() }()
+	rejected, err := createReport(s.rejected, file)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = rejected.Close() }()
+	unknown, err := createReport(s.unknown, file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unknown.Close() }()
 
 	show, err := newProgress(file)
 	if err != nil {
 		return err
 	}
-	err = importRows(ctx, client, show.reader(file), out[0], out[1], journal, s, show)
+	err = importRows(ctx, client, show.reader(file), rejected, unknown, journal, s, show)
 	show.end()
 	if errors.Is(err, context.Canceled) {
 		fmt.Println("stopped; run the same command again to go on")
@@ -182,8 +185,8 @@ func importFile(ctx context.Context, client *antcrm.Client, s settings) error {
 	if err != nil {
 		return err
 	}
-	err = tell(out[0], "the rows that did not get in, to be corrected and fed again:")
-	return errors.Join(err, tell(out[1], "rows that may be in the CRM already; look before you feed them again:"))
+	err = tell(rejected, "the rows that did not get in, to be corrected and fed again:")
+	return errors.Join(err, tell(unknown, "rows that may be in the CRM already; look before you feed them again:"))
 }
 
 // createReport makes a file for rows, but never out of the one that is read.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -85,22 +86,30 @@ func (p *progress) end() {
 		p.outcomes[antcrm.OutcomeUnknown], p.outcomes[antcrm.OutcomeNotSent], time.Since(p.began).Round(time.Millisecond))
 }
 
-// printHead shows the first lines of a file.
+// printHead shows the first lines of a file, as far as a screen is wide.
 func printHead(path string) error {
+	const shown, width = 5, 200
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	for range 5 {
-		if !lines.Scan() {
-			return lines.Err()
+	lines := bufio.NewReader(file)
+	for n := 0; ; n++ {
+		line, err := lines.ReadString('\n')
+		switch {
+		case line == "" && errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		case n == shown:
+			fmt.Println("  …")
+			return nil
 		}
-		fmt.Println("  " + strings.TrimPrefix(lines.Text(), "\ufeff"))
+		text := []rune(strings.TrimRight(strings.TrimPrefix(line, "\ufeff"), "\r\n"))
+		if len(text) > width {
+			text = append(text[:width], '…')
+		}
+		fmt.Println("  " + string(text))
 	}
-	if lines.Scan() {
-		fmt.Println("  …")
-	}
-	return lines.Err()
 }
