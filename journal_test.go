@@ -688,7 +688,9 @@ func TestAByteThatIsChangedInAJournalNeverDoublesARecord(t *testing.T) {
 		_, doubled := server.counts()
 		require.Empty(t, doubled, "byte %d", at)
 	}
-	assert.GreaterOrEqual(t, refused, len(good)-1, "only the last line without its end is one that a crash may have left")
+	// A crash may have left the last line without its end, and the last digit of
+	// the key has bits that mean nothing.
+	assert.GreaterOrEqual(t, refused, len(good)-2)
 }
 
 func TestAJournalThatContradictsItselfStopsTheImport(t *testing.T) {
