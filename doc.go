@@ -53,6 +53,7 @@
 // telesales.go, ratings.go, messages.go (a resource each: records, parameters,
 // methods); types.go (ID, Decimal, Timestamp and value objects); errors.go;
 // pagination.go; batch.go, import.go, journal.go (bulk writes); call.go,
-// transport.go, retry.go, decode.go (the pipeline that every call takes);
-// write.go, query.go, validate.go (what the resources share).
+// transport.go, retry.go, decode.go, bind.go (the pipeline that every call
+// takes); write.go, query.go, validate.go (what the resources share); redact.go
+// (what must not show).
 package antcrm

@@ -678,13 +678,14 @@ func (im *importRun[P, R]) begin(ctx context.Context, entry JournalEntry) error 
 
 // record writes down how a request ended, even if the import has been
 // cancelled meanwhile. A rejected chunk whose halves come is as if it had not
-// been: they have entries of their own.
+// been sent: they have entries of their own. So is one that was refused for no
+// record's fault, such as a wrong key or a 429: the next run sends it.
 func (im *importRun[P, R]) record(ctx context.Context, entry JournalEntry, refs []R, err error, halved bool) error {
 	if im.cfg.journal == nil {
 		return nil
 	}
 	entry.Outcome = outcomeOf(err)
-	if halved {
+	if halved || entry.Outcome == OutcomeRejected && !isolable(err) {
 		entry.Outcome = OutcomeNotSent
 	}
 	if answered, ok := errors.AsType[*APIError](err); ok {

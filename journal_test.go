@@ -254,6 +254,29 @@ func TestRejectedChunksAreReportedAgainOrSentAgain(t *testing.T) {
 	assert.Equal(t, "done×31 rejected×1 done×3", outcomes(final))
 }
 
+// A wrong key must not leave a journal that refuses everything for good.
+func TestWhatWasRefusedForNoRecordsFaultIsSentByTheNextRun(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []reply{
+		{status: http.StatusUnauthorized}, {status: http.StatusNotFound}, {status: http.StatusTooManyRequests},
+		{status: http.StatusServiceUnavailable, header: map[string]string{"Retry-After": "0"}},
+	} {
+		server, path, list := newLedger(t), journalPath(t), contacts(35)
+		server.refuse = func(int, []string) reply { return refusal }
+		results, err := rerun(t, server, path, from(list, nil))
+		require.NoError(t, err)
+		assert.Equal(t, "rejected×35", outcomes(results), refusal.status)
+
+		server.refuse = nil
+		results, err = rerun(t, server, path, from(list, nil))
+		require.NoError(t, err)
+		assert.Equal(t, "done×35", outcomes(results), refusal.status)
+		once, doubled := server.counts()
+		assert.Equal(t, 35, once)
+		assert.Empty(t, doubled)
+	}
+}
+
 func TestAChangedSourceIsRefusedBeforeTheChunkIsSent(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func([]antcrm.ContactCreateParams) []antcrm.ContactCreateParams{

@@ -30,7 +30,7 @@ type Ticket struct {
 	Group        string            `json:"group,omitzero"`
 	Category     string            `json:"category,omitzero"`
 	Resolution   string            `json:"resolutionTypeOb,omitzero"` // wire name resolutionTypeOb
-	Contact      json.RawMessage   `json:"contact,omitzero"`
+	Contact      *Contact          `json:"contact,omitzero"`
 	Opportunity  json.RawMessage   `json:"deal,omitzero"` // wire name deal
 	Files        []json.RawMessage `json:"files,omitzero"`
 	CustomFields []CustomField     `json:"cusFields,omitzero"` // wire name cusFields

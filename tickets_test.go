@@ -75,7 +75,7 @@ func TestTicketSampleIsDecodedFieldByField(t *testing.T) {
 	assert.Equal(t, "<p>test</p>", k.Summary)
 	assert.Equal(t, "[Phone] test", k.Title)
 	assert.Empty(t, k.SLA+k.Group+k.Category+k.Resolution+k.ExternalID)
-	assert.JSONEq(t, `{}`, string(k.Contact))
+	assert.Equal(t, &antcrm.Contact{}, k.Contact)
 	assert.JSONEq(t, `{}`, string(k.Opportunity))
 	assert.Empty(t, k.Files)
 	assert.Empty(t, k.CustomFields)

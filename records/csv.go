@@ -125,15 +125,14 @@ func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("\xd0\xcf\x11\xe0")):
 		return 0, f.fail(0, "the file is a workbook or an archive: save it as CSV UTF-8", nil)
 	}
-	text, _ := head.Peek(head.Size()) // what is wrong with it shows when it is read
-	first, _, ended := bytes.Cut(text, []byte("\n"))
+	first, ended := firstLine(head)
 	if !ended && bytes.IndexByte(bytes.TrimSuffix(first, []byte("\r")), '\r') >= 0 {
 		return 0, f.fail(1, "its lines end with a carriage return alone: save the file as CSV UTF-8", nil)
 	}
 	delimiter := detect(first)
 	if told, isSep := bytes.CutPrefix(bytes.TrimSuffix(first, []byte("\r")), []byte("sep=")); isSep {
 		if r, size := utf8.DecodeRune(told); size == len(told) && isDelimiter(r) {
-			_, _ = head.Discard(min(len(first)+1, len(text)))
+			_, _ = head.Discard(min(len(first)+1, head.Buffered()))
 			f.skipped, f.last, delimiter = 1, 1, r
 		}
 	}
@@ -141,6 +140,19 @@ func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
 		delimiter = f.cfg.delimiter
 	}
 	return delimiter, nil
+}
+
+// firstLine looks at a file's first line, or as much of it as fits the buffer. It
+// reads no further than the line: a pipe may give the next one much later.
+func firstLine(head *bufio.Reader) (line []byte, ended bool) {
+	for want := 1; ; want = head.Buffered() + 1 {
+		// What is wrong with the file shows when it is read.
+		_, err := head.Peek(min(want, head.Size()))
+		text, _ := head.Peek(head.Buffered())
+		if line, _, ended = bytes.Cut(text, []byte("\n")); ended || err != nil || want > head.Size() {
+			return line, ended
+		}
+	}
 }
 
 // detect counts what may stand between the names of a header, outside quotes.
@@ -225,6 +237,18 @@ func (f *csvFormat[P]) readHeader(header []string, line int) error {
 		}
 		if c.set != nil && c.names[0] == f.schema.keyName {
 			f.key = i
+		}
+	}
+	return f.checkMapping(header, line)
+}
+
+// checkMapping finds a mapped column that the file does not have: a typing error
+// would leave its values out in silence.
+func (f *csvFormat[P]) checkMapping(header []string, line int) error {
+	for _, name := range f.cfg.mapped {
+		has := func(column string) bool { return fold(column) == fold(name) }
+		if target := f.cfg.columns[fold(name)]; target != "" && !slices.ContainsFunc(header, has) {
+			return &RowError{Line: line, Problem: fmt.Sprintf("there is no column %q, which is mapped to %q", label(name), label(target)), Err: errFile}
 		}
 	}
 	return nil

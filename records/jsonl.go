@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -135,7 +136,7 @@ func syntaxProblem(err error) string {
 		return "is there twice"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the JSON is cut short"
-	case bytes.Contains([]byte(err.Error()), []byte("UTF-8")):
+	case strings.Contains(err.Error(), "UTF-8"):
 		return "is not UTF-8"
 	}
 	return "is not JSON"

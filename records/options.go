@@ -2,6 +2,8 @@ package records
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -9,7 +11,8 @@ import (
 type Option func(*config) error
 
 type config struct {
-	columns        map[string]string
+	columns        map[string]string // by folded name
+	mapped         []string          // the names that are mapped, as given
 	ignoreUnknown  bool
 	delimiter      rune // 0: found out
 	maxField       int
@@ -39,10 +42,12 @@ func newConfig(opts []Option) (*config, error) {
 
 // WithColumns maps the file's own column names to the columns that Columns
 // lists; "" leaves a column out. Names are compared without case, spaces,
-// hyphens and underscores. What is not in the map keeps its name. CSV only.
+// hyphens and underscores. What is not in the map keeps its name; what is in it
+// and not in the file is an error. CSV only.
 func WithColumns(columns map[string]string) Option {
 	return func(cfg *config) error {
 		cfg.columns = map[string]string{}
+		cfg.mapped = slices.Sorted(maps.Keys(columns))
 		for from, to := range columns {
 			cfg.columns[fold(from)] = to
 		}

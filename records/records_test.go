@@ -44,6 +44,29 @@ func toJSON(tb testing.TB, v any) string {
 	return string(text)
 }
 
+// A row that a pipe has given is read, however long the next one takes.
+func TestASlowPipeIsReadAsItComes(t *testing.T) {
+	t.Parallel()
+	out, in := io.Pipe()
+	first := make(chan struct{})
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(in, "name,customerIdApiRing\nMai,E1\n")
+		<-first
+		_, also := io.WriteString(in, "Lan,E2\n")
+		written <- errors.Join(err, also, in.Close())
+	}()
+	var names []string
+	for record, err := range records.CSV[contact](out).All() {
+		require.NoError(t, err)
+		if names = append(names, record.Name); len(names) == 1 {
+			close(first)
+		}
+	}
+	assert.Equal(t, []string{"Mai", "Lan"}, names)
+	assert.NoError(t, <-written)
+}
+
 func TestCSVFillsEveryColumnOfAContact(t *testing.T) {
 	t.Parallel()
 	list, err := contactsOf(`name,customerIdApiRing,type,contactType,dateOfBirth,gender,phones,emails,industry,bgInfo,stage,tags,sourceContact,responsibleStaff,im,address.type,address.street,address.streetName,address.wards,address.state,address.city,address.country,cf:Color,cf: Size
@@ -178,6 +201,7 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 		"a column twice":         {text: "name,customerIdApiRing,Name\n", want: `records: line 1, column 3 (Name): is the same column as 1 (name)`},
 		"a column by two names":  {text: "ExternalID,name,customerIdApiRing\n", want: `records: line 1, column 3 (customerIdApiRing): is the same column as 1 (ExternalID)`},
 		"a list twice":           {text: "name,phones,Phones\n", want: `records: line 1, column 3 (Phones): is the same column as 2 (phones)`},
+		"a mapping of nothing":   {text: "name\n", want: `records: line 1: there is no column "Ghi chú", which is mapped to "bgInfo"`, opts: []records.Option{records.WithUnknownColumns(), records.WithColumns(map[string]string{"Ghi chú": "bgInfo", "gone": ""})}},
 		"a bad mapping":          {text: "name,x\n", want: `records: line 1, column 2 (x): is mapped to "nope", which is no column of these records`, opts: []records.Option{records.WithColumns(map[string]string{"x": "nope"})}},
 		"a header in Latin-1":    {text: "name,T\xean\n", want: "records: line 1, column 2 (T\ufffdn): is not UTF-8: save the file as CSV UTF-8"},
 		"a broken header":        {text: "name,\"x\n", want: "records: line 1: the header: a quote that is not closed properly"},

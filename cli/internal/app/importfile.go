@@ -81,8 +81,7 @@ func (b *bulkFlags) reading(path string) (reading, error) {
 		}
 		return r, nil
 	}
-	// What an export of contacts calls phones.value is a column that can be read.
-	columns := map[string]string{"phones.value": "phones", "emails.value": "emails"}
+	columns := map[string]string{}
 	for _, pair := range b.maps {
 		at := strings.LastIndexByte(pair, '=')
 		if at <= 0 {
