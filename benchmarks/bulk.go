@@ -75,7 +75,6 @@ func (b *bench) batchRows(ctx context.Context) error {
 	last := widths[len(widths)-1].row(got[len(widths)-1].time, len(contacts))
 	last.name, last.bar, last.met = "- the same 16 at once by bare net/http, bodies encoded beforehand", "", ""
 	b.add(last)
-	b.addChart("CreateBatch, 16 at once against 1", ratio(got[0].time, got[3].time), 0)
 	return nil
 }
 

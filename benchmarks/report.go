@@ -102,8 +102,8 @@ func replaceMarked(document []byte, text string) ([]byte, error) {
 // thin line, the goal as a tick.
 func chart(bars []chartBar, caption string) string {
 	const (
-		left, right, top, step = 360, 90, 46, 30
-		width                  = 900
+		left, right, top, step = 650, 70, 46, 30
+		width                  = 1100
 	)
 	longest := 1.0
 	for _, bar := range bars {
