@@ -86,7 +86,7 @@ func (b *bench) decodeRows(ctx context.Context) error {
 		return err
 	}
 	sdk, bare, same, plain := got[0], got[1], got[2], got[3]
-	b.addSpeed("Decode a page of 100 (a whole List from memory, raw records kept), against encoding/json into the same types", same.time, sdk.time, 2)
+	b.addSpeed("Decode a page of 100 (a whole List from memory), against encoding/json into the same types", same.time, sdk.time, 2)
 	b.addSpeed("- against encoding/json into plain types", plain.time, sdk.time, 0)
 	b.addSpeed("- go-json-experiment alone, against encoding/json into the same types", same.time, bare.time, 0)
 	b.add(row{
