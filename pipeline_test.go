@@ -560,5 +560,6 @@ func TestParallelCallersReuseTheirConnections(t *testing.T) {
 		}
 		calls.Wait()
 	}
-	assert.LessOrEqual(t, opened.Load(), int64(callers))
+	// net/http may dial once more while a connection is on its way back.
+	assert.LessOrEqual(t, opened.Load(), int64(callers+callers/8))
 }
