@@ -88,7 +88,7 @@ func (j *importJob[P, R]) do(ctx context.Context) (err error) {
 func (j *importJob[P, R]) count(file *os.File) (int, error) {
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return 0, nil //nolint:nilerr // reading it will tell
+		return 0, nil // reading it will tell
 	}
 	rows := 0
 	source := openRecords[P](j.reading, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }))

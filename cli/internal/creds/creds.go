@@ -136,7 +136,7 @@ func (f stored) baseURL() string {
 func (s Sources) load() (stored, error) {
 	path, err := Path(s.Getenv)
 	if err != nil {
-		return stored{}, nil //nolint:nilerr // an account without a home has no config file
+		return stored{}, nil // an account without a home has no config file
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
