@@ -19,7 +19,7 @@ func ticketOperations(tb testing.TB) []operation {
 		name: "Tickets", path: "/tickets",
 		query: "TicketId=174640001&typeTime=updatedAt&startDate=2024-03-13T06:24:20.673Z&endDate=2024-03-14T06:24:20.673Z" +
 			"&isTicketDeleted=true&page=2&limit=50",
-		answer: `[{"TicketId":17464,"contact":{"a":1},"files":[{"b":2}]}]`, want: `[{"TicketId":"17464","contact":{"a":1},"files":[{"b":2}]}]`,
+		answer: `[{"TicketId":17464,"contact":{"name":"Mai"},"files":[{"b":2}]}]`, want: `[{"TicketId":"17464","contact":{"name":"Mai"},"files":[{"b":2}]}]`,
 		list: func(ctx context.Context, c *antcrm.Client, opts ...antcrm.CallOption) (*antcrm.Page[antcrm.Ticket], error) {
 			return c.Tickets.List(ctx, params, opts...)
 		},
