@@ -2,9 +2,6 @@ package contract
 
 import (
 	"context"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -15,46 +12,36 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
 
-// TestExamplesKeepTheContract builds the example programs and runs each against the fake, through a proxy that holds its traffic to the
-// contract.
+// TestExamplesKeepTheContract builds the example programs with both ends watched (see TestTheWholeSuiteKeepsTheContract) and runs each against
+// its embedded fake.
 func TestExamplesKeepTheContract(t *testing.T) {
 	t.Parallel()
 	c := load(t)
-	bin := t.TempDir()
+	bin, watched := t.TempDir(), overlay(t)
 	programs := examplePrograms(t)
 	require.NotEmpty(t, programs)
 	for _, program := range programs {
 		t.Run(path.Base(program), func(t *testing.T) {
 			t.Parallel()
-			binary := filepath.Join(bin, path.Base(program))
-			_, err := goTool(t, "build", "-o", binary, program)
+			binary, transcript := filepath.Join(bin, path.Base(program)), filepath.Join(t.TempDir(), "transcript")
+			_, err := goTool(t, "build", "-overlay="+watched, "-o", binary, program)
 			require.NoError(t, err)
-
-			srv := antcrmtest.NewServer(t)
-			target, err := url.Parse(srv.URL)
-			require.NoError(t, err)
-			transport := c.Transport(&http.Transport{})
-			proxy := httptest.NewServer(transport.Proxy(target))
-			t.Cleanup(proxy.Close)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			run := exec.CommandContext(ctx, binary)
 			run.Dir = t.TempDir()
-			run.Env = append(os.Environ(), "ANTCRM_BASE_URL="+proxy.URL, "ANTCRM_API_KEY="+srv.APIKey)
+			run.Env = append(os.Environ(), "CONTRACT_TRANSCRIPT="+transcript)
 			output, err := run.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 
-			exchanges := transport.Exchanges()
-			assert.NotEmpty(t, exchanges, "nothing went through the proxy")
-			for _, ex := range exchanges {
-				assert.Empty(t, lines(ex.Violations()), "%s %s?%s", ex.Method, ex.Path, ex.Query.Encode())
-			}
-			t.Logf("%d exchanges", len(exchanges))
+			seen, broken := c.readTranscript(t, transcript)
+			assert.Empty(t, broken, "rules that were broken, and how often")
+			assert.NotZero(t, seen["requests"])
+			assert.NotZero(t, seen["answers"])
+			t.Logf("%d requests and %d answers", seen["requests"], seen["answers"])
 		})
 	}
 }

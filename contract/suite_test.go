@@ -48,8 +48,20 @@ func TestTheWholeSuiteKeepsTheContract(t *testing.T) {
 		t.Logf("%v\n%s", err, output)
 	}
 
-	seen := map[string]int{}
-	broken := map[string]int{}
+	seen, broken := c.readTranscript(t, transcript)
+	assert.Empty(t, broken, "rules that were broken, and how often")
+	for _, op := range c.Operations() {
+		assert.NotZero(t, seen["requests of "+op.ID], "no test of the SDK calls it")
+		assert.NotZero(t, seen["answers of "+op.ID], "the fake answers it in no test")
+	}
+	t.Logf("%d requests and %d answers; to other paths %d and %d", seen["requests"], seen["answers"],
+		seen["requests to paths that are none"], seen["answers to paths that are none"])
+}
+
+// readTranscript counts what stands in a transcript, and the rules that were broken.
+func (c *Contract) readTranscript(t *testing.T, transcript string) (seen, broken map[string]int) {
+	t.Helper()
+	seen, broken = map[string]int{}, map[string]int{}
 	eachLine(t, transcript, func(line transcriptLine) {
 		what := "requests"
 		if line.Status != 0 {
@@ -67,13 +79,7 @@ func TestTheWholeSuiteKeepsTheContract(t *testing.T) {
 			broken[fmt.Sprintf("%s %s: %s", line.Method, op.Path, rule)]++
 		}
 	})
-	assert.Empty(t, broken, "rules that were broken, and how often")
-	for _, op := range c.Operations() {
-		assert.NotZero(t, seen["requests of "+op.ID], "no test of the SDK calls it")
-		assert.NotZero(t, seen["answers of "+op.ID], "the fake answers it in no test")
-	}
-	t.Logf("%d requests and %d answers; to other paths %d and %d", seen["requests"], seen["answers"],
-		seen["requests to paths that are none"], seen["answers to paths that are none"])
+	return seen, broken
 }
 
 // judge returns the operation of a line and the rules that it breaks. Client.Do may go anywhere: a path that is none breaks no rule. Enumerated

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"slices"
 	"sync"
@@ -41,14 +40,6 @@ func (c *Contract) Transport(next http.RoundTripper) *Transport {
 		next = http.DefaultTransport
 	}
 	return &Transport{contract: c, next: next}
-}
-
-// Proxy returns a handler that passes requests on to target through the transport: for programs whose transport cannot be set.
-func (t *Transport) Proxy(target *url.URL) http.Handler {
-	return &httputil.ReverseProxy{
-		Transport: t,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-	}
 }
 
 // Exchanges returns what went through so far, in the order of the answers.
