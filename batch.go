@@ -311,7 +311,9 @@ func isolable(err error) bool {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return true
 	}
-	return errors.Is(err, ErrRejected)
+	// One that gives ids may have been carried out in part: to send it again, even
+	// in halves, could double what was.
+	return errors.Is(err, ErrRejected) && !answered.withIDs
 }
 
 // leftGoroutine is what is known of a request in which a callback (a transport,

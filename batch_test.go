@@ -193,6 +193,19 @@ func TestOutcomeOfAChunk(t *testing.T) {
 	}
 }
 
+// A no that comes with ids is a contradiction: part of it may have been done.
+func TestIsolationDoesNotSendAgainWhatWasGivenIDs(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	server.refuse = func(_ int, codes []string) reply {
+		return reply{status: http.StatusOK, body: fmt.Sprintf(`{"success":%d,"leadId":[%s]}`, len(codes), strings.TrimSuffix(strings.Repeat("1,", len(codes)), ","))}
+	}
+	result, err := batchOf(server, 8, antcrm.WithIsolation())
+	checkBatch(t, contacts(8), result, err)
+	assert.Equal(t, "rejected 0+8", runsOf(result.Failures))
+	assert.Len(t, server.all(), 1)
+}
+
 func TestIsolationFindsTheBadRecordsInFewRequests(t *testing.T) {
 	t.Parallel()
 	for bad := range 100 {

@@ -227,12 +227,12 @@ func (b *binder) bindSlice(v reflect.Value, element bindFunc) error {
 	return nil
 }
 
-// bindPointer takes what its element takes; null is none, and so is a text where
-// an object should be: the vendor leaves some references as ids (our decision;
-// RawJSON has the text).
+// bindPointer takes an object; anything else is none: the vendor leaves some
+// references as ids, and is not explicit about what stands for nothing (our
+// decision; RawJSON has what came).
 func (b *binder) bindPointer(v reflect.Value, element bindFunc) error {
 	v.SetZero()
-	if c := b.Peek(); c == 'n' || c == '"' {
+	if b.Peek() != '{' {
 		b.Value()
 		return nil
 	}

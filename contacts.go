@@ -93,6 +93,8 @@ type Contact struct {
 
 // SourceLead is where a converted lead came from.
 type SourceLead struct {
+	redacted
+
 	ID   ID     `json:"_id,omitzero"`
 	Code ID     `json:"code,omitzero"`
 	Name string `json:"name,omitzero"`

@@ -448,7 +448,12 @@ func (a *answer) decodeWrite(names ...string) (writeAnswer, error) {
 	}
 	// A refusal may carry anything where the id would be.
 	if isFalsy(success) {
-		return nil, a.apiError()
+		failure := a.apiError()
+		failure.withIDs = slices.ContainsFunc(members, func(m member) bool {
+			ids, err := decodeIDs(m.value)
+			return slices.Contains(names, m.name) && err == nil && slices.ContainsFunc(ids, func(id ID) bool { return id != "" })
+		})
+		return nil, failure
 	}
 	result := writeAnswer{}
 	for _, m := range members {

@@ -133,7 +133,7 @@ func TestTextsForObjectsAndListsFailNoPage(t *testing.T) {
 	assert.Contains(t, string(page.Items[0].RawJSON()), "66139e5804bf311bf963a975")
 	assert.Equal(t, &antcrm.Contact{Name: "5", Phones: []antcrm.Phone{}, Tags: antcrm.Tags{}, Addresses: []antcrm.Address{{City: "Huế"}}}, page.Items[1].Contact)
 
-	for path, record := range map[string]string{"/0/contact/phones": `{"contact":{"phones":"0911222333"}}`, "/0/contact": `{"contact":[]}`, "/0": `"66139e58"`} {
+	for path, record := range map[string]string{"/0/contact/phones": `{"contact":{"phones":"0911222333"}}`, "/0": `"66139e58"`} {
 		_, err := scripted(t, ok(`[`+record+`]`)).client().Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
 		assert.Equal(t, path, requireError[*antcrm.DecodeError](t, err).Path)
 	}
@@ -234,6 +234,35 @@ func TestEmptyTextsAndLoneValuesStandForObjectsAndLists(t *testing.T) {
 		require.NoError(t, err, answer)
 		assert.Equal(t, want, orders.Items[0].CanEdit.Bool(), answer)
 	}
+}
+
+// JavaScript cuts an emoji into halves that are no characters.
+func TestHalvesOfSurrogatePairsAreReplacedNotLost(t *testing.T) {
+	t.Parallel()
+	record := `{"customerId":1,"name":"Nguyễn \ud83d","phones":[{"value":"0900 \udc00"}],"tags":["a\ud83d"]}`
+	page, err := scripted(t, ok(`[`+record+`]`)).client().Contacts.List(t.Context(), antcrm.ContactListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, "Nguyễn \ufffd", page.Items[0].Name)
+	assert.Equal(t, "0900 \ufffd", page.Items[0].Phones[0].Value)
+	assert.Equal(t, antcrm.Tags{"a\ufffd"}, page.Items[0].Tags)
+	var tags antcrm.Tags
+	require.NoError(t, json.Unmarshal([]byte(`"a\ud83d"`), &tags))
+	assert.Equal(t, antcrm.Tags{"a\ufffd"}, tags)
+
+	_, err = scripted(t, ok(`{"success":0,"message":"name \ud83d is bad"}`)).client().Contacts.Create(t.Context(), contact(1))
+	assert.Equal(t, "name is bad", requireError[*antcrm.APIError](t, err).Message)
+}
+
+func TestAnythingButAnObjectIsNoReference(t *testing.T) {
+	t.Parallel()
+	page, err := scripted(t, ok(`[{"TicketId":1,"contact":475},{"TicketId":2,"contact":[]},{"TicketId":3,"contact":false},{"TicketId":4,"contact":{"name":"Mai"}}]`)).client().
+		Tickets.List(t.Context(), antcrm.TicketListParams{})
+	require.NoError(t, err)
+	for _, ticket := range page.Items[:3] {
+		assert.Nil(t, ticket.Contact, ticket.TicketID)
+	}
+	assert.Equal(t, "Mai", page.Items[3].Contact.Name)
+	assert.Contains(t, string(page.Items[0].RawJSON()), "475")
 }
 
 func TestNamesAndTextsMayBeEscaped(t *testing.T) {

@@ -56,11 +56,12 @@ type APIError struct {
 	Message    string        // the server's message, at most 300 characters on one line
 	RequestID  string        // the answer's X-Request-Id, X-Correlation-Id, Request-Id, X-Amzn-Requestid or Cf-Ray
 	RetryAfter time.Duration // the wait the server asked for, 0 if none
-	Body       []byte        // at most 64 KiB of the answer, without the key
-	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 before it
+	Body       []byte        `json:"-"` // at most 64 KiB of the answer, without the key
+	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 or 503 before it
 
 	op      string
 	unknown bool
+	withIDs bool // a refusal that gives ids all the same
 }
 
 // Error is one line: what was being done, method, path, status and the
@@ -155,7 +156,7 @@ func (e TransportError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
 type DecodeError struct {
 	Method  string // HTTP method; empty for Record.Decode
 	URLPath string // path of the request without the query
-	Path    string // JSON pointer to the place in the body, such as /data/3/leadId
+	Path    string // JSON pointer to the place in the body, such as /data/3/leadId: names that the server gave
 	Offset  int64  // byte offset in the body
 	Problem string // what is wrong and what came, without any of its values
 

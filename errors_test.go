@@ -2,6 +2,7 @@ package antcrm_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,18 @@ import (
 )
 
 // What a proxy or a transport quotes of the URL stays out of the text.
+// The body of a refusal may quote a customer: no encoder of a log takes it along.
+func TestAPIErrorsEncodeWithoutTheBody(t *testing.T) {
+	t.Parallel()
+	_, err := scripted(t, reply{status: http.StatusBadRequest, body: `{"message":"no","name":"0911222333"}`}).client().Tickets.Get(t.Context(), "1")
+	refusal := requireError[*antcrm.APIError](t, err)
+	require.Contains(t, string(refusal.Body), "0911222333")
+	text, err := json.Marshal(refusal)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "Body")
+	assert.Contains(t, string(text), `"Message":"no"`)
+}
+
 func TestTransportErrorsQuoteNoQuery(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -14,6 +14,8 @@ type OpportunitiesService struct{ core *core }
 // LineItem is a product in an order (wire name groupPackage). Its name must
 // match the CRM's.
 type LineItem struct {
+	redacted
+
 	Name              string      `json:"name,omitzero"`
 	Quantity          Decimal     `json:"quantity,omitzero"`
 	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // wire name typeDiscount; DiscountCash or DiscountPercent
@@ -217,7 +219,8 @@ func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []Opportu
 
 // UpdateBatch changes orders, up to 100 a request (PUT
 // /opportunities/package). Results are the orders' numbers; to make a change
-// once more does no harm. The result is never nil; if any record was not
+// once more does no harm. Name an order once: requests run at the same time, in
+// no order. The result is never nil; if any record was not
 // confirmed the error is a *BatchError.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
 	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}

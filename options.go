@@ -153,8 +153,8 @@ func WithMaxRetryWait(longest time.Duration) Option {
 }
 
 // WithRateLimit lets the client send at most perSecond requests a second, with
-// bursts of up to burst. Calls wait for their turn, retries included. The
-// vendor documents no limit of its own.
+// bursts of up to burst. Calls wait for their turn, retries included. Several
+// limits, and limiters, all hold. The vendor documents no limit of its own.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(cfg *config) error {
 		if !(perSecond > 0) || burst < 1 {

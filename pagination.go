@@ -267,7 +267,11 @@ func (it *iteration[T, P]) start(ctx context.Context) chan fetched[T] {
 		it.next++
 	}
 	page := make(chan fetched[T], 1)
-	fetch := func() { page <- it.list.fetch(ctx, query, it.cfg) }
+	fetch := func() {
+		got := fetched[T]{err: fmt.Errorf("%s: a callback has left the goroutine of the request", callText(it.list.op, http.MethodGet, it.list.path))}
+		defer func() { page <- got }() // in any case: the consumer waits for it
+		got = it.list.fetch(ctx, query, it.cfg)
+	}
 	if it.window == 0 {
 		fetch()
 	} else {

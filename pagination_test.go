@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,6 +99,17 @@ func forEachReadAhead(t *testing.T, run func(t *testing.T, ahead antcrm.CallOpti
 			run(t, antcrm.WithReadAhead(n))
 		})
 	}
+}
+
+func TestATransportThatLeavesItsGoroutineEndsAnIteration(t *testing.T) {
+	t.Parallel()
+	client, err := antcrm.NewClient(secretKey, antcrm.WithHTTPClient(&http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+		runtime.Goexit() // as FailNow does in the transport of a user's test
+		return nil, nil
+	})}))
+	require.NoError(t, err)
+	_, err = antcrm.Collect(client.Contacts.All(t.Context(), antcrm.ContactListParams{}))
+	require.ErrorContains(t, err, "left the goroutine")
 }
 
 func TestAllGivesEveryRecordOnceWhateverTheServerMakesOfPages(t *testing.T) {

@@ -403,6 +403,8 @@ func TestATransportsErrorIsSeenButNotItsSecrets(t *testing.T) {
 		assert.NotContains(t, cause.Error(), "0900000001")
 		assert.NotContains(t, fmt.Sprintf("%+v %#v", cause, cause), secretKey)
 	}
+	_, foundNet := errors.AsType[net.Error](err) // which a url.Error is too
+	assert.False(t, foundNet)
 	_, found := errors.AsType[*url.Error](err)
 	assert.False(t, found, "its text is the URL")
 }

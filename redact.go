@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,10 +187,20 @@ func (v *veiled) Format(s fmt.State, _ rune) { writeText(s, v.text) }
 
 func (v *veiled) Is(target error) bool { return errors.Is(v.err, target) }
 
-// As finds no url.Error: its text is the URL with the query.
+// As finds no url.Error, as itself or as a net.Error: its text is the URL with
+// the query.
 func (v *veiled) As(target any) bool {
-	if _, ok := target.(**url.Error); ok {
+	found := reflect.ValueOf(target).Elem()
+	before := found.Interface()
+	if !errors.As(v.err, target) {
 		return false
 	}
-	return errors.As(v.err, target)
+	if _, isURL := found.Interface().(*url.Error); !isURL {
+		return true
+	}
+	found.Set(reflect.Zero(found.Type()))
+	if before != nil {
+		found.Set(reflect.ValueOf(before))
+	}
+	return false
 }

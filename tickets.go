@@ -64,7 +64,8 @@ func (p TicketListParams) filters() *filters {
 
 // TicketContact is the contact of a new ticket: an existing one by ID, or a
 // name, with e-mail addresses or phones as the vendor asks. Only that there is
-// an ID or a name is checked.
+// an ID or a name is checked. Which of a contact's ids it is, the vendor does not
+// say; it is sent as id.
 type TicketContact struct {
 	redacted
 

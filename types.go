@@ -483,8 +483,11 @@ type CustomField struct {
 
 // TextField returns a custom field whose value is a text.
 func TextField(name, text string) CustomField {
-	// A string always marshals.
-	value, _ := json.Marshal(text)
+	if !utf8.ValidString(text) {
+		// An encoder would replace the bytes in silence; so they are refused before sending.
+		return CustomField{Name: name, Value: json.RawMessage(`"` + text + `"`)}
+	}
+	value, _ := json.Marshal(text) // a string always marshals
 	return CustomField{Name: name, Value: value}
 }
 
@@ -629,10 +632,10 @@ func unquote(data []byte) (string, error) {
 		return string(inner[:n-1]), nil
 	}
 	text, err := jsontext.AppendUnquote(nil, data)
-	if err != nil && utf8.Valid(data) {
+	if err != nil && !jsontext.Value(data).IsValid(lenient) {
 		return "", err
 	}
-	// Bytes that are not UTF-8 have become U+FFFD, as everywhere else.
+	// Bytes that are not UTF-8, and halves of surrogate pairs, have become U+FFFD.
 	return string(text), nil
 }
 

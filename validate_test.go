@@ -16,6 +16,14 @@ import (
 func failed[T any](_ T, err error) error { return err }
 
 // Bad input is named by the wire's field and found before anything is sent.
+func TestTextFieldsThatAreNotUTF8AreRefused(t *testing.T) {
+	t.Parallel()
+	params := contact(1)
+	params.CustomFields = []antcrm.CustomField{antcrm.TextField("note", "x\xffy")}
+	_, err := scripted(t).client().Contacts.Create(t.Context(), params)
+	assert.Equal(t, "cusFields[0].value", requireError[*antcrm.ValidationError](t, err).Field)
+}
+
 func TestBadInputIsNamedByItsField(t *testing.T) {
 	t.Parallel()
 	server := scripted(t)
