@@ -20,17 +20,17 @@
 //     goes to one origin only.
 //   - Outcomes have three states. A write that was sent is done, rejected, or
 //     unknown: its answer was lost. The third is [ErrOutcomeUnknown], never
-//     dressed up as one of the others, and never repeated blindly. Batches and
-//     imports say the same of each record ([Outcome]), and a [Journal] keeps it
+//     dressed up as one of the others; an unknown create is never repeated. Batches
+//     and imports say the same of each record ([Outcome]), and a [Journal] keeps it
 //     over a crash.
 //   - Retries follow the method. A GET, PUT or DELETE is repeated after a lost
 //     answer, a POST only if it cannot have been carried out. The waits the
 //     server asks for hold for the whole client.
 //   - Lists are iterators: All fetches page after page, one ahead of the
 //     consumer, and ends only when the server has no more, never because a page
-//     is short. A record that slid into the next page, because somebody
-//     inserted, is given once. Records move the other way when some are deleted
-//     meanwhile: collect first, delete then.
+//     is short. Records that slid into the next page, because somebody inserted
+//     fewer than a page, are given once. Records move the other way when some are
+//     deleted meanwhile: collect first, delete then.
 //   - The wire is lenient, the types are not. What the vendor sends as a number
 //     here and a string there decodes into one Go type ([ID], [Decimal],
 //     [Timestamp]) without losing a digit; fields it does not document stay

@@ -81,13 +81,18 @@ func (b *bench) decodeRows(ctx context.Context) error {
 			var contacts []contact
 			return jsonv1.Unmarshal(body, &contacts)
 		})},
+		{"go-json-experiment, plain types", repeat(func() error {
+			var contacts []contact
+			return json.Unmarshal(body, &contacts)
+		})},
 	})
 	if err != nil {
 		return err
 	}
-	sdk, bare, same, plain := got[0], got[1], got[2], got[3]
+	sdk, bare, same, plain, newer := got[0], got[1], got[2], got[3], got[4]
 	b.addSpeed("Decode a page of 100 (a whole List from memory), against encoding/json into the same types", same.time, sdk.time, 2)
 	b.addSpeed("- against encoding/json into plain types", plain.time, sdk.time, 0)
+	b.addSpeed("- against go-json-experiment into plain types", newer.time, sdk.time, 0)
 	b.addSpeed("- go-json-experiment alone, against encoding/json into the same types", same.time, bare.time, 0)
 	b.add(row{
 		name: "- allocations, of encoding/json's into the same types", figure: ratio(sdk.allocs, same.allocs), unit: "×",

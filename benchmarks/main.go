@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,6 +32,9 @@ type bench struct {
 }
 
 func (b *bench) add(r row) {
+	if b.short && r.unit == "×" { // a ratio of a moment
+		r.met = ""
+	}
 	b.rows = append(b.rows, r)
 	fmt.Fprintf(os.Stderr, "%s: %s%s\n", r.name, number(r.figure.value), r.unit)
 }
@@ -130,6 +134,9 @@ func parent() error {
 	only, err := regexp.Compile(*rows)
 	if err != nil {
 		return err
+	}
+	if b.short && *docs != "" {
+		return errors.New("the figures of a short run are not to be written down")
 	}
 	if b.short {
 		b.rounds = 1
