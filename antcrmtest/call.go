@@ -106,6 +106,16 @@ func printable(name string) string {
 	return quotedName[1 : len(quotedName)-1]
 }
 
+// plain is the text of an error, not too long. Whoever writes it as JSON escapes it.
+func plain(err error) string {
+	const most = 500
+	text := err.Error()
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(text, "\ufffd")
+}
+
 // checkContentType wants JSON, said so, and not packed.
 func checkContentType(h http.Header) *failure {
 	given := h.Get("Content-Type")
@@ -124,7 +134,7 @@ func checkContentType(h http.Header) *failure {
 // checkBody holds the body to JSON itself.
 func checkBody(body []byte) *failure {
 	if err := checkJSON(body); err != nil {
-		return badRequest("INVALID_JSON", "the body is no JSON text: %s", strings.TrimPrefix(printable(err.Error()), "jsontext: "))
+		return badRequest("INVALID_JSON", "the body is no JSON text: %s", strings.TrimPrefix(plain(err), "jsontext: "))
 	}
 	if n := hugeNumber(body); n != nil {
 		return badRequest("NUMBER_TOO_LARGE", "the body holds the number %s: no double does", printable(string(n)))

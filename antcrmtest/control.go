@@ -170,7 +170,7 @@ func (c *control) seed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := c.srv.Seed(kind, body); err != nil {
-		refuseControl(w, badRequest("INVALID_SEED", "%s", printable(err.Error())))
+		refuseControl(w, badRequest("INVALID_SEED", "%s", plain(err)))
 		return
 	}
 	writeControl(w, map[string]any{"success": true, "records": c.srv.Count(kind)})
@@ -224,7 +224,7 @@ func (c *control) addFaults(w http.ResponseWriter, r *http.Request) {
 	}
 	list, err := ParseFaults(body)
 	if err != nil {
-		refuseControl(w, badRequest("INVALID_FAULT", "%s", printable(err.Error())))
+		refuseControl(w, badRequest("INVALID_FAULT", "%s", plain(err)))
 		return
 	}
 	for _, f := range list {
@@ -240,7 +240,7 @@ func (c *control) clearFaults(w http.ResponseWriter, _ *http.Request) {
 
 func (c *control) reset(w http.ResponseWriter, _ *http.Request) {
 	if err := c.srv.Reset(); err != nil {
-		refuseControl(w, &failure{status: http.StatusInternalServerError, code: "RESET", message: printable(err.Error())})
+		refuseControl(w, &failure{status: http.StatusInternalServerError, code: "RESET", message: plain(err)})
 		return
 	}
 	writeControl(w, map[string]any{"success": true})

@@ -75,6 +75,8 @@ func TestControlEndpoints(t *testing.T) {
 		assert.Equal(t, tc.status, status, answer)
 		assert.Contains(t, answer, `"success":false`)
 	}
+	_, answer = control("POST", "/_mock/faults", `{"do":"explode"}`)
+	assert.Contains(t, answer, `effect \"explode\" is unknown`, "escaped once")
 }
 
 func TestOtherOriginsMayNotControl(t *testing.T) {
