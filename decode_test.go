@@ -309,7 +309,7 @@ func TestAPIErrorsReadTheMessageWhereverItIs(t *testing.T) {
 		{"cut JSON", `{"message":"no`, `{"message":"no`, ""},
 		{"empty", "", "", ""},
 		{"control characters", `{"message":"a\r\nb\u0000\u001b[31mc\u2028d\u202ee"}`, "a b [31mc de", ""},
-		{"long", `{"message":"` + long + `"}`, strings.Repeat("ă", 300) + "…", ""},
+		{"long", `{"message":"` + long + `"}`, strings.Repeat("ă", 299) + "…", ""},
 		{"the key echoed", `{"message":"key ` + secretKey + ` is unknown","code":"` + secretKey + `"}`, "key [redacted] is unknown", "[redacted]"},
 		{"byte order mark", "\ufeff{\"message\":\"no\"}", "no", ""},
 	} {

@@ -268,29 +268,25 @@ func oneLine(text string, limit int) string {
 	if len(text) > 8*limit {
 		text = text[:8*limit]
 	}
-	var b strings.Builder
-	count, space := 0, false
+	var line []rune
+	space := false
 	for _, r := range text {
 		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			space = b.Len() > 0
+			space = len(line) > 0
 			continue
 		}
 		if unicode.In(r, unicode.Cf) || r == utf8.RuneError {
 			continue // invisible formatting can disguise a line
 		}
 		if space {
-			b.WriteByte(' ')
-			count++
-			space = false
+			line, space = append(line, ' '), false
 		}
-		if count >= limit {
-			b.WriteString("…")
-			break
+		line = append(line, r)
+		if len(line) > limit {
+			return strings.TrimRight(string(line[:limit-1]), " ") + "…"
 		}
-		b.WriteRune(r)
-		count++
 	}
-	return b.String()
+	return string(line)
 }
 
 // joined is several errors on one line.

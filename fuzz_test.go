@@ -250,7 +250,7 @@ func FuzzErrorBodies(f *testing.F) {
 		_, err := client.Products.Get(t.Context(), "1")
 		checkFuzzedError(t, err)
 		failure := requireError[*antcrm.APIError](t, err)
-		require.LessOrEqual(t, len([]rune(failure.Message)), 301)
+		require.LessOrEqual(t, len([]rune(failure.Message)), 300)
 		require.NotContains(t, string(failure.Body), secretKey)
 
 		set(reply{status: http.StatusNotFound, body: string(body)})
