@@ -33,6 +33,7 @@ type app struct {
 	args           []string // of the command line
 	flags          globals
 	fake           *antcrmtest.Server // of --mock
+	server         string             // the address that client has given
 }
 
 // globals are the flags of every command.
@@ -238,6 +239,7 @@ func (a *app) client() (*antcrm.Client, error) {
 			return nil, err
 		}
 	}
+	a.server = strings.TrimRight(c.BaseURL, "/")
 	return a.newClient(c)
 }
 

@@ -62,7 +62,7 @@ func (b *bulkFlags) add(cmd *cobra.Command) {
 }
 
 // check refuses flags that make no sense, in their own words, before anything is read.
-func (b *bulkFlags) check() error {
+func (b *bulkFlags) check(mock bool) error {
 	switch {
 	case b.concurrency < 1:
 		return usage("", "--concurrency must be at least 1")
@@ -70,6 +70,8 @@ func (b *bulkFlags) check() error {
 		return usage("", "--chunk must be between 1 and %d", antcrm.MaxBatchSize)
 	case b.retryRejected && b.journal == "":
 		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	case mock && b.journal != "":
+		return usage("leave one of them out", "--mock forgets everything when the command ends, and a journal would not")
 	}
 	return nil
 }
@@ -100,7 +102,8 @@ const journalHelp = `
 With --journal the import can be stopped or killed at any time and run again
 with the same file: no row is sent twice. Ctrl-C finishes what is in flight; a
 second Ctrl-C stops at once. Each run reports all rows refused so far: correct
-the last report only.`
+the last report only. A journal belongs to one file, one server and one account;
+another address is refused.`
 
 func (im importing[P, R]) command(a *app) *cobra.Command {
 	names := []string{"FILE"}

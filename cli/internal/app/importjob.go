@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/records"
@@ -34,20 +36,21 @@ type importJob[P records.Params, R any] struct {
 type tally struct {
 	done, rejected, unknown, notSent, bad int
 	lastLine                              int
-	codes                                 map[int]bool // exit codes of the failures
-	inRow                                 int          // rows that an outage has failed, without a good one between them
-	reason                                error        // the first failure
-	gaveUp                                bool
-	readAll                               bool // the file was read to its end
+	reason                                error // the first failure
+	lost                                  error // the first of a row that is unknown
+	trouble                               error // the last that was no row's fault; nil once a row was good
+	inRow                                 int   // rows that have failed so, without a good one between them
+	gaveUp                                bool  // for the trouble
+	readAll                               bool  // the file was read to its end
 }
 
 func (t *tally) failed() int { return t.rejected + t.unknown + t.notSent + t.bad }
 
-// patience is how many full requests an outage may fail in a row before an import gives up.
+// patience is how many full requests may fail in a row, for no row's fault, before an import gives up.
 const patience = 5
 
 func (j *importJob[P, R]) do(ctx context.Context) (err error) {
-	if err := j.flags.check(); err != nil {
+	if err := j.flags.check(j.app.flags.mock); err != nil {
 		return err
 	}
 	if j.reading, err = j.flags.reading(j.path); err != nil {
@@ -76,7 +79,7 @@ func (j *importJob[P, R]) do(ctx context.Context) (err error) {
 			return j.journalError(err)
 		}
 		defer func() { _ = journal.Close() }() // the import has made it durable
-		opts = append(opts, antcrm.WithJournal(journal))
+		opts = append(opts, antcrm.WithJournal(serverJournal{journal, j.app.server}))
 		if j.flags.retryRejected {
 			opts = append(opts, antcrm.WithRetryRejected())
 		}
@@ -126,7 +129,6 @@ func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, file 
 	if err := j.openReports(); err != nil {
 		return err
 	}
-	j.tally.codes = map[int]bool{}
 	j.bar = j.app.importBar(j.noun, total)
 	ctx, j.stop = gentleStop(ctx, j.bar.say)
 	j.source = openRecords[P](j.reading, j.stop.reader(file), records.WithRows(), records.WithBadRows(j.badRow))
@@ -164,7 +166,7 @@ func (j *importJob[P, R]) closeReports() error {
 func (j *importJob[P, R]) badRow(bad *records.RowError) {
 	j.tally.bad++
 	j.tally.lastLine = max(j.tally.lastLine, bad.Line)
-	j.failedFor(bad, exitUsage)
+	j.failedFor(bad)
 	j.add(j.rejected, bad.Row, antcrm.OutcomeNotSent, bad)
 	j.bar.update(j.tally.done, j.tally.failed())
 }
@@ -204,17 +206,23 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 	if invalid, ok := errors.AsType[*antcrm.ValidationError](reason); ok {
 		reason = &records.RowError{Line: row.Line, Problem: invalid.Field + ": " + invalid.Problem}
 	}
+	if outcome == antcrm.OutcomeRejected && noRowsFault(reason) {
+		outcome = antcrm.OutcomeNotSent // as a journal takes it
+	}
 	switch outcome {
 	case antcrm.OutcomeDone:
 		t.done++
-		t.inRow = 0
+		t.inRow, t.trouble = 0, nil
 	case antcrm.OutcomeUnknown:
 		t.unknown++
-		j.failedFor(reason, exitUnknown)
+		if t.lost == nil {
+			t.lost = reason
+		}
+		j.failedFor(reason)
 		j.add(j.unknown, row, outcome, reason)
 	case antcrm.OutcomeRejected:
 		t.rejected++
-		j.failedFor(reason, codeOf(reason))
+		j.failedFor(reason)
 		j.add(j.rejected, row, outcome, reason)
 	default:
 		invalid := errors.Is(reason, antcrm.ErrValidation)
@@ -223,7 +231,7 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 		} else {
 			t.notSent++
 		}
-		j.failedFor(reason, codeOf(reason))
+		j.failedFor(reason)
 		// What a journal will have sent by the next run must not be fed again from a file as well.
 		if j.flags.journal == "" || invalid {
 			j.add(j.rejected, row, outcome, reason)
@@ -233,19 +241,32 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 }
 
 // failedFor notes why a record failed, and gives up where going on makes no sense: a key that is refused, a server that is down.
-func (j *importJob[P, R]) failedFor(reason error, code int) {
+func (j *importJob[P, R]) failedFor(reason error) {
 	t := &j.tally
-	t.codes[code] = true
 	if t.reason == nil {
 		t.reason = reason
 	}
-	switch {
-	case code == exitKey:
-		t.gaveUp = true
-	case errors.Is(reason, antcrm.ErrServer), errors.Is(reason, antcrm.ErrRateLimited), isCall(reason):
+	if noRowsFault(reason) {
 		t.inRow++
-		t.gaveUp = t.gaveUp || t.inRow >= patience*j.flags.chunk
+		t.trouble = reason
+		t.gaveUp = t.gaveUp || codeOf(reason) == exitKey || t.inRow >= patience*j.flags.chunk
 	}
+}
+
+// noRowsFault reports that any other row would have met the failure too: a wrong key or address, a server that is down.
+func noRowsFault(err error) bool {
+	if errors.Is(err, antcrm.ErrRejected) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if answered, ok := errors.AsType[*antcrm.APIError](err); ok {
+		switch answered.StatusCode {
+		case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+			return false
+		}
+		return true
+	}
+	_, unreadable := errors.AsType[*antcrm.DecodeError](err)
+	return unreadable || isCall(err)
 }
 
 func (j *importJob[P, R]) add(to *reportFile, row records.Row, outcome antcrm.Outcome, reason error) {
@@ -303,11 +324,14 @@ func (j *importJob[P, R]) tell() {
 		return // the files are not complete
 	}
 	if j.rejected.report.Count() > 0 {
-		what := "refused"
+		what, next := "refused", "correct them there and import that file"
 		if t.notSent > 0 && j.flags.journal == "" {
-			what = "refused and unsent"
+			what, next = "refused and unsent", "correct the refused ones there and import that file"
+			if t.rejected+t.bad == 0 {
+				what, next = "unsent", "import that file"
+			}
 		}
-		j.app.note("%s rows are in %s: correct them there and import that file", what, j.rejected.Name())
+		j.app.note("%s rows are in %s: %s", what, j.rejected.Name(), next)
 	}
 	if j.unknown.report.Count() > 0 {
 		j.app.note("unknown rows are in %s: look them up before you send them again", j.unknown.Name())
@@ -317,23 +341,26 @@ func (j *importJob[P, R]) tell() {
 // verdict is the exit code of an import that was not done to the end, and its line on stderr.
 func (j *importJob[P, R]) verdict(stopped bool) error {
 	t := j.tally
-	code := exitPartial
-	if t.done == 0 && len(t.codes) == 1 && (t.codes[exitKey] || t.codes[exitOutage]) {
-		for only := range t.codes {
-			code = only
-		}
-	}
-	if t.unknown > 0 {
-		code = exitUnknown
-	}
+	f := &failure{code: exitPartial, text: fmt.Sprintf("%s not %s; the first", plural(t.failed(), "rows"), j.verb), err: t.reason}
 	switch {
 	case t.gaveUp:
-		return &failure{code: code, text: "gave up", err: t.reason, next: nextStep(codeOf(t.reason), t.reason)}
+		code := codeOf(t.trouble)
+		f = &failure{code: code, text: "gave up", err: t.trouble, next: nextStep(code, t.trouble)}
+		if f.next == "" {
+			f.next = "check the address with: antcrm doctor"
+		}
 	case stopped:
-		return &failure{code: code, text: "stopped before the end"}
+		f = &failure{code: exitPartial, text: "stopped before the end"}
+	case t.unknown > 0:
+		f.text, f.err = plural(t.unknown, "rows")+" unknown; the first", t.lost
+	case t.trouble != nil && t.done == 0:
+		code := codeOf(t.trouble)
+		f = &failure{code: code, text: fmt.Sprintf("%s not %s", plural(t.failed(), "rows"), j.verb), err: t.trouble, next: nextStep(code, t.trouble)}
 	}
-	noun := plural(t.failed(), "rows")
-	return &failure{code: code, text: noun + " not " + j.verb + "; the first", err: t.reason}
+	if t.unknown > 0 {
+		f.code = exitUnknown
+	}
+	return f
 }
 
 // howToGoOn is said where rows are left that nobody has refused.
@@ -356,9 +383,6 @@ func (j *importJob[P, R]) again() string {
 	words := []string{"antcrm"}
 	for _, arg := range j.app.args {
 		words = append(words, quoted(arg))
-	}
-	if j.tally.gaveUp && !j.flags.retryRejected {
-		words = append(words, "--retry-rejected")
 	}
 	return strings.Join(words, " ")
 }
@@ -385,12 +409,26 @@ func (j *importJob[P, R]) endError(err error) error {
 	case errors.Is(err, antcrm.ErrSourceChanged):
 		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "import the file as it was, or import the rest with another journal"}
 	case errors.Is(err, antcrm.ErrJournal):
+		if _, ofSystem := errors.AsType[syscall.Errno](err); !ofSystem {
+			return j.journalError(err)
+		}
 		return &failure{code: exitFailure, text: "the journal cannot be written", err: err, next: "free space, then go on with: " + j.again()}
 	}
 	return err
 }
 
-// journalError is a journal that cannot be opened.
+// serverJournal binds a journal to a server: what was sent to one was not sent to another.
+type serverJournal struct {
+	antcrm.Journal
+	server string
+}
+
+// Resume implements antcrm.Journal.
+func (s serverJournal) Resume(ctx context.Context, operation string) (*antcrm.JournalHistory, error) {
+	return s.Journal.Resume(ctx, operation+" at "+s.server)
+}
+
+// journalError is a journal that cannot be opened, or is another import's.
 func (j *importJob[P, R]) journalError(err error) error {
 	next := "give another file with --journal; without the old one nobody knows what was sent"
 	if errors.Is(err, antcrm.ErrJournalLocked) {
