@@ -78,7 +78,7 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	code, line := explain(cmd.CommandPath(), err)
+	code, line := explain(cmd, err)
 	if line != "" {
 		say(a.stderr, "antcrm: "+line)
 	}
@@ -147,7 +147,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.BoolVar(&g.noColor, "no-color", false, "no colours (as with NO_COLOR in the environment)")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress and no notes, errors only")
 	f.BoolVar(&g.debug, "debug", false, "log each request to stderr: method, path, status, time; never a key or a record")
-	f.StringVar(&g.keyFile, "key-file", "", "read the API key from this `FILE`")
+	f.StringVar(&g.keyFile, "key-file", "", "read the API key from this `FILE`, which only its owner may read")
 	f.StringVar(&g.baseURL, "base-url", "", "address (`URL`) of the service (or ANTCRM_BASE_URL)")
 	f.DurationVar(&g.timeout, "timeout", 30*time.Second, "the longest that one request may take")
 	f.IntVar(&g.retries, "retries", 3, "repeat a request that may be repeated `N` times")
@@ -275,7 +275,8 @@ func settingError(invalid *antcrm.ValidationError, c creds.Credentials) error {
 	case "apiKey":
 		return &creds.Error{Problem: "the API key (" + c.KeyFrom + ") " + invalid.Problem, Hint: "copy the key again"}
 	case "baseURL":
-		return usage("it looks like https://host, as in "+antcrm.DefaultBaseURL, "the address (%s) %s", c.BaseURLFrom, invalid.Problem)
+		return usage("it looks like https://host, as in "+antcrm.DefaultBaseURL, "the address (%s) %s", c.BaseURLFrom,
+			strings.ReplaceAll(invalid.Problem, "WithInsecureHTTP", "--insecure-http"))
 	case "rateLimit":
 		return usage("give requests a second, such as --rate 5", "--rate must be above 0")
 	case "maxRetries":

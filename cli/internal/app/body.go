@@ -44,6 +44,7 @@ func (b *body) addFlags(cmd *cobra.Command, short []shortcut) {
 	f.SortFlags = false
 	for i, s := range short {
 		f.StringVar(&b.texts[i], s.flag, "", s.help)
+		notesField(f, s.flag, s.path)
 	}
 	f.StringArrayVar(&b.sets, "set", nil, "set a field: `FIELD=TEXT` or FIELD:=JSON (may be repeated)")
 	f.StringVar(&b.data, "data", "", "the record as `JSON`; @FILE or - reads it from a file or stdin")

@@ -58,7 +58,7 @@ func (a *app) examine(ctx context.Context) error {
 		return errors.Join(a.finding(false, "address", "", err), err)
 	}
 	took, err := reach(ctx, c.BaseURL)
-	if err := a.finding(err == nil, "server", fmt.Sprintf("%s (%s) answers, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
+	if err := a.finding(err == nil, "server", fmt.Sprintf("%s (%s) can be reached, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
 		return err
 	}
 	if err != nil {
@@ -135,8 +135,8 @@ func accessError(err error) error {
 	case codeOf(err) == exitOutage:
 		return &failure{code: exitOutage, text: "the server is there but does not answer as it should", next: "try again later"}
 	}
-	if _, ok := errors.AsType[*antcrm.DecodeError](err); ok {
-		return &failure{code: exitFailure, text: "the server does not answer as AntCRM does", next: "check the address; a proxy or a log-in page may stand in between"}
+	if _, ok := errors.AsType[*antcrm.DecodeError](err); ok || errors.Is(err, antcrm.ErrNotFound) {
+		return &failure{code: exitFailure, text: "the server does not answer as AntCRM does", next: "check the address, its path too; a proxy or a log-in page may stand in between"}
 	}
 	return err
 }

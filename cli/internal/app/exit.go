@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/cli/internal/creds"
@@ -65,7 +69,7 @@ type reported struct{ code int }
 func (reported) Error() string { return "reported" }
 
 // explain turns an error of a command into an exit code and one line for a person. An empty line means there is nothing more to say.
-func explain(command string, err error) (code int, line string) {
+func explain(cmd *cobra.Command, err error) (code int, line string) {
 	if err == nil || closedPipe(err) {
 		return exitDone, ""
 	}
@@ -74,13 +78,36 @@ func explain(command string, err error) (code int, line string) {
 	}
 	code, next := classify(err)
 	if next == "" && code == exitUsage {
-		next = "see: " + command + " --help"
+		next = "see: " + cmd.CommandPath() + " --help"
+		if flag := flagFor(cmd, err); flag != "" {
+			next = "set it with --" + flag
+		}
 	}
 	line = plainError(err)
 	if next != "" {
 		line += "; " + next
 	}
 	return code, output.Clean(line)
+}
+
+// fieldNote is where a flag keeps the name of the field that it sets, for errors that name the field.
+const fieldNote = "field"
+
+// notesField ties a flag of the set to a field. Only a flag that is not there is an error.
+func notesField(flags *pflag.FlagSet, flag, field string) {
+	_ = flags.SetAnnotation(flag, fieldNote, []string{field})
+}
+
+// flagFor is the flag that sets the field which the SDK does not take, or "".
+func flagFor(cmd *cobra.Command, err error) (name string) {
+	if invalid, ok := errors.AsType[*antcrm.ValidationError](err); ok {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if slices.Contains(f.Annotations[fieldNote], invalid.Field) {
+				name = f.Name
+			}
+		})
+	}
+	return name
 }
 
 // closedPipe reports that the reader of our output has left, as head does: that is how a user says "enough".

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -18,8 +19,10 @@ type importing[P records.Params, R any] struct {
 	short    string
 	long     string
 	example  string
-	journal  bool // the import can be resumed
-	toTarget bool // the first argument names what they are sent to
+	file     string // its FILE without the ending
+	lists    string // the columns that may hold several values
+	journal  bool   // the import can be resumed
+	toTarget bool   // the first argument names what they are sent to
 	run      func(c *antcrm.Client, target string) importFunc[P, R]
 	// check sends records as one batch. With a context that has ended it checks them, and sends none.
 	check func(ctx context.Context, c *antcrm.Client, target string, list []P) error
@@ -89,13 +92,13 @@ func (b *bulkFlags) options() []antcrm.BatchOption {
 
 const importHelp = `FILE is CSV or JSON Lines; - is stdin. The first line of a CSV names the fields;
 --map COLUMN=FIELD names columns that are called otherwise, --map COLUMN= leaves
-one out. Excel's semicolons and byte order mark are understood. phones, emails
-and tags may hold several values with ; between them.
+one out. Excel's semicolons and byte order mark are understood. Several
+values, with ; between them, may stand in %[1]s.
 
 Rows that are refused, or cannot be sent, are written to a file beside FILE
-(customers.rejected.csv) with the reason; correct them there and import that
+(%[2]s.rejected.csv) with the reason; correct them there and import that
 file. Rows whose answer was lost go to a file of their own
-(customers.unknown.csv): look them up before you send them again.`
+(%[2]s.unknown.csv): look them up before you send them again.`
 
 const journalHelp = `
 
@@ -110,7 +113,7 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 	if im.toTarget {
 		names = []string{"SEGMENT", "FILE"}
 	}
-	long := im.long + "\n\n" + importHelp
+	long := im.long + "\n\n" + fmt.Sprintf(importHelp, im.lists, im.file)
 	if im.journal {
 		long += journalHelp
 	}

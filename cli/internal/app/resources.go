@@ -68,7 +68,7 @@ func contacts() group {
 		},
 		importing[antcrm.ContactCreateParams, antcrm.ContactRef]{
 			use: "import FILE", noun: noun, verb: "imported", journal: true,
-			short: "Import contacts from CSV or JSON Lines", long: "Creates a contact for each row of FILE.",
+			short: "Import contacts from CSV or JSON Lines", long: "Creates a contact for each row of FILE.", file: "customers", lists: contactListColumns,
 			example: `  antcrm contacts import customers.csv --dry-run
   antcrm contacts import customers.csv --map 'Mã KH=customerIdApiRing' --map 'Tên=name' --journal customers.journal
   antcrm contacts import customers.rejected.csv`,
@@ -83,6 +83,9 @@ func contacts() group {
 		deleting[antcrm.ContactRef]{noun: noun, one: one, key: byKey, remove: func(c *antcrm.Client) deleteFunc[antcrm.ContactRef] { return c.Contacts.Delete }},
 	)}
 }
+
+// contactListColumns are the columns of contacts that may hold several values.
+const contactListColumns = "phones, emails and tags"
 
 // contactLists are list and export of contacts.
 func contactLists() []verb {
@@ -186,7 +189,7 @@ func orders() group {
 		},
 		importing[antcrm.OpportunityCreateParams, antcrm.ID]{
 			use: "import FILE", noun: noun, verb: "imported", journal: true,
-			short: "Import orders from CSV or JSON Lines", long: "Creates an order for each row of FILE.",
+			short: "Import orders from CSV or JSON Lines", long: "Creates an order for each row of FILE.", file: "orders", lists: "dealByUsers and dealWith.phones",
 			example: `  antcrm orders import orders.jsonl --dry-run
   antcrm orders import orders.csv --map 'Khách=receiverName' --journal orders.journal`,
 			run: func(c *antcrm.Client, _ string) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
@@ -371,6 +374,7 @@ func telesales() group {
 		noun: "telesales", short: "telesales records", example: "--campaign-id 64d9f28b2b3ba308b322c710 --from 7d", open: true, columns: []string{"_id", "createdAt"},
 		flags: func(f filters, p *antcrm.TelesaleListParams) {
 			textFlag(f, &p.CampaignID, "campaign-id", "the campaign (required)")
+			notesField(f.FlagSet, "campaign-id", "campaignId")
 			f.BoolVar(&p.SurveyOnly, "survey", false, "only those with survey values")
 			f.period(&p.From, &p.To, "created")
 			f.page(&p.Page)
@@ -385,6 +389,7 @@ func telecalls() group {
 		noun: "telecalls", short: "calls of a campaign", example: "--campaign-id 64d9f28b2b3ba308b322c710 --from 7d", open: true, columns: []string{"_id", "createdAt"},
 		flags: func(f filters, p *antcrm.TelecallListParams) {
 			textFlag(f, &p.CampaignID, "campaign-id", "the campaign (required)")
+			notesField(f.FlagSet, "campaign-id", "campaignId")
 			f.period(&p.From, &p.To, "called")
 			f.page(&p.Page)
 			f.pageSize(&p.Limit)
@@ -442,6 +447,8 @@ func messages() group {
 		columns: []string{"createdAt", "sessionId", "conversationId", "leadId", "customerId", "messages.channel"},
 		flags: func(f filters, p *antcrm.MessageListParams) {
 			f.period(&p.CreatedFrom, &p.CreatedTo, "created (both are required)")
+			notesField(f.FlagSet, "from", "created_from")
+			notesField(f.FlagSet, "to", "created_to")
 			textFlag(f, &p.SessionID, "session", "one session")
 			f.count(&p.Offset, "offset", "skip `N` sessions")
 			f.pageSize(&p.Limit)

@@ -12,7 +12,7 @@ func segments() group {
 	type params = antcrm.ContactCreateParams
 	return group{name: "segments", aliases: []string{"segment"}, short: "Segments of contacts", verbs: []verb{importing[params, struct{}]{
 		use: "set SEGMENT FILE", noun: "contacts", verb: "put into the segment", toTarget: true,
-		short: "Put the contacts of a file into a segment", long: "Puts the contacts of FILE into the segment with the id SEGMENT.",
+		short: "Put the contacts of a file into a segment", long: "Puts the contacts of FILE into the segment with the id SEGMENT.", file: "members", lists: contactListColumns,
 		example: "  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv\n  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv --dry-run",
 		run: func(c *antcrm.Client, segment string) importFunc[params, struct{}] {
 			return func(ctx context.Context, source iter.Seq2[params, error], opts ...antcrm.BatchOption) iter.Seq2[antcrm.ImportResult[struct{}], error] {

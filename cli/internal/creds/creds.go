@@ -134,30 +134,15 @@ func (f stored) baseURL() string {
 
 // load reads the config file. One that is not there is empty.
 func (s Sources) load() (stored, error) {
-	path, err := Path(s.Getenv)
-	if err != nil {
-		return stored{}, nil // an account without a home has no config file
-	}
-	file, err := os.Open(path)
+	path, _ := Path(s.Getenv) // "" for an account without a home: there is no such file
+	data, err := readPrivate("the config file "+path, path, "make it readable, or set "+EnvKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stored{}, nil
 	}
 	if err != nil {
-		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
-	}
-	if runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		return stored{}, &Error{Problem: fmt.Sprintf("the config file %s can be read by others (mode %04o)", path, info.Mode().Perm()), Hint: "run: chmod 600 " + path}
+		return stored{}, err
 	}
 	var f stored
-	data, err := io.ReadAll(io.LimitReader(file, maxFile))
-	if err != nil {
-		return stored{}, &Error{Problem: "read the config file " + path, Hint: "make it readable, or set " + EnvKey, Err: err}
-	}
 	if len(data) == 0 {
 		return stored{}, nil // /dev/null, say
 	}
@@ -168,16 +153,32 @@ func (s Sources) load() (stored, error) {
 	return f, nil
 }
 
-func readKeyFile(path string) (string, error) {
-	const hint = "give --key-file a file that holds the key on its only line"
+// readPrivate reads a file with a key, which nobody but its owner may read. what names it in errors; hint is what to do if it cannot be read.
+func readPrivate(what, path, hint string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return "", &Error{Problem: "read the key file " + path, Hint: hint, Err: err}
+		return nil, &Error{Problem: "read " + what, Hint: hint, Err: err}
 	}
 	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile))
+	info, err := file.Stat()
+	if err == nil && runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return nil, &Error{Problem: fmt.Sprintf("%s can be read by others (mode %04o)", what, info.Mode().Perm()), Hint: "run: chmod 600 " + path}
+	}
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(file, maxFile))
+	}
 	if err != nil {
-		return "", &Error{Problem: "read the key file " + path, Hint: hint, Err: err}
+		return nil, &Error{Problem: "read " + what, Hint: hint, Err: err}
+	}
+	return data, nil
+}
+
+func readKeyFile(path string) (string, error) {
+	const hint = "give --key-file a file that holds the key on its only line"
+	data, err := readPrivate("the key file "+path, path, hint)
+	if err != nil {
+		return "", err
 	}
 	key := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))
 	if key == "" || strings.ContainsAny(key, "\r\n") {
