@@ -351,23 +351,32 @@ func (j *importJob[P, R]) verdict(stopped bool) error {
 	f := &failure{code: exitPartial, text: fmt.Sprintf("%s not %s; the first", plural(t.failed(), "rows"), j.verb), err: t.reason}
 	switch {
 	case t.gaveUp:
-		code := codeOf(t.trouble)
-		f = &failure{code: code, text: "gave up", err: t.trouble, next: nextStep(code, t.trouble)}
-		if f.next == "" {
-			f.next = "check the address with: antcrm doctor"
-		}
+		f = j.troubled("gave up")
 	case stopped:
 		f = &failure{code: exitPartial, text: "stopped before the end"}
 	case t.unknown > 0:
 		f.text, f.err = plural(t.unknown, "rows")+" unknown; the first", t.lost
 	case t.trouble != nil && t.done == 0:
-		code := codeOf(t.trouble)
-		f = &failure{code: code, text: fmt.Sprintf("%s not %s", plural(t.failed(), "rows"), j.verb), err: t.trouble, next: nextStep(code, t.trouble)}
+		f = j.troubled(fmt.Sprintf("%s not %s", plural(t.failed(), "rows"), j.verb))
 	}
 	if t.unknown > 0 {
 		f.code = exitUnknown
 	}
 	return f
+}
+
+// troubled is the end of an import for the trouble it met.
+func (j *importJob[P, R]) troubled(text string) *failure {
+	trouble := j.tally.trouble
+	code := codeOf(trouble)
+	next := nextStep(code, trouble)
+	switch {
+	case next == "" && j.toTarget:
+		next = "check SEGMENT, and the address with: antcrm doctor"
+	case next == "":
+		next = "check the address with: antcrm doctor"
+	}
+	return &failure{code: code, text: text, err: trouble, next: next}
 }
 
 // howToGoOn is said where rows are left that nobody has refused.
