@@ -40,7 +40,7 @@ type tally struct {
 	moreLines                             int   // of rows that cannot be told apart, beyond the first of each
 	reason                                error // the first failure
 	lost                                  error // the first of a row that is unknown
-	trouble                               error // the last that was no row's fault; nil once a row was good
+	trouble                               error // the last failure that was no row's fault, or the one for which it gave up; nil once a row was good
 	inRow                                 int   // rows that have failed so, without a good one between them
 	gaveUp                                bool  // for the trouble
 	readAll                               bool  // the file was read to its end
@@ -215,7 +215,9 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 	switch outcome {
 	case antcrm.OutcomeDone:
 		t.done++
-		t.inRow, t.trouble = 0, nil
+		if !t.gaveUp { // else it was in flight then
+			t.inRow, t.trouble = 0, nil
+		}
 	case antcrm.OutcomeUnknown:
 		t.unknown++
 		if t.lost == nil {
@@ -249,10 +251,10 @@ func (j *importJob[P, R]) failedFor(reason error) {
 	if t.reason == nil {
 		t.reason = reason
 	}
-	if noRowsFault(reason) {
+	if !t.gaveUp && noRowsFault(reason) {
 		t.inRow++
 		t.trouble = reason
-		t.gaveUp = t.gaveUp || codeOf(reason) == exitKey || t.inRow >= patience*j.flags.chunk
+		t.gaveUp = codeOf(reason) == exitKey || t.inRow >= patience*j.flags.chunk
 	}
 }
 
