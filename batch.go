@@ -301,8 +301,11 @@ func idRefs(a *answer, count int, names ...string) (ids []ID, name string, err e
 	return ids, name, nil
 }
 
-// isolable reports whether a rejection can be a single record's fault.
-func isolable(err error) bool {
+// RecordFault reports whether a call was refused for what can be the fault of a
+// record in it: 400, 409, 413, 422, or a falsy success. Any other refusal (a
+// wrong key, a 404, a 429 to the end) would have met any record, and nothing was
+// carried out. WithIsolation and journals go by it.
+func RecordFault(err error) bool {
 	answered, ok := errors.AsType[*APIError](err)
 	if !ok || outcomeOf(err) != OutcomeRejected {
 		return false
@@ -311,9 +314,15 @@ func isolable(err error) bool {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return true
 	}
-	// One that gives ids may have been carried out in part: to send it again, even
-	// in halves, could double what was.
-	return errors.Is(err, ErrRejected) && !answered.withIDs
+	return errors.Is(err, ErrRejected)
+}
+
+// isolable reports whether a refused chunk may be sent again in halves. One
+// whose refusal gives ids may have been carried out in part: that would double
+// what was.
+func isolable(err error) bool {
+	answered, _ := errors.AsType[*APIError](err)
+	return RecordFault(err) && !answered.withIDs
 }
 
 // leftGoroutine is what is known of a request in which a callback (a transport,

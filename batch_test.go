@@ -193,6 +193,17 @@ func TestOutcomeOfAChunk(t *testing.T) {
 	}
 }
 
+func TestRecordFaultTellsWhoseFaultARefusalIs(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]bool{400: true, 409: true, 413: true, 422: true, 200: true, 401: false, 403: false, 404: false, 405: false, 429: false, 302: false, 500: false} {
+		client := scripted(t, reply{status: status, body: `{"success":0}`}).client()
+		_, err := client.Contacts.Create(t.Context(), contact(1))
+		assert.Equal(t, want, antcrm.RecordFault(err), status)
+	}
+	assert.False(t, antcrm.RecordFault(nil))
+	assert.False(t, antcrm.RecordFault(antcrm.ErrRejected), "no answer")
+}
+
 // A no that comes with ids is a contradiction: part of it may have been done.
 func TestIsolationDoesNotSendAgainWhatWasGivenIDs(t *testing.T) {
 	t.Parallel()

@@ -685,7 +685,7 @@ func (im *importRun[P, R]) record(ctx context.Context, entry JournalEntry, refs 
 		return nil
 	}
 	entry.Outcome = outcomeOf(err)
-	if halved || entry.Outcome == OutcomeRejected && !isolable(err) {
+	if halved || entry.Outcome == OutcomeRejected && !RecordFault(err) {
 		entry.Outcome = OutcomeNotSent
 	}
 	if answered, ok := errors.AsType[*APIError](err); ok {

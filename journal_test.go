@@ -254,6 +254,20 @@ func TestRejectedChunksAreReportedAgainOrSentAgain(t *testing.T) {
 	assert.Equal(t, "done×31 rejected×1 done×3", outcomes(final))
 }
 
+// A no that comes with ids may have been carried out in part: it is not sent again.
+func TestARefusalThatGivesIDsStaysInTheJournal(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), contacts(1)
+	server.refuse = func(int, []string) reply { return reply{status: http.StatusOK, body: `{"success":2,"leadId":[1]}`} }
+	_, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation())
+	require.NoError(t, err)
+	server.refuse = nil
+	results, err := rerun(t, server, path, from(list, nil))
+	require.NoError(t, err)
+	assert.Equal(t, "rejected×1", outcomes(results))
+	assert.Len(t, server.all(), 1)
+}
+
 // A wrong key must not leave a journal that refuses everything for good.
 func TestWhatWasRefusedForNoRecordsFaultIsSentByTheNextRun(t *testing.T) {
 	t.Parallel()

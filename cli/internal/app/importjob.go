@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -209,7 +208,7 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 	if invalid, ok := errors.AsType[*antcrm.ValidationError](reason); ok {
 		reason = &records.RowError{Line: row.Line, Problem: invalid.Field + ": " + invalid.Problem}
 	}
-	if outcome == antcrm.OutcomeRejected && noRowsFault(reason) {
+	if outcome == antcrm.OutcomeRejected && !antcrm.RecordFault(reason) {
 		outcome = antcrm.OutcomeNotSent // as a journal takes it
 	}
 	switch outcome {
@@ -260,15 +259,11 @@ func (j *importJob[P, R]) failedFor(reason error) {
 
 // noRowsFault reports that any other row would have met the failure too: a wrong key or address, a server that is down.
 func noRowsFault(err error) bool {
-	if errors.Is(err, antcrm.ErrRejected) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	if answered, ok := errors.AsType[*antcrm.APIError](err); ok {
-		switch answered.StatusCode {
-		case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-			return false
-		}
-		return true
+	if _, answered := errors.AsType[*antcrm.APIError](err); answered {
+		return !antcrm.RecordFault(err)
 	}
 	_, unreadable := errors.AsType[*antcrm.DecodeError](err)
 	return unreadable || isCall(err)
