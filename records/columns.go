@@ -19,7 +19,17 @@ type Params interface {
 type column[P any] struct {
 	names []string // the API's name first
 	many  bool     // several columns of a file may be this one
+	lines bool     // a value may have line breaks
 	set   func(record *P, value string) error
+}
+
+// fill sets the record's field. A line break where none can be is a quote that
+// is missing, most likely: the value would be the rest of its row and more rows.
+func (c column[P]) fill(record *P, value string) error {
+	if !c.lines && strings.ContainsAny(value, "\r\n") {
+		return errors.New("has a line break: is a quote missing, or one too many?")
+	}
+	return c.set(record, value)
 }
 
 // customPrefix begins the names of columns that are custom fields.
@@ -66,7 +76,7 @@ func fold(name string) string {
 func (s schema[P]) find(name string) (c column[P], ok bool) {
 	if custom, isCustom := strings.CutPrefix(strings.TrimSpace(name), customPrefix); isCustom && strings.TrimSpace(custom) != "" {
 		custom = strings.TrimSpace(custom)
-		return column[P]{names: []string{customPrefix + custom}, set: func(record *P, value string) error {
+		return column[P]{names: []string{customPrefix + custom}, lines: true, set: func(record *P, value string) error {
 			s.custom(record, antcrm.TextField(custom, value))
 			return nil
 		}}, true
@@ -98,7 +108,7 @@ func contactSchema() schema[antcrm.ContactCreateParams] {
 		many(func(p *params, value string) { p.Phones = append(p.Phones, antcrm.Phone{Value: value}) }, "phones", "phone", "phones.value"),
 		many(func(p *params, value string) { p.Emails = append(p.Emails, antcrm.Email{Value: value}) }, "emails", "email", "emails.value"),
 		text(func(p *params) *string { return &p.Industry }, "industry"),
-		text(func(p *params) *string { return &p.BackgroundInfo }, "bgInfo", "BackgroundInfo"),
+		free(text(func(p *params) *string { return &p.BackgroundInfo }, "bgInfo", "BackgroundInfo")),
 		text(func(p *params) *string { return &p.Stage }, "stage"),
 		many(func(p *params, value string) { p.Tags = append(p.Tags, value) }, "tags", "tag"),
 		text(func(p *params) *string { return &p.Source }, "sourceContact", "Source"),
@@ -136,8 +146,8 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		text(func(p *params) *string { return &customer(p).ExternalID }, "dealWith.customerIdApiRing", "Customer.ExternalID"),
 		text(func(p *params) *string { return &p.ReceiverPhone }, "receiverPhone"),
 		number(func(p *params) *antcrm.Decimal { return &p.Value }, "value"),
-		text(func(p *params) *string { return &p.ReceiverNote }, "receiverNote"),
-		text(func(p *params) *string { return &p.Description }, "description"),
+		free(text(func(p *params) *string { return &p.ReceiverNote }, "receiverNote")),
+		free(text(func(p *params) *string { return &p.Description }, "description")),
 		text(func(p *params) *string { return &p.Stage }, "stage"),
 		text(func(p *params) *string { return &p.Branch }, "branch"),
 		date(func(p *params) *antcrm.Timestamp { return &p.CreatedAt }, "createdAt"),
@@ -151,7 +161,7 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		text(func(p *params) *antcrm.NumericCode { return &item(p).DiscountType }, "item.typeDiscount", "item.DiscountType"),
 		text(func(p *params) *antcrm.ID { return &item(p).Code }, "item.code"),
 		text(func(p *params) *string { return &item(p).ProductExternalID }, "item.productIdApiRing", "item.ProductExternalID"),
-		text(func(p *params) *string { return &item(p).Note }, "item.note"),
+		free(text(func(p *params) *string { return &item(p).Note }, "item.note")),
 	}
 	return schema[params]{
 		columns: append(columns, addressColumns("receiverAddressObj", "ReceiverAddress", address)...),
@@ -183,8 +193,8 @@ func addressColumns[P any](wire, field string, address func(*P) *antcrm.Address)
 	}
 	return []column[P]{
 		part(func(a *antcrm.Address) *string { return &a.Type }, "type", "type"),
-		part(func(a *antcrm.Address) *string { return &a.HouseNumber }, "street", "HouseNumber"),
-		part(func(a *antcrm.Address) *string { return &a.StreetName }, "streetName", "StreetName"),
+		free(part(func(a *antcrm.Address) *string { return &a.HouseNumber }, "street", "HouseNumber")),
+		free(part(func(a *antcrm.Address) *string { return &a.StreetName }, "streetName", "StreetName")),
 		part(func(a *antcrm.Address) *string { return &a.Ward }, "wards", "Ward"),
 		part(func(a *antcrm.Address) *string { return &a.District }, "state", "District"),
 		part(func(a *antcrm.Address) *string { return &a.City }, "city", "City"),
@@ -205,6 +215,12 @@ func text[P any, T ~string](field func(*P) *T, names ...string) column[P] {
 		*field(record) = T(value)
 		return nil
 	}}
+}
+
+// free is a column whose text may have line breaks.
+func free[P any](c column[P]) column[P] {
+	c.lines = true
+	return c
 }
 
 // many is a column with any number of values between ; or |.
@@ -256,7 +272,7 @@ func date[P any](field func(*P) *antcrm.Timestamp, names ...string) column[P] {
 
 // inJSON is a column that holds a JSON list.
 func inJSON[P, T any](field func(*P) *[]T, names ...string) column[P] {
-	return column[P]{names: names, set: func(record *P, value string) error {
+	return column[P]{names: names, lines: true, set: func(record *P, value string) error {
 		var list []T
 		if err := json.Unmarshal([]byte(value), &list); err != nil {
 			return errors.New("is not a JSON list of the API's objects")

@@ -17,7 +17,8 @@ import (
 // the first line, as Excel and others write it. Empty fields set nothing, rows
 // of empty fields are passed over. Phones, emails, tags and assignees may hold
 // several values between ; or |; addresses, im, cusFields and groupPackage are
-// JSON lists.
+// JSON lists. Line breaks are refused but in lists, custom fields, notes, texts
+// and streets: elsewhere they mean that a quote is missing.
 func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
 		return &csvFormat[P]{cfg: cfg, schema: s, file: r}
@@ -212,8 +213,12 @@ func (f *csvFormat[P]) unparsed(parse *csv.ParseError, fields []string) error {
 		bad.Problem = "a quote inside a field that is not quoted"
 	case parse.Line > parse.StartLine:
 		bad.Problem = fmt.Sprintf("a quote that is not closed properly, up to line %d", parse.Line+f.skipped)
+		bad.Err = errFile // the lines between may be rows
 	default:
 		bad.Problem = "a quote that is not closed properly"
+		if parse.Column > len(f.text) { // it is not a quote that is wrong: none came
+			bad.Err = errFile
+		}
 	}
 	return bad
 }
@@ -329,8 +334,8 @@ func (f *csvFormat[P]) untold(fields []string) (text string) {
 func (f *csvFormat[P]) fill(record *P, fields []string, row Row) error {
 	for i, value := range fields {
 		problem := f.check(value)
-		if problem == "" && value != "" && f.columns[i].set != nil {
-			if err := f.columns[i].set(record, value); err != nil {
+		if c := f.columns[i]; problem == "" && value != "" && c.set != nil {
+			if err := c.fill(record, value); err != nil {
 				problem = err.Error()
 			}
 		}

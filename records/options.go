@@ -95,7 +95,8 @@ func WithMaxField(bytes int) Option {
 
 // WithBadRows hands rows that cannot be read to report and goes on with the
 // next, instead of ending there. What is wrong with the whole file (its header,
-// a quote that is never closed, a disk that fails) ends it all the same.
+// a quote that is not closed on its line, which may have taken rows with it, a
+// disk that fails) ends it all the same.
 func WithBadRows(report func(*RowError)) Option {
 	return func(cfg *config) error {
 		if report == nil {

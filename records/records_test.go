@@ -172,10 +172,10 @@ func TestCSVPassesOverEmptyRowsAndLeftOutColumns(t *testing.T) {
 
 func TestCSVKeepsFieldsAsTheyAre(t *testing.T) {
 	t.Parallel()
-	list, err := contactsOf("name,customerIdApiRing,bgInfo\n\" Mai, \"\"Bé\"\"\n\",007,\"a\r\nb\"\n")
+	list, err := contactsOf("name,customerIdApiRing,bgInfo\n\" Mai, \"\"Bé\"\"\",007,\"a\r\nb\"\n")
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	assert.Equal(t, " Mai, \"Bé\"\n", list[0].Name)
+	assert.Equal(t, " Mai, \"Bé\"", list[0].Name)
 	assert.Equal(t, "007", list[0].ExternalID)
 	assert.Equal(t, "a\nb", list[0].BackgroundInfo)
 }
@@ -212,7 +212,7 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 		"a stray quote":          {text: header + "Mai,1\"2,2\n", want: "records: line 2, column 2 (customerIdApiRing): a quote inside a field that is not quoted"},
 		"text behind a quote":    {text: header + "Mai,\"1\"2,2\n", want: "records: line 2, column 2 (customerIdApiRing): a quote that is not closed properly"},
 		"Latin-1":                {text: header + "Mai,1,2\nTh\xe0nh,2,3\n", want: "records: line 3, column 1 (name): is not UTF-8 from byte 3 on: save the file as CSV UTF-8", good: 1},
-		"Latin-1 further on":     {text: header + "\"a\nb\",1,\"x\xff\"\n", want: "records: line 3, column 3 (phones): is not UTF-8 from byte 2 on: save the file as CSV UTF-8"},
+		"Latin-1 further on":     {text: "bgInfo,customerIdApiRing,phones\n\"a\nb\",1,\"x\xff\"\n", want: "records: line 3, column 3 (phones): is not UTF-8 from byte 2 on: save the file as CSV UTF-8"},
 		"a code twice":           {text: header + "Mai,1,2\n\nLan,2,\nHoa,1,\n", want: "records: line 5, column 2 (customerIdApiRing): the same customerIdApiRing as on line 2", good: 2},
 		"a large field":          {text: header + "Mai,1,2\n" + strings.Repeat("x", 101) + ",2,\n", want: "records: line 3, column 1 (name): has 101 bytes, more than 100", good: 1, opts: []records.Option{records.WithMaxField(100)}},
 		"a field of 10 MB":       {text: header + "Mai,1,2\n\"" + strings.Repeat("x", 10<<20) + "\",2,\n", want: "records: line 3: the row that begins here or soon after has more than 4194304 bytes: is a quote never closed?", good: 1},
@@ -269,6 +269,47 @@ func TestBadRowsAreReportedAndPassedOverWhenTold(t *testing.T) {
 		"5 [Th\xe0nh 3]  records: line 5, column 1 (name): is not UTF-8 from byte 3 on: save the file as CSV UTF-8",
 		"6 [Tý 1]  records: line 6, column 2 (customerIdApiRing): the same customerIdApiRing as on line 2",
 	}, bad)
+}
+
+// What follows such a quote may be any number of rows: they must not get lost as
+// one bad row.
+func TestAQuoteNeverClosedEndsTheFileEvenIfBadRowsAreTaken(t *testing.T) {
+	t.Parallel()
+	const header = "name,customerIdApiRing\nA,1\n"
+	for name, test := range map[string]struct{ rows, want string }{
+		"up to the end":          {"\"B,2\n" + strings.Repeat("C,3\n", 1000), "records: line 3, column 1 (name): a quote that is not closed properly, up to line 1003"},
+		"up to a later quote":    {"\"B,2\n" + strings.Repeat("C,3\n", 1000) + "D,\"4\"\nE,5\n", "records: line 3, column 1 (name): a quote that is not closed properly, up to line 1004"},
+		"in the last row":        {"\"B,2", "records: line 3, column 1 (name): a quote that is not closed properly"},
+		"in the last row, ended": {"B,\"2\r\n", "records: line 3, column 2 (customerIdApiRing): a quote that is not closed properly"},
+		"and nothing else":       {"\"", "records: line 3, column 1 (name): a quote that is not closed properly"},
+		"before empty lines":     {"\"B,2\n\n\n", "records: line 3, column 1 (name): a quote that is not closed properly, up to line 5"},
+	} {
+		list, err := contactsOf(header+test.rows, records.WithBadRows(func(*records.RowError) { t.Error("it is not a row's fault: " + name) }))
+		require.EqualError(t, err, test.want, name)
+		assert.NotErrorIs(t, err, antcrm.ErrValidation, name)
+		assert.Len(t, list, 1, name)
+	}
+	for _, last := range []string{"\"B\"x,2", "\"B\"x,2\r\n", "\"B\"\"\"x,2"} {
+		bad := 0
+		_, err := contactsOf(header+last, records.WithBadRows(func(*records.RowError) { bad++ }))
+		require.NoError(t, err, "the row ends on its line")
+		assert.Equal(t, 1, bad)
+	}
+}
+
+func TestALineBreakIsRefusedWhereNoneCanBe(t *testing.T) {
+	t.Parallel()
+	for _, column := range []string{"name", "customerIdApiRing", "phones", "emails", "tags", "stage", "address.city"} {
+		_, err := contactsOf(column + ",bgInfo\n\"a\nb\",x\n")
+		require.EqualError(t, err, "records: line 2, column 1 ("+column+"): has a line break: is a quote missing, or one too many?")
+		require.ErrorIs(t, err, antcrm.ErrValidation)
+	}
+	list, err := contactsOf("name,bgInfo,address.street,address.streetName,cf:Note\nMai,\"a\nb\",\"1\n2\",\"c\nd\",\"e\nf\"\n")
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"name":"Mai","bgInfo":"a\nb","addresses":[{"street":"1\n2","streetName":"c\nd"}],"cusFields":[{"name":"Note","value":"e\nf"}]}]`, toJSON(t, list))
+	orders, err := collect(records.CSV[order](strings.NewReader("receiverNote,description,item.note\n\"a\nb\",\"c\nd\",\"e\nf\"\n")).All())
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"receiverNote":"a\nb","description":"c\nd","groupPackage":[{"note":"e\nf"}]}]`, toJSON(t, orders))
 }
 
 func TestAFileThatFailsEndsWithItsErrorEvenIfBadRowsAreTaken(t *testing.T) {
@@ -399,7 +440,7 @@ func TestAReportLosesNothingOfRowsThatCouldNotBeRead(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	var report *records.Report
-	source := records.CSV[contact](strings.NewReader("sep=,\r\ncustomerIdApiRing,name,bgInfo\r\n1,Mai,12 Nguyễn Trãi,Q1\r\n2,Lan\r\n\r\n3,\"Hoa \"Bé\" Trần\",x\r\n4,Tý,\"a\r\nb"), records.WithBadRows(func(bad *records.RowError) {
+	source := records.CSV[contact](strings.NewReader("sep=,\r\ncustomerIdApiRing,name,bgInfo\r\n1,Mai,12 Nguyễn Trãi,Q1\r\n2,Lan\r\n\r\n3,\"Hoa \"Bé\" Trần\",x\r\n4,Tý,\"a\"b\r\n"), records.WithBadRows(func(bad *records.RowError) {
 		assert.NoError(t, report.Add(bad.Row, antcrm.OutcomeNotSent, bad))
 	}))
 	report = source.NewReport(&out)
@@ -410,8 +451,7 @@ func TestAReportLosesNothingOfRowsThatCouldNotBeRead(t *testing.T) {
 ,,,3,not sent,"records: line 3: 4 fields, but the header has 3","1,Mai,12 Nguyễn Trãi,Q1"
 ,,,4,not sent,"records: line 4: 2 fields, but the header has 3","2,Lan"
 ,,,6,not sent,"records: line 6, column 2 (name): a quote that is not closed properly","3,""Hoa ""Bé"" Trần"",x"
-,,,7,not sent,"records: line 7, column 3 (bgInfo): a quote that is not closed properly, up to line 8","4,Tý,""a
-b"
+,,,7,not sent,"records: line 7, column 3 (bgInfo): a quote that is not closed properly","4,Tý,""a""b"
 `, strings.ReplaceAll(out.String(), "\r\n", "\n"))
 	first := textsOf(t, records.CSV[contact], out.String())
 	assert.Len(t, first, 4, "nothing of them, until somebody has corrected them")
