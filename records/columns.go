@@ -1,11 +1,12 @@
 package records
 
 import (
-	"encoding/json"
 	"errors"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/antbuddy/antcrm-go"
 )
@@ -20,6 +21,7 @@ type column[P any] struct {
 	names []string // the API's name first
 	many  bool     // several columns of a file may be this one
 	lines bool     // a value may have line breaks
+	parts string   // how the columns begin that set an element of this list
 	set   func(record *P, value string) error
 }
 
@@ -113,7 +115,7 @@ func contactSchema() schema[antcrm.ContactCreateParams] {
 		many(func(p *params, value string) { p.Tags = append(p.Tags, value) }, "tags", "tag"),
 		text(func(p *params) *string { return &p.Source }, "sourceContact", "Source"),
 		text(func(p *params) *string { return &p.ResponsibleStaff }, "responsibleStaff"),
-		inJSON(func(p *params) *[]antcrm.Address { return &p.Addresses }, "addresses"),
+		insteadOf("address.", inJSON(func(p *params) *[]antcrm.Address { return &p.Addresses }, "addresses")),
 		inJSON(func(p *params) *[]antcrm.SocialProfile { return &p.SocialProfiles }, "im", "SocialProfiles"),
 		inJSON(func(p *params) *[]antcrm.CustomField { return &p.CustomFields }, "cusFields", "CustomFields"),
 	}
@@ -152,7 +154,7 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		text(func(p *params) *string { return &p.Branch }, "branch"),
 		date(func(p *params) *antcrm.Timestamp { return &p.CreatedAt }, "createdAt"),
 		number(func(p *params) *antcrm.Decimal { return &p.ShippingCost }, "shipping_cost"),
-		inJSON(func(p *params) *[]antcrm.LineItem { return &p.LineItems }, "groupPackage", "LineItems"),
+		insteadOf("item.", inJSON(func(p *params) *[]antcrm.LineItem { return &p.LineItems }, "groupPackage", "LineItems")),
 		inJSON(func(p *params) *[]antcrm.CustomField { return &p.CustomFields }, "cusFields", "CustomFields"),
 		text(func(p *params) *string { return &item(p).Name }, "item.name"),
 		number(func(p *params) *antcrm.Decimal { return &item(p).Quantity }, "item.quantity"),
@@ -223,6 +225,12 @@ func free[P any](c column[P]) column[P] {
 	return c
 }
 
+// insteadOf is a column that cannot be beside those of the parts.
+func insteadOf[P any](parts string, c column[P]) column[P] {
+	c.parts = parts
+	return c
+}
+
 // many is a column with any number of values between ; or |.
 func many[P any](add func(record *P, value string), names ...string) column[P] {
 	return column[P]{names: names, many: true, set: func(record *P, value string) error {
@@ -274,7 +282,11 @@ func date[P any](field func(*P) *antcrm.Timestamp, names ...string) column[P] {
 func inJSON[P, T any](field func(*P) *[]T, names ...string) column[P] {
 	return column[P]{names: names, lines: true, set: func(record *P, value string) error {
 		var list []T
-		if err := json.Unmarshal([]byte(value), &list); err != nil {
+		err := json.Unmarshal([]byte(value), &list, json.RejectUnknownMembers(true))
+		if semantic, ok := errors.AsType[*json.SemanticError](err); ok && errors.Is(err, json.ErrUnknownName) {
+			return errors.New("has an unknown member: " + label(string(semantic.JSONPointer)))
+		}
+		if err != nil {
 			return errors.New("is not a JSON list of the API's objects")
 		}
 		*field(record) = append(*field(record), list...)

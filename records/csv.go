@@ -17,7 +17,8 @@ import (
 // the first line, as Excel and others write it. Empty fields set nothing, rows
 // of empty fields are passed over. Phones, emails, tags and assignees may hold
 // several values between ; or |; addresses, im, cusFields and groupPackage are
-// JSON lists. Line breaks are refused but in lists, custom fields, notes, texts
+// JSON lists, of the API's members alone; addresses cannot be beside address.*,
+// nor groupPackage beside item.*. Line breaks are refused but in lists, custom fields, notes, texts
 // and streets: elsewhere they mean that a quote is missing.
 func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
@@ -228,15 +229,15 @@ func (f *csvFormat[P]) readHeader(header []string, line int) error {
 	f.columns = make([]column[P], len(header))
 	places := map[string]int{}
 	for i, name := range header {
-		c, err := f.columnOf(name)
-		if err != "" {
-			return &RowError{Line: line, Column: i + 1, Header: name, Problem: err, Err: errFile}
+		c, problem := f.columnOf(name)
+		if problem != "" {
+			return f.badColumn(line, i, problem)
 		}
 		f.columns[i] = c
 		for _, id := range []string{fold(name), strings.Join(c.names, " ")} {
 			earlier, twice := places[id]
 			if twice && earlier != i && (!c.many || id == fold(name)) && id != "" {
-				return &RowError{Line: line, Column: i + 1, Header: name, Problem: fmt.Sprintf("is the same column as %d (%s)", earlier+1, label(header[earlier])), Err: errFile}
+				return f.badColumn(line, i, fmt.Sprintf("is the same column as %d (%s)", earlier+1, label(header[earlier])))
 			}
 			places[id] = i
 		}
@@ -244,7 +245,30 @@ func (f *csvFormat[P]) readHeader(header []string, line int) error {
 			f.key = i
 		}
 	}
+	if err := f.checkParts(line); err != nil {
+		return err
+	}
 	return f.checkMapping(header, line)
+}
+
+// checkParts finds a list beside columns of its first element: the one would
+// overwrite the other, or add to it.
+func (f *csvFormat[P]) checkParts(line int) error {
+	for i, list := range f.columns {
+		if list.parts == "" {
+			continue
+		}
+		part := slices.IndexFunc(f.columns, func(c column[P]) bool { return c.set != nil && strings.HasPrefix(c.names[0], list.parts) })
+		if part >= 0 {
+			first, second := min(i, part), max(i, part)
+			return f.badColumn(line, second, fmt.Sprintf("sets the same as column %d (%s): use one of the two", first+1, label(f.header[first])))
+		}
+	}
+	return nil
+}
+
+func (f *csvFormat[P]) badColumn(line, place int, problem string) error {
+	return &RowError{Line: line, Column: place + 1, Header: f.header[place], Problem: problem, Err: errFile}
 }
 
 // checkMapping finds a mapped column that the file does not have: a typing error

@@ -312,6 +312,39 @@ func TestALineBreakIsRefusedWhereNoneCanBe(t *testing.T) {
 	assert.JSONEq(t, `[{"receiverNote":"a\nb","description":"c\nd","groupPackage":[{"note":"e\nf"}]}]`, toJSON(t, orders))
 }
 
+// As in JSON lines: a member that is misspelt would be left out in silence.
+func TestAListInACellHasOnlyMembersOfTheAPI(t *testing.T) {
+	t.Parallel()
+	for cell, problem := range map[string]string{
+		`[{"cty":"Hue"}]`:                 "has an unknown member: /0/cty",
+		`[{"city":"Huế"},{"City":"Huế"}]`: "has an unknown member: /1/City",
+		`[{"city":"a","city":"b"}]`:       "is not a JSON list of the API's objects",
+		`[{"city":5}]`:                    "is not a JSON list of the API's objects",
+		`{"city":"Huế"}`:                  "is not a JSON list of the API's objects",
+		`[] []`:                           "is not a JSON list of the API's objects",
+	} {
+		_, err := collect(records.CSV[contact](strings.NewReader("name\taddresses\nMai\t\"" + strings.ReplaceAll(cell, `"`, `""`) + "\"\n")).All())
+		assert.EqualError(t, err, "records: line 2, column 2 (addresses): "+problem)
+		assert.ErrorIs(t, err, antcrm.ErrValidation)
+	}
+}
+
+// Whichever came last would win, or add to the other.
+func TestAListAndColumnsOfItsFirstElementAreRefusedTogether(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"name,addresses,address.city": "records: line 1, column 3 (address.city): sets the same as column 2 (addresses): use one of the two",
+		"address.city,name,Addresses": "records: line 1, column 3 (Addresses): sets the same as column 1 (address.city): use one of the two",
+	} {
+		_, err := contactsOf(header + "\n,,\n")
+		assert.EqualError(t, err, want)
+		_, err = contactsOf(header+"\nMai,,\n", records.WithColumns(map[string]string{"Addresses": ""}))
+		assert.NoError(t, err, "it is left out")
+	}
+	_, err := collect(records.CSV[order](strings.NewReader("name;item.quantity;item.name;groupPackage\n")).All())
+	require.EqualError(t, err, "records: line 1, column 4 (groupPackage): sets the same as column 2 (item.quantity): use one of the two")
+}
+
 func TestAFileThatFailsEndsWithItsErrorEvenIfBadRowsAreTaken(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk is gone")
