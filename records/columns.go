@@ -201,15 +201,17 @@ func addressColumns[P any](wire, field string, address func(*P) *antcrm.Address)
 		part(func(a *antcrm.Address) *string { return &a.District }, "state", "District"),
 		part(func(a *antcrm.Address) *string { return &a.City }, "city", "City"),
 		{names: []string{wire + ".country", field + ".country"}, set: func(p *P, value string) error {
-			country := &antcrm.Country{Name: value}
-			if len(value) == 2 {
-				country = &antcrm.Country{Code: value}
+			if value = strings.TrimSpace(value); countryCode.MatchString(value) {
+				address(p).Country = &antcrm.Country{Code: value}
+			} else if value != "" {
+				address(p).Country = &antcrm.Country{Name: value}
 			}
-			address(p).Country = country
 			return nil
 		}},
 	}
 }
+
+var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
 // text is a column that is taken as it is.
 func text[P any, T ~string](field func(*P) *T, names ...string) column[P] {
@@ -262,16 +264,20 @@ func number[P any](field func(*P) *antcrm.Decimal, names ...string) column[P] {
 	}}
 }
 
-// date is a column of points in time.
+// date is a column of points in time. A number must have the size of today's
+// milliseconds: 20240313, 1710311060 (seconds) and 45364 (Excel's days) would be
+// taken as 1970.
 func date[P any](field func(*P) *antcrm.Timestamp, names ...string) column[P] {
 	return column[P]{names: names, set: func(record *P, value string) error {
-		quoted, err := json.Marshal(strings.TrimSpace(value))
+		value = strings.TrimSpace(value)
+		number, isNumber := antcrm.Decimal(value).Float64()
+		quoted, err := json.Marshal(value)
 		if err != nil {
 			return err
 		}
 		var at antcrm.Timestamp
-		if err := at.UnmarshalJSON(quoted); err != nil || at.IsZero() {
-			return errors.New("is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds")
+		if err := at.UnmarshalJSON(quoted); err != nil || at.IsZero() || isNumber && (number < 1e12 || number >= 1e13) {
+			return errors.New("is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)")
 		}
 		*field(record) = at
 		return nil

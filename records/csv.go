@@ -18,8 +18,9 @@ import (
 // of empty fields are passed over. Phones, emails, tags and assignees may hold
 // several values between ; or |; addresses, im, cusFields and groupPackage are
 // JSON lists, of the API's members alone; addresses cannot be beside address.*,
-// nor groupPackage beside item.*. Line breaks are refused but in lists, custom fields, notes, texts
-// and streets: elsewhere they mean that a quote is missing.
+// nor groupPackage beside item.*. Line breaks are refused but in lists, custom
+// fields, notes, descriptions and streets: elsewhere a quote is wrong, most
+// likely.
 func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
 		return &csvFormat[P]{cfg: cfg, schema: s, file: r}
@@ -234,14 +235,17 @@ func (f *csvFormat[P]) readHeader(header []string, line int) error {
 			return f.badColumn(line, i, problem)
 		}
 		f.columns[i] = c
+		if c.set == nil { // left out: it takes nothing from another
+			continue
+		}
 		for _, id := range []string{fold(name), strings.Join(c.names, " ")} {
 			earlier, twice := places[id]
-			if twice && earlier != i && (!c.many || id == fold(name)) && id != "" {
+			if twice && earlier != i && (!c.many || id == fold(name)) {
 				return f.badColumn(line, i, fmt.Sprintf("is the same column as %d (%s)", earlier+1, label(header[earlier])))
 			}
 			places[id] = i
 		}
-		if c.set != nil && c.names[0] == f.schema.keyName {
+		if c.names[0] == f.schema.keyName {
 			f.key = i
 		}
 	}

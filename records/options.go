@@ -42,14 +42,20 @@ func newConfig(opts []Option) (*config, error) {
 
 // WithColumns maps the file's own column names to the columns that Columns
 // lists; "" leaves a column out. Names are compared without case, spaces,
-// hyphens and underscores. What is not in the map keeps its name; what is in it
-// and not in the file is an error. CSV only.
+// hyphens and underscores; a column that is in the map twice is an error. What
+// is not in the map keeps its name; what is in it and not in the file is an
+// error, unless it is left out. CSV only.
 func WithColumns(columns map[string]string) Option {
 	return func(cfg *config) error {
 		cfg.columns = map[string]string{}
 		cfg.mapped = slices.Sorted(maps.Keys(columns))
-		for from, to := range columns {
-			cfg.columns[fold(from)] = to
+		names := map[string]string{}
+		for _, from := range cfg.mapped {
+			id := fold(from)
+			if earlier, twice := names[id]; twice {
+				return &RowError{Problem: fmt.Sprintf("%q and %q are mapped, but are the same column", label(earlier), label(from))}
+			}
+			names[id], cfg.columns[id] = from, columns[from]
 		}
 		return nil
 	}

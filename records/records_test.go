@@ -235,8 +235,11 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 func TestBadValuesOfOrdersAreRefusedWithThePlace(t *testing.T) {
 	t.Parallel()
 	for column, values := range map[string]map[string]string{
-		"value":        {"1.500.000": "may be thousands or a fraction", "12.500": "may be thousands or a fraction", "1,5": "is not a number", "NaN": "is not a number", "1e999": "is not a number", "mười": "is not a number"},
-		"createdAt":    {"13/03/2024": "is not a date", "{}": "is not a date"},
+		"value": {"1.500.000": "may be thousands or a fraction", "12.500": "may be thousands or a fraction", "1,5": "is not a number", "NaN": "is not a number", "1e999": "is not a number", "mười": "is not a number"},
+		"createdAt": {
+			"13/03/2024": "is not a date", "{}": "is not a date", "2023": "is not a date", "20240313": "is not a date", "202403130624": "is not a date", "20240313062420": "is not a date",
+			"45364": "is not a date", "45364.5": "is not a date", "-1710311060673": "is not a date", "1710311060": "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)",
+		},
 		"groupPackage": {"{}": "is not a JSON list", "[1]": "is not a JSON list", "[": "is not a JSON list"},
 	} {
 		for value, problem := range values {
@@ -247,8 +250,9 @@ func TestBadValuesOfOrdersAreRefusedWithThePlace(t *testing.T) {
 			assert.ErrorIs(t, err, antcrm.ErrValidation)
 		}
 	}
-	list, err := collect(records.CSV[order](strings.NewReader("name;receiverName;value;createdAt\nA;B;0.125; 1710311060673\nA;B; -1500 ;2024-03-13\n")).All())
+	list, err := collect(records.CSV[order](strings.NewReader("name;receiverName;value;createdAt\nA;B;0.125; 1710311060673\nA;B; -1500 ;2024-03-13\nA;B;;1.710311060673E12\n")).All())
 	require.NoError(t, err)
+	assert.Equal(t, moment(), list[2].CreatedAt.Time)
 	assert.Equal(t, antcrm.Decimal("0.125"), list[0].Value)
 	assert.Equal(t, moment(), list[0].CreatedAt.Time)
 	assert.Equal(t, antcrm.Decimal("-1500"), list[1].Value)
@@ -310,6 +314,42 @@ func TestALineBreakIsRefusedWhereNoneCanBe(t *testing.T) {
 	orders, err := collect(records.CSV[order](strings.NewReader("receiverNote,description,item.note\n\"a\nb\",\"c\nd\",\"e\nf\"\n")).All())
 	require.NoError(t, err)
 	assert.JSONEq(t, `[{"receiverNote":"a\nb","description":"c\nd","groupPackage":[{"note":"e\nf"}]}]`, toJSON(t, orders))
+}
+
+func TestACountryOfTwoLettersIsACode(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{
+		"VN": `{"code":"VN"}`, " vn ": `{"code":"vn"}`, "Ý": `{"name":"Ý"}`, " Việt Nam": `{"name":"Việt Nam"}`, "84": `{"name":"84"}`, "V.": `{"name":"V."}`,
+	} {
+		list, err := contactsOf("name,address.country\nMai," + cell + "\n")
+		require.NoError(t, err)
+		assert.JSONEq(t, `[{"name":"Mai","addresses":[{"country":`+want+`}]}]`, toJSON(t, list))
+	}
+	list, err := contactsOf("name,address.country\nMai,  \n")
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"name":"Mai"}]`, toJSON(t, list))
+}
+
+func TestColumnsThatAreLeftOutMayHaveTheSameName(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]records.Option{
+		"unknown": records.WithUnknownColumns(),
+		"mapped":  records.WithColumns(map[string]string{"Ghi chú": ""}),
+	} {
+		var out bytes.Buffer
+		source := records.CSV[contact](strings.NewReader("Ghi chú,name,ghi chú,customerIdApiRing\na,Mai,b,E1\nc,Lan,d,E2\n"), opt, records.WithRows())
+		list, err := collect(source.All())
+		require.NoError(t, err, name)
+		assert.JSONEq(t, `[{"name":"Mai","customerIdApiRing":"E1"},{"name":"Lan","customerIdApiRing":"E2"}]`, toJSON(t, list))
+		addRows(t, source, source.NewReport(&out))
+		assert.Contains(t, out.String(), "\na,Mai,b,E1,2,rejected,", "the report has both")
+	}
+}
+
+func TestAMappingThatNamesAColumnTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := contactsOf("Ghi chú\nx\n", records.WithColumns(map[string]string{"Ghi chú": "bgInfo", "ghi_CHÚ": "name"}))
+	require.EqualError(t, err, `records: "Ghi chú" and "ghi_CHÚ" are mapped, but are the same column`)
 }
 
 // As in JSON lines: a member that is misspelt would be left out in silence.
