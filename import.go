@@ -27,7 +27,9 @@ type ImportResult[R any] struct {
 // is given from the journal, what was not begun is sent, and what was begun and
 // not answered is OutcomeUnknown (see WithUnknownResolver). A source that no
 // longer gives the records that were sent ends the import with
-// ErrSourceChanged; that it has grown at its end does no harm. For imports only.
+// ErrSourceChanged; that it has grown at its end does no harm. The journal is of
+// one account and one server, which nothing checks: with another's, records are
+// given as done and not sent. For imports only.
 func WithJournal(journal Journal) BatchOption {
 	return func(cfg *batchConfig) error {
 		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {

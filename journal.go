@@ -37,10 +37,14 @@ var (
 //   - a chunk that was begun, and of which nothing more is known, is never sent
 //     again unless somebody has looked.
 //
-// A journal belongs to one source and one account. The places of records (their
-// numbers in the source, from 0) are its keys: an entry replaces the one with
-// the same first record, and one that is OutcomeNotSent removes it. What is
-// left at any time are entries that share no record.
+// A journal belongs to one source, one account and one server. Nothing checks the
+// account and the server: with a journal written against a fake, an import into
+// the real service sends nothing, and gives all as done.
+//
+// The places of records (their numbers in the source, from 0) are its keys: an
+// entry replaces the one with the same first record, and one that is
+// OutcomeNotSent removes it. What is left at any time are entries that share no
+// record.
 //
 // OpenJournal keeps one in a file. An implementation elsewhere (a database, a
 // key-value bucket) must be safe for concurrent use.
@@ -275,10 +279,15 @@ type journalSpan struct {
 	length int32
 }
 
-// OpenJournal opens the journal in a file, or begins one. A last line that a
-// crash has torn (no end, or zeros in it) is cut off; any other damage, a file that is no journal, and
-// one that is in use (ErrJournalLocked) are errors that match ErrJournal. Close
-// it when the import is over.
+// OpenJournal opens the journal in a file, or begins one. Each account, and each
+// server, a fake included, needs a file of its own: nothing checks it, and what
+// was sent to one is not sent to the other (see Journal).
+//
+// A last line that a crash has torn (no end, or zeros in it) is cut off; any
+// other damage, a file that is no journal, and one that is in use
+// (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such
+// damage too, if the file system had written a later line first. Close it when
+// the import is over.
 func OpenJournal(path string) (*FileJournal, error) {
 	j := &FileJournal{path: path, entries: map[int64]journalSpan{}}
 	file, err := openLocked(path)

@@ -96,14 +96,17 @@ func bulkImport(ctx context.Context, client *antcrm.Client, source iter.Seq2[ant
 }
 
 func bulkImportFile(ctx context.Context, client *antcrm.Client, file io.Reader, out io.Writer) error {
+	var rejected *records.Report
 	source := records.CSV[antcrm.ContactCreateParams](file,
 		records.WithColumns(map[string]string{"Mã KH": "customerIdApiRing", "Họ tên": "name", "Hạng": "cf:Hạng"}),
 		records.WithRows(),
-		records.WithBadRows(func(bad *records.RowError) { fmt.Println(bad) }))
-	rejected := source.NewReport(out)
+		records.WithBadRows(func(bad *records.RowError) {
+			_ = rejected.Add(bad.Row, antcrm.OutcomeNotSent, bad) // Flush tells of a failure
+		}))
+	rejected = source.NewReport(out)
 	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithIsolation()) {
 		if err != nil {
-			return err
+			return errors.Join(err, rejected.Flush())
 		}
 		row, _ := source.Row(result.Index) // taken, so that it is not kept any longer
 		if result.Outcome == antcrm.OutcomeRejected || result.Outcome == antcrm.OutcomeNotSent {
@@ -145,12 +148,13 @@ func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a
 	t.Chdir(t.TempDir())
 	server := antcrmtest.NewServer(t)
 	client, ctx := server.Client(), t.Context()
-	const file = "Mã KH,Họ tên,Hạng\nKH-1,Mai,Vàng\nKH-2,,Bạc\n"
+	const file = "Mã KH,Họ tên,Hạng\nKH-1,Mai,Vàng\nKH-2,,Bạc\nKH-4,Hoa\n"
 	var rejected strings.Builder
 
 	require.NoError(t, bulkImportFile(ctx, client, strings.NewReader(file), &rejected))
 	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "KH-1"))
 	require.Contains(t, rejected.String(), "KH-2,,Bạc,3,not sent,antcrm: record 1: name: is required")
+	require.Contains(t, rejected.String(), "records: line 4: 2 fields, but the header has 3")
 
 	const plain = "name,customerIdApiRing\nLan,KH-3\n"
 	require.NoError(t, readmeImport(ctx, client, strings.NewReader(plain)))

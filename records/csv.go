@@ -311,7 +311,7 @@ func (f *csvFormat[P]) columnOf(name string) (c column[P], problem string) {
 	case f.cfg.ignoreUnknown:
 		return c, ""
 	case strings.TrimSpace(name) == "":
-		return c, "has no name"
+		return c, "has no name: give it one, or leave out the columns that are not known"
 	}
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Mn, r) }) {
 		return c, "is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"

@@ -61,8 +61,9 @@ func WithColumns(columns map[string]string) Option {
 	}
 }
 
-// WithUnknownColumns leaves out the columns whose names are not known, instead
-// of refusing the file. CSV only.
+// WithUnknownColumns leaves out the columns whose names are not known, and those
+// without a name (a delimiter at the end of each line makes one), instead of
+// refusing the file. CSV only.
 func WithUnknownColumns() Option {
 	return func(cfg *config) error {
 		cfg.ignoreUnknown = true
@@ -101,8 +102,8 @@ func WithMaxField(bytes int) Option {
 
 // WithBadRows hands rows that cannot be read to report and goes on with the
 // next, instead of ending there. What is wrong with the whole file (its header,
-// a quote that is not closed on its line, which may have taken rows with it, a
-// disk that fails) ends it all the same.
+// a disk that fails, a quote that runs over lines or to the end of the file and
+// is not closed properly: it may have taken rows with it) ends it all the same.
 func WithBadRows(report func(*RowError)) Option {
 	return func(cfg *config) error {
 		if report == nil {
@@ -123,7 +124,7 @@ func WithRows() Option {
 }
 
 // WithoutDuplicateCheck lets rows with the same key of the caller's
-// (customerIdApiRing, opportunityIdApiRing) through. The check takes some 15
+// (customerIdApiRing, opportunityIdApiRing) through. The check takes some 25
 // bytes of memory a row. It compares hashes of 64 bits: that a row is refused
 // for another's key has to be feared from billions of rows on.
 func WithoutDuplicateCheck() Option {

@@ -197,7 +197,7 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 		"accents apart":          {text: "na\u0302me,phones\n", want: "records: line 1, column 1 (na\u0302me): is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"},
 		"a workbook":             {text: "PK\x03\x04....", want: "records: the file is a workbook or an archive: save it as CSV UTF-8"},
 		"an unknown column":      {text: "name,Mã KH\nMai,1\n", want: `records: line 1, column 2 (Mã KH): is an unknown column`},
-		"a column without name":  {text: "name,\nMai,1\n", want: `records: line 1, column 2: has no name`},
+		"a column without name":  {text: "name,\nMai,1\n", want: `records: line 1, column 2: has no name: give it one, or leave out the columns that are not known`},
 		"a column twice":         {text: "name,customerIdApiRing,Name\n", want: `records: line 1, column 3 (Name): is the same column as 1 (name)`},
 		"a column by two names":  {text: "ExternalID,name,customerIdApiRing\n", want: `records: line 1, column 3 (customerIdApiRing): is the same column as 1 (ExternalID)`},
 		"a list twice":           {text: "name,phones,Phones\n", want: `records: line 1, column 3 (Phones): is the same column as 2 (phones)`},
