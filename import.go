@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,7 @@ type Resolution[R any] struct {
 	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it
 	// is not and is to be sent again, OutcomeUnknown if that could not be told.
 	Outcome Outcome
-	Ref     R // of a record that is done
+	Ref     R // of a record that is done; without one it stays unknown
 }
 
 // WithUnknownResolver makes an import ask what became of a chunk that an
@@ -71,8 +72,9 @@ type Resolution[R any] struct {
 // order. After an error, or with none, the chunk stays unknown.
 //
 // Be sure of "not there": what is sent again because a search was wrong, or
-// because the lost request was still on its way, is doubled. resolve may be called for several chunks at once. Its types must be
-// the import's. For imports with a journal only.
+// because the lost request was still on its way, is doubled. resolve may be
+// called for several chunks at once. Its types must be the import's. For imports
+// with a journal only.
 func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if resolve == nil {
@@ -759,17 +761,26 @@ func (im *importRun[P, R]) ask(ctx context.Context, c *importChunk[P]) (found []
 	return found, err
 }
 
-// sortResolutions lists the places of the records by what was found.
+// sortResolutions lists the places of the records by what was found. Done without
+// a reference is unknown: it would be done for ever, and nobody could tell as what.
 func sortResolutions[R any](found []Resolution[R], count int, err error) (places [4][]int, _ error) {
 	if err == nil && found != nil && len(found) != count {
 		err = fmt.Errorf("%d resolutions for %d records", len(found), count)
 	}
+	nameless := 0
 	for i := range count {
 		outcome := OutcomeUnknown
-		if err == nil && found != nil && (found[i].Outcome == OutcomeDone || found[i].Outcome == OutcomeNotSent) {
+		switch {
+		case err != nil || found == nil:
+		case found[i].Outcome == OutcomeDone && reflect.ValueOf(&found[i].Ref).Elem().IsZero():
+			nameless++
+		case found[i].Outcome == OutcomeDone, found[i].Outcome == OutcomeNotSent:
 			outcome = found[i].Outcome
 		}
 		places[outcome] = append(places[outcome], i)
+	}
+	if nameless > 0 {
+		err = fmt.Errorf("%d of %d resolutions are done without a reference", nameless, count)
 	}
 	return places, err
 }

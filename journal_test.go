@@ -202,6 +202,9 @@ func TestAResolverThatFailsLeavesTheChunkUnknown(t *testing.T) {
 			return make([]antcrm.Resolution[antcrm.ContactRef], 9), nil
 		},
 		"of no such outcome": func() ([]antcrm.Resolution[antcrm.ContactRef], error) { return resolutions(10, 17), nil },
+		"done without a reference": func() ([]antcrm.Resolution[antcrm.ContactRef], error) {
+			return resolutions(10, antcrm.OutcomeDone), nil
+		},
 		"rejected": func() ([]antcrm.Resolution[antcrm.ContactRef], error) {
 			return resolutions(10, antcrm.OutcomeRejected), nil
 		},
@@ -217,6 +220,31 @@ func TestAResolverThatFailsLeavesTheChunkUnknown(t *testing.T) {
 			assert.ErrorIs(t, results[0].Err, broken)
 		}
 	}
+	assert.Len(t, server.all(), 1)
+}
+
+// It would be done for ever, and nobody could tell as what.
+func TestAResolutionWithoutItsReferenceLeavesTheRecordUnknown(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	server.lose = func(int, []string) bool { return true }
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err)
+
+	results, err := rerun(t, server, path, from(contacts(10), nil), resolving(func(index int64, c antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
+		if index == 3 {
+			return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone}
+		}
+		return found(c)
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, "done×3 unknown×1 done×6", outcomes(results))
+	assert.ErrorContains(t, results[3].Err, "1 of 10 resolutions are done without a reference")
+
+	results, err = rerun(t, server, path, from(contacts(10), nil), resolving(func(_ int64, c antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] { return found(c) }))
+	require.NoError(t, err)
+	assert.Equal(t, "done×10", outcomes(results), "it could be asked for again")
+	checkRefs(t, contacts(10), results)
 	assert.Len(t, server.all(), 1)
 }
 
