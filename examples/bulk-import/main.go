@@ -13,6 +13,8 @@
 // With ANTCRM_API_KEY (and ANTCRM_BASE_URL) set it talks to that service. The
 // embedded fake forgets everything when the program ends; to see a resumed
 // import against one that does not, start go run ./cmd/antcrm-mock beside it.
+// A journal belongs to one server: what one says was sent to a fake is not sent to
+// the service, so take another folder (or -journal) for it.
 //
 // How much memory a million records take (GNU time counts; the server is a
 // process of its own):
