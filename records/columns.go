@@ -2,6 +2,7 @@ package records
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,8 +29,8 @@ type column[P any] struct {
 // fill sets the record's field. A line break where none can be is a quote that
 // is missing, most likely: the value would be the rest of its row and more rows.
 func (c column[P]) fill(record *P, value string) error {
-	if !c.lines && strings.ContainsAny(value, "\r\n") {
-		return errors.New("has a line break: is a quote missing, or one too many?")
+	if breaks := strings.Count(value, "\n") + strings.Count(value, "\r"); breaks > 0 && !c.lines {
+		return fmt.Errorf("has line breaks (%d): is a quote missing, or one too many?", breaks)
 	}
 	return c.set(record, value)
 }

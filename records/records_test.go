@@ -305,9 +305,11 @@ func TestALineBreakIsRefusedWhereNoneCanBe(t *testing.T) {
 	t.Parallel()
 	for _, column := range []string{"name", "customerIdApiRing", "phones", "emails", "tags", "stage", "address.city"} {
 		_, err := contactsOf(column + ",bgInfo\n\"a\nb\",x\n")
-		require.EqualError(t, err, "records: line 2, column 1 ("+column+"): has a line break: is a quote missing, or one too many?")
+		require.EqualError(t, err, "records: line 2, column 1 ("+column+"): has line breaks (1): is a quote missing, or one too many?")
 		require.ErrorIs(t, err, antcrm.ErrValidation)
 	}
+	_, err := contactsOf("customerIdApiRing,name\n1,\"A\n" + strings.Repeat("2,B\n", 1000) + "3,C\"\n4,D\n")
+	require.EqualError(t, err, "records: line 2, column 2 (name): has line breaks (1001): is a quote missing, or one too many?", "it shows how many rows it has taken")
 	list, err := contactsOf("name,bgInfo,address.street,address.streetName,cf:Note\nMai,\"a\nb\",\"1\n2\",\"c\nd\",\"e\nf\"\n")
 	require.NoError(t, err)
 	assert.JSONEq(t, `[{"name":"Mai","bgInfo":"a\nb","addresses":[{"street":"1\n2","streetName":"c\nd"}],"cusFields":[{"name":"Note","value":"e\nf"}]}]`, toJSON(t, list))
