@@ -119,7 +119,7 @@ func (j *importJob[P, R]) fileError(err error) error {
 		return &failure{code: exitFailure, text: text, err: err}
 	}
 	next := "correct the file and import it again"
-	if bad.Header != "" && j.reading.format == formatCSV {
+	if bad.Column > 0 && bad.Row.Line == 0 && j.reading.format == formatCSV { // a column of the header
 		next = "there are: " + strings.Join(records.Columns[P](), ", ") + "; name others with --map COLUMN=FIELD or leave them out with --ignore-unknown"
 	}
 	return &failure{code: exitUsage, text: text, err: bad, next: next}
