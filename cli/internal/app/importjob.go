@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +35,6 @@ type importJob[P records.Params, R any] struct {
 type tally struct {
 	done, rejected, unknown, notSent, bad int
 	lastLine                              int
-	moreLines                             int   // of rows that cannot be told apart, beyond the first of each
 	reason                                error // the first failure
 	lost                                  error // the first of a row that is unknown
 	trouble                               error // the last failure that was no row's fault, or the one for which it gave up; nil once a row was good
@@ -166,7 +164,6 @@ func (j *importJob[P, R]) closeReports() error {
 // badRow is a row that cannot be read as a record.
 func (j *importJob[P, R]) badRow(bad *records.RowError) {
 	j.tally.bad++
-	j.tally.moreLines += bytes.Count(bad.Row.Text, []byte("\n"))
 	j.tally.lastLine = max(j.tally.lastLine, bad.Line)
 	j.failedFor(bad)
 	j.add(j.rejected, bad.Row, antcrm.OutcomeNotSent, bad)
@@ -311,14 +308,10 @@ func (j *importJob[P, R]) graver(err error) error {
 func (j *importJob[P, R]) tell() {
 	t := j.tally
 	text := fmt.Sprintf("%s %s", plural(t.done, j.noun), j.verb)
-	refused := "refused"
-	if t.moreLines > 0 {
-		refused = fmt.Sprintf("refused (%d lines)", t.rejected+t.bad+t.moreLines)
-	}
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{t.rejected + t.bad, refused}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
+	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
