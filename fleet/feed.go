@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,7 +22,6 @@ import (
 type Job struct {
 	Name      string // letters, digits, "-" and "_", 64 at most
 	ChunkSize int    // records a request: 1 to 100, the default
-	InFlight  int    // chunks on their way to the server at a time: 32 if 0
 	// Progress, if set, is called now and then while feeding, and at the end.
 	Progress func(FeedReport)
 }
@@ -55,14 +53,11 @@ func (f *Fleet) FeedOpportunities(ctx context.Context, job Job, source iter.Seq2
 
 func (j Job) withDefaults() (Job, error) {
 	setDefault(&j.ChunkSize, antcrm.MaxBatchSize)
-	setDefault(&j.InFlight, 32)
 	switch {
 	case !goodName.MatchString(j.Name):
 		return j, invalid("the job's name takes letters, digits, - and _, 64 at most")
 	case j.ChunkSize < 1 || j.ChunkSize > antcrm.MaxBatchSize:
 		return j, invalid("ChunkSize must be between 1 and %d", antcrm.MaxBatchSize)
-	case j.InFlight < 1:
-		return j, invalid("InFlight must be at least 1")
 	}
 	return j, nil
 }
@@ -79,13 +74,13 @@ func feed[P any](ctx context.Context, f *Fleet, job Job, kind Kind, source iter.
 	if err != nil {
 		return FeedReport{}, err
 	}
-	fd := newFeeder(ctx, f, job, kind, record)
-	err = split(fd, kind, source, group, key)
-	return fd.end(err)
+	fd := newFeeder(f, job, kind, record)
+	err = split(ctx, fd, kind, source, group, key)
+	return fd.end(ctx, err)
 }
 
 // split reads the source to its end.
-func split[P any](fd *feeder, kind Kind, source iter.Seq2[P, error], group, key func(*P) string) error {
+func split[P any](ctx context.Context, fd *feeder, kind Kind, source iter.Seq2[P, error], group, key func(*P) string) error {
 	s := &splitter{job: fd.job, kind: kind, maxBytes: maxChunkBytes}
 	index := int64(0)
 	for params, err := range source {
@@ -101,15 +96,15 @@ func split[P any](fd *feeder, kind Kind, source iter.Seq2[P, error], group, key 
 			return err
 		}
 		index++
-		fd.records.Store(index)
+		fd.records = index
 		if full != nil {
-			if err := fd.publish(full); err != nil {
+			if err := fd.publish(ctx, full); err != nil {
 				return err
 			}
 		}
 	}
 	for c := s.last(); c != nil; c = s.last() {
-		if err := fd.publish(c); err != nil {
+		if err := fd.publish(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -203,52 +198,38 @@ func (f *Fleet) changeJob(ctx context.Context, name string, change func(*jobReco
 	}
 }
 
-// feeder publishes chunks: some at a time, and notes in order that they are
-// safe.
+// feeder publishes chunks, one at a time: a place is filled only when all
+// before it hold what this source gives. Of two sources under one name, the one
+// that loses the first place where they differ gets no further.
 type feeder struct {
 	f       *Fleet
 	job     Job
 	kind    Kind
-	created bool  // the job has a record
-	known   int64 // chunks that an earlier run has published
-	chain   string
+	created bool   // the job has a record
+	known   int64  // chunks that an earlier run has published
 	kept    string // chain of the known chunks
 	ended   bool   // an earlier run has read the source to its end
 	purged  bool
 	next    int64
-	records atomic.Int64
-
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	pending  chan *publication // in order; its room bounds what is in flight
-	finished chan struct{}
-	safe     int64 // chunks published without a gap
-	safeEnd  string
+	chain   string
+	records int64
+	safe    int64 // chunks that are in the stream
+	safeEnd string
+	saved   time.Time
 }
 
-type publication struct {
-	chain string
-	err   error // once done
-	done  chan struct{}
-}
-
-func newFeeder(ctx context.Context, f *Fleet, job Job, kind Kind, record *jobRecord) *feeder {
-	fd := &feeder{
-		f: f, job: job, kind: kind, created: record != nil,
-		pending: make(chan *publication, job.InFlight-1), finished: make(chan struct{}),
-	}
+func newFeeder(f *Fleet, job Job, kind Kind, record *jobRecord) *feeder {
+	fd := &feeder{f: f, job: job, kind: kind, created: record != nil, saved: time.Now()}
 	if record != nil {
 		fd.known, fd.kept, fd.ended, fd.purged = record.Published, record.Chain, record.Complete, record.Purged
 		fd.safe, fd.safeEnd = record.Published, record.Chain
 	}
-	fd.ctx, fd.cancel = context.WithCancelCause(ctx)
-	go fd.commit()
 	return fd
 }
 
 // publish takes the next chunk of the source: one that is known is compared, a
 // new one sent.
-func (fd *feeder) publish(c *chunk) error {
+func (fd *feeder) publish(ctx context.Context, c *chunk) error {
 	payload, err := encode(c)
 	if err != nil {
 		return fmt.Errorf("fleet: encode chunk %d: %w", c.Position, err)
@@ -258,22 +239,20 @@ func (fd *feeder) publish(c *chunk) error {
 		return err
 	}
 	if fd.next <= fd.known {
-		return fd.ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, err)
+		}
+		return nil
 	}
-	if err := fd.ensureJob(fd.ctx); err != nil {
+	if err := fd.ensureJob(ctx); err != nil {
 		return err
 	}
-	p := &publication{chain: fd.chain, done: make(chan struct{})}
-	select {
-	case fd.pending <- p:
-	case <-fd.ctx.Done():
-		return context.Cause(fd.ctx)
+	if err := fd.f.queue(ctx, c, payload, hash); err != nil {
+		return err
 	}
-	go func() {
-		defer close(p.done)
-		p.err = fd.f.queue(fd.ctx, c, payload, hash)
-	}()
-	return nil
+	fd.safe = fd.next
+	fd.safeEnd = fd.chain
+	return fd.checkpoint(ctx)
 }
 
 // compare adds the next chunk to the chain, and holds it to what is known.
@@ -282,10 +261,10 @@ func (fd *feeder) compare(hash string) error {
 	fd.chain = hex.EncodeToString(link[:16])
 	fd.next++
 	if fd.purged && fd.next > fd.known {
-		return fmt.Errorf("fleet: feed job %s: it was purged before it was fed to the end: feed it under another name", fd.job.Name)
+		return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, errPurged)
 	}
 	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
-		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
+		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records, ErrSourceChanged)
 	}
 	return nil
 }
@@ -315,12 +294,12 @@ func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string
 			return nil
 		}
 		if conflict(err) {
-			if err = f.compareQueued(ctx, subject, hash); err == nil || errors.Is(err, ErrSourceChanged) {
-				return err
+			if err = f.compareQueued(ctx, subject, hash); err == nil {
+				return nil
 			}
 		}
-		if ctx.Err() != nil || permanent(err) {
-			return fmt.Errorf("fleet: queue chunk %d of job %s: %w", c.Position, c.Job, err)
+		if ctx.Err() != nil || permanent(err) || errors.Is(err, ErrSourceChanged) {
+			return fmt.Errorf("fleet: feed job %s: chunk %d, which begins with record %d: %w", c.Job, c.Position, c.First, err)
 		}
 		f.warnOnce(attempt, "queue a chunk", err)
 		_ = sleep(ctx, retryWait(attempt))
@@ -353,32 +332,23 @@ func retryWait(attempt int) time.Duration {
 	return min(50*time.Millisecond<<min(attempt, 6), 2*time.Second)
 }
 
-// checkpoint is how often the job's record is brought up to date.
-const checkpoint = 2 * time.Second
+// checkpointEvery is how often the job's record is brought up to date.
+const checkpointEvery = 2 * time.Second
 
-// commit waits for publications in order, and writes down how far they are
-// safe. A record that lags behind costs the next run some questions.
-func (fd *feeder) commit() {
-	defer close(fd.finished)
-	last := time.Now()
-	for p := range fd.pending {
-		if <-p.done; p.err != nil {
-			fd.cancel(p.err)
-			for p := range fd.pending {
-				<-p.done // cut off by the first failure, which is the one to tell
-			}
-			return
-		}
-		fd.safe++
-		fd.safeEnd = p.chain
-		if time.Since(last) > checkpoint {
-			last = time.Now()
-			if err := fd.save(fd.ctx, false); err != nil {
-				fd.f.cfg.Logger.Warn("fleet: note how far the job is fed", "job", fd.job.Name, "error", err)
-			}
-			fd.report()
-		}
+// checkpoint writes down how far the job is fed. A record that lags behind
+// costs the next run some questions.
+func (fd *feeder) checkpoint(ctx context.Context) error {
+	if time.Since(fd.saved) < checkpointEvery {
+		return nil
 	}
+	fd.saved = time.Now()
+	err := fd.save(ctx, false)
+	if err != nil && !errors.Is(err, errPurged) {
+		fd.f.cfg.Logger.Warn("fleet: note how far the job is fed", "job", fd.job.Name, "error", err)
+		err = nil
+	}
+	fd.report()
+	return err
 }
 
 func (fd *feeder) report() {
@@ -388,45 +358,46 @@ func (fd *feeder) report() {
 }
 
 func (fd *feeder) state() FeedReport {
-	return FeedReport{Records: fd.records.Load(), Chunks: fd.safe, Known: min(fd.known, fd.safe)}
+	return FeedReport{Records: fd.records, Chunks: fd.safe, Known: min(fd.known, fd.safe)}
 }
+
+var errPurged = errors.New("it was purged before it was fed to the end: feed it under another name")
 
 // save brings the job's record up to date, complete or not.
 func (fd *feeder) save(ctx context.Context, complete bool) error {
-	late := false
+	late, purged := false, false
 	err := fd.f.changeJob(ctx, fd.job.Name, func(record *jobRecord) bool {
+		late, purged = record.Finished != nil, record.Purged
+		if purged {
+			return false
+		}
 		before := *record
 		if fd.safe > record.Published { // another feeder of the same source may be ahead
 			record.Published, record.Chain = fd.safe, fd.safeEnd
 		}
-		if complete && !record.Purged {
-			record.Complete, record.Records = true, fd.records.Load()
+		if complete {
+			record.Complete, record.Records = true, fd.records
 		}
-		late = record.Finished != nil
 		return *record != before
 	})
-	if err == nil && complete && late && !fd.purged {
-		// Another feeder was faster, and the workers are through: what this one
-		// has queued since the payload was purged is known to the ledger.
-		err = fd.f.purgePayload(ctx, fd.job.Name)
+	if err != nil || fd.purged || !late || !complete && !purged {
+		return err
 	}
-	return err
+	// Another feeder was faster and the workers are through, or the job was
+	// purged: what this one has queued since is known to the ledger, or unwanted.
+	if err := fd.f.purgePayload(ctx, fd.job.Name); err != nil || !purged {
+		return err
+	}
+	return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, errPurged)
 }
 
-// end waits for what is in flight and completes the job, unless err stands in
-// the way.
-func (fd *feeder) end(err error) (FeedReport, error) {
-	close(fd.pending)
-	<-fd.finished
-	defer fd.cancel(nil)
-	if cause := context.Cause(fd.ctx); cause != nil {
-		err = fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, cause)
-	}
-	if err == nil && fd.next < fd.known {
-		err = fmt.Errorf("fleet: feed job %s: it ends after record %d, before the records that were fed: %w", fd.job.Name, fd.records.Load(), ErrSourceChanged)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(fd.ctx), openTimeout)
+// end completes the job, unless err stands in the way.
+func (fd *feeder) end(ctx context.Context, err error) (FeedReport, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
 	defer cancel()
+	if err == nil {
+		err = fd.nothingBehind(ctx)
+	}
 	if err == nil {
 		err = fd.ensureJob(ctx)
 	}
@@ -437,4 +408,21 @@ func (fd *feeder) end(err error) (FeedReport, error) {
 	}
 	fd.report()
 	return fd.state(), err
+}
+
+// nothingBehind looks whether an earlier run has queued more than the source
+// gives.
+func (fd *feeder) nothingBehind(ctx context.Context) error {
+	more := fd.next < fd.known
+	if !more {
+		_, err := fd.f.chunks.GetLastMsgForSubject(ctx, fd.f.subject("chunks")+"."+chunkName(fd.job.Name, fd.next))
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return fmt.Errorf("fleet: feed job %s: look whether more is queued: %w", fd.job.Name, err)
+		}
+		more = err == nil
+	}
+	if more {
+		return fmt.Errorf("fleet: feed job %s: it ends after record %d, before the records that were fed: %w", fd.job.Name, fd.records, ErrSourceChanged)
+	}
+	return nil
 }

@@ -20,7 +20,7 @@ var (
 	ErrConfig = errors.New("fleet: invalid configuration")
 	// ErrSourceChanged is a source that no longer gives the records that were
 	// fed under the same job name.
-	ErrSourceChanged = errors.New("fleet: the source has changed since the job was fed")
+	ErrSourceChanged = errors.New("fleet: the source has changed since the job was fed (feed it as it was, and what is new as a job of its own)")
 	// ErrNoJob is a job that nobody has fed.
 	ErrNoJob = errors.New("fleet: no such job")
 )

@@ -703,13 +703,11 @@ func TestAChangedSourceIsRefused(t *testing.T) {
 		t.Parallel()
 		f := newFleet(t)
 		feedContacts(t, f, "job", list)
-		// A feeder that was killed has not written down how far it came.
-		require.NoError(t, f.changeJob(t.Context(), "job", func(r *jobRecord) bool {
-			r.Published, r.Chain, r.Complete, r.Records = 0, "", false, 0
-			return true
-		}))
-		_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(changed, nil))
-		require.ErrorIs(t, err, ErrSourceChanged)
+		forgetFed(t, f, "job")
+		for _, second := range [][]antcrm.ContactCreateParams{changed, list[:200]} {
+			_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(second, nil))
+			require.ErrorIs(t, err, ErrSourceChanged)
+		}
 		assert.Equal(t, int64(3), feedContacts(t, f, "job", list).Chunks)
 		info, err := f.chunks.Info(t.Context())
 		require.NoError(t, err)
@@ -824,7 +822,7 @@ func TestNonsenseIsRefused(t *testing.T) {
 	for _, cfg := range []WorkerConfig{{}, {Client: &antcrm.Client{}, Concurrency: -1}, {Client: &antcrm.Client{}, AckWait: 1}} {
 		require.ErrorIs(t, f.Work(t.Context(), cfg), ErrConfig)
 	}
-	for _, job := range []Job{{}, {Name: "a b"}, {Name: "a", ChunkSize: 101}, {Name: "a", InFlight: -1}} {
+	for _, job := range []Job{{}, {Name: "a b"}, {Name: "a", ChunkSize: 101}} {
 		_, err := f.FeedContacts(t.Context(), job, source[antcrm.ContactCreateParams](nil, nil))
 		require.ErrorIs(t, err, ErrConfig)
 	}
@@ -886,5 +884,94 @@ func TestWhatFollowsFromTheLedger(t *testing.T) {
 		{"another content, and done", with(stateDone, 1), "b", 1, true, stepForeign},
 	} {
 		assert.Equal(t, c.want, nextStep(c.entry, c.digest, c.deliveries, attempts, c.dead), c.name)
+	}
+}
+
+// forgetFed makes the job's record what a feeder leaves that was killed before
+// it wrote down how far it had come.
+func forgetFed(t *testing.T, f *Fleet, job string) {
+	t.Helper()
+	require.NoError(t, f.changeJob(t.Context(), job, func(r *jobRecord) bool {
+		r.Published, r.Chain, r.Complete, r.Records = 0, "", false, 0
+		return true
+	}))
+}
+
+func TestAChangedSourceQueuesNothingAfterAFeederThatWasKilled(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	list := contacts(1000, false)
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(list[:250], errors.New("cut off")))
+	require.Error(t, err)
+	forgetFed(t, f, "job")
+	inserted := append([]antcrm.ContactCreateParams{{Name: "Nguyễn Thị Mẫu", ExternalID: "ERP-NEW"}}, list...)
+	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, source(inserted, nil))
+	require.ErrorIs(t, err, ErrSourceChanged)
+	refusal := err.Error()
+	info, err := f.chunks.Info(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, uint64(2), info.State.Msgs)
+	assert.Contains(t, refusal, "chunk 0")
+
+	assert.Equal(t, int64(10), feedContacts(t, f, "job", list).Chunks, "the source as it was goes on")
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Equal(t, 1000, srv.Count(antcrmtest.Contacts))
+	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+}
+
+func TestTwoSourcesUnderOneNameQueueOnlyOne(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	list := contacts(3000, false)
+	failed := make(chan error, 2)
+	for _, records := range [][]antcrm.ContactCreateParams{list, list[1:]} {
+		go func() {
+			_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(records, nil))
+			failed <- err
+		}()
+	}
+	errs := []error{<-failed, <-failed}
+	require.ErrorIs(t, errors.Join(errs...), ErrSourceChanged)
+	assert.Contains(t, errs, error(nil), "the other goes on")
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+}
+
+func TestAFeederSaysThatItsJobWasPurgedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	list := contacts(1000, false)
+	interrupted := func(yield func(antcrm.ContactCreateParams, error) bool) {
+		for i, p := range list {
+			if i == 500 {
+				require.NoError(t, f.Purge(t.Context(), "job", true))
+			}
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, interrupted)
+	require.ErrorContains(t, err, "purged")
+	info, err := f.chunks.Info(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, info.State.Msgs, "nothing is left to be sent")
+}
+
+func TestResultsReachAsFarAsRecordsWereQueued(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(contacts(250, false), errors.New("cut off")))
+	require.Error(t, err)
+	forgetFed(t, f, "job")
+	assert.Len(t, resultsOf(t, f, "job"), 200)
+	ctx, stop := context.WithCancel(t.Context())
+	worked := make(chan error, 1)
+	go func() { worked <- f.Work(ctx, WorkerConfig{Client: srv.Client()}) }()
+	require.Eventually(t, func() bool { return srv.Count(antcrmtest.Contacts) == 200 }, 10*time.Second, 20*time.Millisecond)
+	stop()
+	require.NoError(t, <-worked)
+	for _, r := range resultsOf(t, f, "job") {
+		assert.Equal(t, antcrm.OutcomeDone, r.Outcome)
 	}
 }

@@ -395,21 +395,26 @@ func (f *Fleet) Results(ctx context.Context, job string) iter.Seq2[Result, error
 		}
 		ahead := make([]chan reply, readAhead)
 		ask := func(position int64) {
+			if record.Complete && position >= record.Published {
+				return
+			}
 			to := make(chan reply, 1)
 			ahead[position%readAhead] = to
 			go func() {
-				results, err := f.chunkResults(ctx, job, position)
+				results, err := f.chunkResults(ctx, job, record, position)
 				to <- reply{results, err}
 			}()
 		}
-		for position := range min(readAhead, record.Published) {
+		for position := range int64(readAhead) {
 			ask(position)
 		}
-		for position := range record.Published {
+		// The job's record lags behind what is queued while the job is fed.
+		for position := int64(0); !record.Complete || position < record.Published; position++ {
 			r := <-ahead[position%readAhead]
-			if next := position + readAhead; next < record.Published {
-				ask(next)
+			if r.err == nil && r.results == nil {
+				return
 			}
+			ask(position + readAhead)
 			if r.err != nil {
 				yield(Result{}, r.err)
 				return
@@ -474,7 +479,8 @@ func (f *Fleet) notesOf(ctx context.Context, stream jetstream.Stream, subject st
 	return true
 }
 
-func (f *Fleet) chunkResults(ctx context.Context, job string, position int64) ([]Result, error) {
+// chunkResults gives the outcomes of a chunk; nil if nobody has queued it.
+func (f *Fleet) chunkResults(ctx context.Context, job string, record *jobRecord, position int64) ([]Result, error) {
 	name := chunkName(job, position)
 	e, _, err := f.entry(ctx, name)
 	if err != nil {
@@ -484,6 +490,9 @@ func (f *Fleet) chunkResults(ctx context.Context, job string, position int64) ([
 		if e, err = f.waiting(ctx, name); err != nil {
 			return nil, err
 		}
+	}
+	if e == nil && position >= record.Published {
+		return nil, nil
 	}
 	if e == nil {
 		return []Result{{Index: -1, Outcome: antcrm.OutcomeNotSent, Error: fmt.Sprintf("chunk %d has expired before it was sent", position)}}, nil
