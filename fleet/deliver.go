@@ -88,7 +88,9 @@ func (d *delivery) settle(ctx context.Context) (wait time.Duration, err error) {
 		case stepResolve:
 			err = d.resolve(ctx)
 		case stepFinish:
-			return 0, d.tell(ctx)
+			if told, err := d.tell(ctx); err != nil || told {
+				return 0, err
+			}
 		case stepWait:
 			return d.f.cfg.DeadAfter / 4, nil
 		case stepForeign:
@@ -120,18 +122,25 @@ func (d *delivery) look(ctx context.Context) (next step, err error) {
 	if d.entry, d.rev, err = d.f.entry(ctx, d.name); err != nil {
 		return 0, err
 	}
-	dead := false
-	if d.entry != nil && (d.entry.State == stateBegun || d.entry.State == stateAsking) {
-		// What this worker owns and does not hold any longer it has dropped: the
-		// ledger could not be reached until it had to stop.
-		dead = d.entry.Owner == d.id || d.entry.Owner == ""
-		if !dead {
-			if dead, err = d.observer.dead(ctx, d.entry.Owner); err != nil {
-				return 0, err
-			}
-		}
+	dead, err := d.ownerless(ctx, d.entry)
+	if err != nil {
+		return 0, err
 	}
 	return nextStep(d.entry, d.digest, d.number, d.cfg.MaxAttempts, dead), nil
+}
+
+// ownerless reports whether nobody looks after what is begun, of a chunk that
+// this worker has just claimed.
+func (w *worker) ownerless(ctx context.Context, e *entry) (bool, error) {
+	if e == nil || e.State != stateBegun && e.State != stateAsking {
+		return false, nil
+	}
+	// What this worker owns and did not hold any longer it has dropped: the
+	// ledger could not be reached until it had to stop.
+	if e.Owner == w.id || e.Owner == "" {
+		return true, nil
+	}
+	return w.observer.dead(ctx, e.Owner)
 }
 
 // write puts e into the ledger; false if somebody else was faster, and then
@@ -338,11 +347,7 @@ const maxResolves = 5
 // says, or they stay unknown.
 func (d *delivery) resolve(ctx context.Context) error {
 	e := d.entry
-	if e.State == stateBegun {
-		for _, i := range e.open() {
-			e.set(i, letterUnknown, "", "the worker that was sending it ended before the answer was written down")
-		}
-	}
+	e.abandon()
 	if d.cfg.Resolver == nil || e.Resolves >= maxResolves {
 		e.conclude(d.cfg.MaxAttempts)
 		_, err := d.write(ctx, e)
@@ -418,12 +423,22 @@ type NoteRecord struct {
 	Record  json.RawMessage `json:"record"` // as it was fed: it can be corrected and fed again
 }
 
-// tell publishes what was not confirmed to the stream where it belongs, once.
-func (d *delivery) tell(ctx context.Context) error {
-	if err := d.note(ctx, d.f.rejected, "rejected", letterRejected, letterNotSent); err != nil {
-		return err
+// tell publishes what was not confirmed to the stream where it belongs, once,
+// and notes that: until then the payload is kept. False says that the ledger
+// has changed meanwhile.
+func (d *delivery) tell(ctx context.Context) (bool, error) {
+	if d.entry.told() {
+		return true, nil
 	}
-	return d.note(ctx, d.f.unknown, "unknown", letterUnknown)
+	if err := d.note(ctx, d.f.rejected, "rejected", letterRejected, letterNotSent); err != nil {
+		return false, err
+	}
+	if err := d.note(ctx, d.f.unknown, "unknown", letterUnknown); err != nil {
+		return false, err
+	}
+	d.entry.Told = true
+	_, noted, err := d.f.put(ctx, d.name, d.entry, d.rev)
+	return noted, err
 }
 
 func (d *delivery) note(ctx context.Context, stream jetstream.Stream, kind string, letters ...byte) error {
@@ -460,8 +475,8 @@ func (d *delivery) note(ctx context.Context, stream jetstream.Stream, kind strin
 // confirm takes a message back if its chunk's owner has corrected the ledger
 // since it was read.
 func (d *delivery) confirm(ctx context.Context, stream jetstream.Stream, sequence uint64) error {
-	_, rev, err := d.f.entry(ctx, d.name)
-	if err != nil || rev == d.rev {
+	there, _, err := d.f.entry(ctx, d.name)
+	if err != nil || there != nil && there.Outcomes == d.entry.Outcomes {
 		return err
 	}
 	return stream.DeleteMsg(ctx, sequence)

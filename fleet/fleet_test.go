@@ -567,12 +567,25 @@ func TestATaleThatTheLedgerHasOvertakenIsTakenBack(t *testing.T) {
 	e.settle()
 	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), f.subject("chunks")+"."+chunkName("job", 0))
 	require.NoError(t, err)
-	d := &delivery{worker: &worker{f: f, id: "observer"}, name: chunkName("job", 0), entry: e, rev: rev - 1}
+	d := &delivery{worker: &worker{f: f, id: "observer"}, name: chunkName("job", 0), entry: e, rev: rev}
 	require.NoError(t, d.decode(msg.Data))
-	require.NoError(t, d.tell(t.Context()))
+	overtaken := *e
+	overtaken.Outcomes = "dddddddddd"
+	_, _, err = f.put(t.Context(), d.name, &overtaken, rev)
+	require.NoError(t, err)
+	told, err := d.tell(t.Context())
+	require.NoError(t, err)
+	assert.False(t, told)
 	assert.Empty(t, notes(t, f.unknown))
-	d.rev = rev
-	require.NoError(t, d.tell(t.Context()))
+
+	d.entry, d.rev, err = f.entry(t.Context(), d.name)
+	require.NoError(t, err)
+	d.entry.Outcomes, d.entry.Told = "uuuuuuuuuu", false
+	d.rev, _, err = f.put(t.Context(), d.name, d.entry, d.rev)
+	require.NoError(t, err)
+	told, err = d.tell(t.Context())
+	require.NoError(t, err)
+	assert.True(t, told)
 	assert.Len(t, notes(t, f.unknown), 1)
 }
 
@@ -974,4 +987,73 @@ func TestResultsReachAsFarAsRecordsWereQueued(t *testing.T) {
 	for _, r := range resultsOf(t, f, "job") {
 		assert.Equal(t, antcrm.OutcomeDone, r.Outcome)
 	}
+}
+
+func TestOutcomesThatAreNotKeptAnyLongerAreNotCalledNotSent(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleetWith(t, Config{PayloadAge: 3 * time.Second, LedgerAge: 3 * time.Second}), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(150, false))
+	workUntilDone(t, f, srv, WorkerConfig{})
+	require.Eventually(t, func() bool {
+		counted, err := f.tally(t.Context(), "job")
+		return err == nil && counted.settled == 0
+	}, 20*time.Second, 50*time.Millisecond)
+	for r, err := range f.Results(t.Context(), "job") {
+		require.ErrorContains(t, err, "not kept any longer", "%+v", r)
+	}
+	status, err := f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	assert.Equal(t, Totals{Done: 150}, status.Totals)
+}
+
+func TestAChunkThatWasRefusedUntilItExpiredIsNotSentAndTheJobEnds(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleetWith(t, Config{PayloadAge: 2 * time.Second, DeadAfter: 10 * time.Second}), antcrmtest.NewServer(t)
+	srv.Inject(antcrmtest.Fault{Status: http.StatusTooManyRequests})
+	feedContacts(t, f, "job", contacts(10, false))
+	workUntilDone(t, f, srv, WorkerConfig{})
+	for _, r := range resultsOf(t, f, "job") {
+		assert.Equal(t, antcrm.OutcomeNotSent, r.Outcome)
+		assert.False(t, r.Pending)
+		assert.Contains(t, r.Error, "429")
+	}
+	status, err := f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	assert.Equal(t, Totals{NotSent: 10}, status.Totals)
+}
+
+func TestAChunkThatADeadWorkerHeldUntilItExpiredIsUnknownAndTheJobEnds(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleetWith(t, Config{PayloadAge: time.Second, DeadAfter: time.Second}), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	begun(t, f, "job", "gone")
+	require.Eventually(t, func() bool {
+		expired, err := f.expired(t.Context(), "job")
+		return err == nil && expired
+	}, 20*time.Second, 50*time.Millisecond)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	status, err := f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	assert.Equal(t, Totals{Unknown: 10}, status.Totals)
+	assert.Zero(t, srv.RequestCount())
+}
+
+func TestPayloadIsKeptUntilItsRejectedRecordsAreTold(t *testing.T) {
+	t.Parallel()
+	f, srv := newMortalFleet(t), antcrmtest.NewServer(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	begun(t, f, "job", "gone")
+	e, rev, err := f.entry(t.Context(), chunkName("job", 0))
+	require.NoError(t, err)
+	for _, i := range e.open() {
+		e.set(i, letterRejected, "", "bad phone")
+	}
+	e.settle() // and before it could tell, its worker died
+	_, _, err = f.put(t.Context(), chunkName("job", 0), e, rev)
+	require.NoError(t, err)
+	_, left, err := (&worker{f: f}).finishJobs(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, left)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Len(t, notes(t, f.rejected), 1)
 }

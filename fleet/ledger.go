@@ -60,6 +60,7 @@ type entry struct {
 	Begun    time.Time `json:"begun,omitzero"`     // when the latest attempt began, by its owner's clock
 	Resolves int       `json:"resolves,omitempty"` // how often a resolver was asked
 	Time     time.Time `json:"time"`
+	Told     bool      `json:"told,omitempty"` // what was not confirmed stands in the streams for that
 
 	First    int64        `json:"first"`
 	Indexes  []int64      `json:"indexes,omitempty"`
@@ -135,6 +136,22 @@ func (e *entry) settle() {
 			e.State = stateUnknown
 		}
 	}
+}
+
+// abandon makes the records unknown that a worker was sending when it ended.
+func (e *entry) abandon() {
+	if e.State != stateBegun {
+		return
+	}
+	for _, i := range e.open() {
+		e.set(i, letterUnknown, "", "the worker that was sending it ended before the answer was written down")
+	}
+}
+
+// told reports whether nothing has to be told of a settled chunk any longer.
+func (e *entry) told() bool {
+	t := e.totals()
+	return e.Told || t.All() == t.Done
 }
 
 // totals counts the outcomes.

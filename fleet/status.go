@@ -83,7 +83,7 @@ func (f *Fleet) JobStatus(ctx context.Context, name string) (*JobStatus, error) 
 	return f.jobStatus(ctx, name, record)
 }
 
-func (f *Fleet) jobStatus(ctx context.Context, name string, record *jobRecord) (_ *JobStatus, err error) {
+func (f *Fleet) jobStatus(ctx context.Context, name string, record *jobRecord) (*JobStatus, error) {
 	s := &JobStatus{
 		Job: name, Kind: record.Kind, Created: record.Created, Fed: record.Complete, Records: record.Records, Chunks: record.Published,
 		Finished: record.Finished, Purged: record.Purged,
@@ -92,7 +92,8 @@ func (f *Fleet) jobStatus(ctx context.Context, name string, record *jobRecord) (
 		s.Settled, s.Totals = record.Published, *record.Totals
 		return s, nil
 	}
-	s.Settled, _, s.Totals, err = f.tally(ctx, name)
+	counted, err := f.tally(ctx, name)
+	s.Settled, s.Totals = counted.settled, counted.totals
 	s.Chunks = max(s.Chunks, s.Settled) // the job's record lags behind while it is fed
 	return s, err
 }
@@ -146,24 +147,35 @@ func (f *Fleet) each(ctx context.Context, bucket jetstream.KeyValue, pattern str
 	}
 }
 
-// tally counts a job's chunks that are settled, and their records, and those
-// that are only begun.
-func (f *Fleet) tally(ctx context.Context, job string) (settled, begun int64, totals Totals, err error) {
+// tally is what the ledger holds of a job.
+type tally struct {
+	settled int64
+	untold  int64 // of these, chunks whose rejected or unknown records are in no stream yet
+	totals  Totals
+	open    []string // names of the chunks that are not settled
+}
+
+// tally counts a job's chunks.
+func (f *Fleet) tally(ctx context.Context, job string) (t tally, err error) {
 	err = f.each(ctx, f.ledger, job+".>", func(kept jetstream.KeyValueEntry) {
 		var e entry
-		switch {
-		case json.Unmarshal(kept.Value(), &e) != nil:
-		case e.State.settled():
-			settled++
-			totals.add(e.totals())
-		default:
-			begun++
+		if json.Unmarshal(kept.Value(), &e) != nil {
+			return
+		}
+		if !e.State.settled() {
+			t.open = append(t.open, kept.Key())
+			return
+		}
+		t.settled++
+		t.totals.add(e.totals())
+		if !e.told() {
+			t.untold++
 		}
 	})
 	if err != nil {
 		err = fmt.Errorf("fleet: count the chunks of job %s: %w", job, err)
 	}
-	return settled, begun, totals, err
+	return t, err
 }
 
 // backlog asks the server how many chunks wait.
@@ -213,7 +225,7 @@ func (w *worker) tidyUp(ctx context.Context) {
 			continue
 		}
 		last = time.Now()
-		all, left, err := w.f.finishJobs(ctx)
+		all, left, err := w.finishJobs(ctx)
 		if err != nil && ctx.Err() == nil {
 			w.f.cfg.Logger.Warn("fleet: finish jobs", "error", err)
 		}
@@ -225,13 +237,13 @@ func (w *worker) tidyUp(ctx context.Context) {
 
 // finishJobs closes the jobs whose chunks are all settled, and removes their
 // payload. It returns how many jobs there are, and how many are not finished.
-func (f *Fleet) finishJobs(ctx context.Context) (all, left int, err error) {
-	jobs, err := f.listJobs(ctx)
+func (w *worker) finishJobs(ctx context.Context) (all, left int, err error) {
+	jobs, err := w.f.listJobs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	for _, j := range jobs {
-		finished, err := f.finishJob(ctx, j.name, &j.record)
+		finished, err := w.finishJob(ctx, j.name, &j.record)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -242,20 +254,30 @@ func (f *Fleet) finishJobs(ctx context.Context) (all, left int, err error) {
 	return len(jobs), left, nil
 }
 
-func (f *Fleet) finishJob(ctx context.Context, name string, record *jobRecord) (bool, error) {
+func (w *worker) finishJob(ctx context.Context, name string, record *jobRecord) (bool, error) {
+	f := w.f
 	if record.Finished != nil || !record.Complete {
 		return record.Finished != nil, nil
 	}
-	settled, begun, totals, err := f.tally(ctx, name)
+	counted, err := f.tally(ctx, name)
 	if err != nil {
 		return false, err
 	}
-	if settled < record.Published {
+	totals := counted.totals
+	if counted.settled < record.Published || counted.untold > 0 {
 		expired, err := f.expired(ctx, name)
-		if err != nil || begun > 0 || !expired {
+		if err != nil || !expired {
 			return false, err
 		}
-		totals.NotSent += record.Records - totals.All()
+		if len(counted.open) > 0 {
+			return false, w.closeExpired(ctx, counted.open) // and count again
+		}
+		missing := record.Records - totals.All()
+		if f.outcomesKept(record) {
+			totals.NotSent += missing
+		} else {
+			totals.Unknown += missing
+		}
 	}
 	// The payload goes first: a job that is called finished has none.
 	if err := f.purgePayload(ctx, name); err != nil {
@@ -269,6 +291,44 @@ func (f *Fleet) finishJob(ctx context.Context, name string, record *jobRecord) (
 		return true
 	})
 	return err == nil, err
+}
+
+// outcomesKept reports whether the ledger has still all that was ever written
+// of the job: only then is a chunk that is missing there one that was never sent.
+func (f *Fleet) outcomesKept(record *jobRecord) bool {
+	return time.Since(record.Created) < f.cfg.LedgerAge
+}
+
+// closeExpired settles chunks that were begun or refused and whose payload has
+// expired since: nobody will be given them again.
+func (w *worker) closeExpired(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if !w.claim(name) {
+			continue // this worker has it in its hands
+		}
+		err := w.closeChunk(ctx, name)
+		w.unclaim(name)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) closeChunk(ctx context.Context, name string) error {
+	e, rev, err := w.f.entry(ctx, name)
+	if err != nil || e == nil || e.State.settled() {
+		return err
+	}
+	if e.State != stateReleased {
+		if ownerless, err := w.ownerless(ctx, e); err != nil || !ownerless {
+			return err
+		}
+	}
+	e.abandon()
+	e.settle()
+	_, _, err = w.f.put(ctx, name, e, rev) // if somebody else was faster, so be it
+	return err
 }
 
 // expired reports whether no chunk of the job is left in the stream.
@@ -493,6 +553,9 @@ func (f *Fleet) chunkResults(ctx context.Context, job string, record *jobRecord,
 	}
 	if e == nil && position >= record.Published {
 		return nil, nil
+	}
+	if e == nil && !f.outcomesKept(record) {
+		return nil, fmt.Errorf("fleet: job %s: the outcomes of chunk %d are not kept any longer (LedgerAge is %s); its records may have been sent", job, position, f.cfg.LedgerAge)
 	}
 	if e == nil {
 		return []Result{{Index: -1, Outcome: antcrm.OutcomeNotSent, Error: fmt.Sprintf("chunk %d has expired before it was sent", position)}}, nil
