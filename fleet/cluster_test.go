@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http/httptest"
 	"net/url"
@@ -120,4 +121,29 @@ func TestAClusterLosesAServerAndNoRecord(t *testing.T) {
 	}
 	t.Logf("%d records: done %d; in the CRM %d", n, done, srv.Count(antcrmtest.Contacts))
 	assert.Equal(t, n, done, "no worker died: nothing is unknown")
+}
+
+func TestAServerAloneIsToldFromAClusterAtOnce(t *testing.T) {
+	t.Parallel()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(t.TempDir(), "js"), NoSigs: true, NoLog: true,
+	})
+	require.NoError(t, err)
+	s.Start()
+	defer func() { s.Shutdown(); s.WaitForShutdown() }()
+	require.True(t, s.ReadyForConnections(10*time.Second))
+	_, err = Open(t.Context(), Config{URL: s.ClientURL()})
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, "Replicas 1")
+}
+
+func TestAnAddressThatDoesNotAnswerIsNamedWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err := Open(ctx, Config{URL: "nats://fleet:secret@127.0.0.1:1,127.0.0.1:2", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.ErrorContains(t, err, "127.0.0.1:1,127.0.0.1:2")
+	assert.NotContains(t, err.Error()+log.String(), "secret")
+	assert.Contains(t, log.String(), "127.0.0.1:1,127.0.0.1:2", "it says so before it gives up")
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -38,7 +39,7 @@ type Config struct {
 	URL         string
 	Credentials string      // path of a NATS credentials file
 	TLS         *tls.Config // for a cluster that wants client certificates or has a CA of its own
-	Replicas    int         // of streams and buckets in a cluster: 3 if 0; the embedded server has 1
+	Replicas    int         // of streams and buckets that are created: 3 if 0; 1 for a server that is no cluster, as the embedded one
 
 	// StoreDir is the folder of the embedded server. If empty, antcrm-fleet in
 	// the user's configuration folder.
@@ -47,6 +48,9 @@ type Config struct {
 	// is made once and kept in the file <StoreDir>.key, mode 0600: enough
 	// against a copied folder or backup, not against somebody who reads both.
 	StoreKey string
+
+	// The next three are settled by whoever opens the fleet first. Later, 0 takes
+	// over what is there, and anything else is refused.
 
 	// PayloadAge is how long records may wait in the streams: 7 days if 0. It
 	// must be longer than the longest import; what is older is dropped, and
@@ -136,8 +140,8 @@ const requestTimeout = 3 * time.Second
 // Open joins the fleet: it connects, starts the embedded server if that is
 // wanted and no other process has, and creates the streams and buckets that
 // are missing. ctx bounds the opening only.
-func Open(ctx context.Context, cfg Config) (*Fleet, error) {
-	cfg, err := cfg.withDefaults()
+func Open(ctx context.Context, asked Config) (*Fleet, error) {
+	cfg, err := asked.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +151,14 @@ func Open(ctx context.Context, cfg Config) (*Fleet, error) {
 			return nil, err
 		}
 	}
-	if err := f.connect(ctx); err != nil {
+	err = f.connect(ctx)
+	if err == nil {
+		err = f.untilDone(ctx, "create streams and buckets", f.createAll)
+	}
+	if err == nil {
+		err = f.untilDone(ctx, "compare the configuration", func(ctx context.Context) error { return f.adopt(ctx, asked) })
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -187,7 +198,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 			options = append(options, nats.Secure(f.cfg.TLS))
 		}
 	}
-	err := untilDone(ctx, "connect to NATS", func(context.Context) (err error) {
+	err := f.untilDone(ctx, "connect to NATS at "+withoutCredentials(url), func(context.Context) (err error) {
 		f.conn, err = nats.Connect(url, options...)
 		return err
 	})
@@ -197,21 +208,38 @@ func (f *Fleet) connect(ctx context.Context) error {
 	if f.js, err = jetstream.New(f.conn, jetstream.WithDefaultTimeout(requestTimeout)); err != nil {
 		return fmt.Errorf("fleet: connect to JetStream: %w", err)
 	}
-	return untilDone(ctx, "create streams and buckets", f.createAll)
+	return nil
+}
+
+// withoutCredentials leaves the hosts of addresses with commas between.
+func withoutCredentials(addresses string) string {
+	hosts := strings.Split(addresses, ",")
+	for i, address := range hosts {
+		hosts[i] = address[strings.LastIndex(address, "@")+1:]
+	}
+	return strings.Join(hosts, ",")
 }
 
 // openTimeout bounds Open when its context has no deadline: a wrong address
 // must not wait for ever.
 const openTimeout = 30 * time.Second
 
+// patience is how long a server may be on its way up without a word about it.
+const patience = time.Second
+
 // untilDone repeats what fails while the server is not up yet.
-func untilDone(ctx context.Context, what string, do func(context.Context) error) error {
+func (f *Fleet) untilDone(ctx context.Context, what string, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	began, told := time.Now(), false
 	for {
 		err := do(ctx)
 		if err == nil {
 			return nil
+		}
+		if !told && time.Since(began) > patience {
+			told = true
+			f.cfg.Logger.Warn("fleet: "+what+"; trying again", "error", err)
 		}
 		if permanent(err) || sleep(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("fleet: %s: %w", what, err)
@@ -261,24 +289,12 @@ func (f *Fleet) bucket(kind string) string { return "antcrm_fleet_" + f.cfg.Name
 // has a subject of its own, which must be empty.
 const dedupWindow = 10 * time.Minute
 
+// createAll creates the streams and buckets that are missing. Those that are
+// there stay as they are: a shorter retention would drop what is queued.
 func (f *Fleet) createAll(ctx context.Context) error {
-	for _, s := range []struct {
-		kind   string
-		stream *jetstream.Stream
-	}{{"chunks", &f.chunks}, {"rejected", &f.rejected}, {"unknown", &f.unknown}} {
-		cfg := jetstream.StreamConfig{
-			Name:     f.bucket(s.kind),
-			Subjects: []string{f.subject(s.kind) + ".>"},
-			// Not WorkQueue: such a stream forgets the ids of acknowledged
-			// messages when the server restarts.
-			Retention:  jetstream.LimitsPolicy,
-			Storage:    jetstream.FileStorage,
-			MaxAge:     f.cfg.PayloadAge,
-			Duplicates: min(dedupWindow, f.cfg.PayloadAge),
-			Replicas:   f.cfg.Replicas,
-		}
+	for kind, stream := range map[string]*jetstream.Stream{"chunks": &f.chunks, "rejected": &f.rejected, "unknown": &f.unknown} {
 		err := brief(ctx, func(ctx context.Context) (err error) {
-			*s.stream, err = f.js.CreateOrUpdateStream(ctx, cfg)
+			*stream, err = f.stream(ctx, kind)
 			return err
 		})
 		if err != nil {
@@ -289,17 +305,92 @@ func (f *Fleet) createAll(ctx context.Context) error {
 		kind   string
 		age    time.Duration
 		bucket *jetstream.KeyValue
-	}{{"ledger", f.cfg.LedgerAge, &f.ledger}, {"jobs", 0, &f.jobs}, {"workers", 4 * f.cfg.DeadAfter, &f.workers}, {"limits", 0, &f.limits}} {
-		cfg := jetstream.KeyValueConfig{
-			Bucket: f.bucket(b.kind), TTL: b.age, History: 1, Storage: jetstream.FileStorage, Replicas: f.cfg.Replicas,
-		}
+	}{{"ledger", f.cfg.LedgerAge, &f.ledger}, {"jobs", 0, &f.jobs}, {"workers", beatsKept * f.cfg.DeadAfter, &f.workers}, {"limits", 0, &f.limits}} {
 		err := brief(ctx, func(ctx context.Context) (err error) {
-			*b.bucket, err = f.js.CreateOrUpdateKeyValue(ctx, cfg)
+			*b.bucket, err = f.keyValue(ctx, b.kind, b.age)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// beatsKept is for how many times DeadAfter a worker's last report is kept.
+const beatsKept = 4
+
+func (f *Fleet) stream(ctx context.Context, kind string) (jetstream.Stream, error) {
+	stream, err := f.js.Stream(ctx, f.bucket(kind))
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	stream, err = f.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name:     f.bucket(kind),
+		Subjects: []string{f.subject(kind) + ".>"},
+		// Not WorkQueue: such a stream forgets the ids of acknowledged
+		// messages when the server restarts.
+		Retention:  jetstream.LimitsPolicy,
+		Storage:    jetstream.FileStorage,
+		MaxAge:     f.cfg.PayloadAge,
+		Duplicates: min(dedupWindow, f.cfg.PayloadAge),
+		Replicas:   f.cfg.Replicas,
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
+		return f.js.Stream(ctx, f.bucket(kind))
+	}
+	return stream, alone(err)
+}
+
+func (f *Fleet) keyValue(ctx context.Context, kind string, age time.Duration) (jetstream.KeyValue, error) {
+	bucket, err := f.js.KeyValue(ctx, f.bucket(kind))
+	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return bucket, err
+	}
+	bucket, err = f.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: f.bucket(kind), TTL: age, History: 1, Storage: jetstream.FileStorage, Replicas: f.cfg.Replicas,
+	})
+	if errors.Is(err, jetstream.ErrBucketExists) {
+		return f.js.KeyValue(ctx, f.bucket(kind))
+	}
+	return bucket, alone(err)
+}
+
+// replicasNotSupported is JetStream's code for a server that is no cluster.
+const replicasNotSupported = 10074
+
+// alone explains the error of a server that is no cluster.
+func alone(err error) error {
+	if answered, ok := errors.AsType[*jetstream.APIError](err); ok && answered.ErrorCode == replicasNotSupported {
+		return invalid("the NATS server is no cluster, and can keep one copy only (Replicas 1, or -replicas 1): %w", err)
+	}
+	return err
+}
+
+// adopt takes over what the fleet was created with, and refuses what was asked
+// for and differs.
+func (f *Fleet) adopt(ctx context.Context, asked Config) error {
+	ledger, err := f.ledger.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("fleet: ask how long outcomes are kept: %w", err)
+	}
+	workers, err := f.workers.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("fleet: ask when workers count as dead: %w", err)
+	}
+	for _, s := range []struct {
+		name         string
+		asked, there time.Duration
+		ours         *time.Duration
+	}{
+		{"PayloadAge", asked.PayloadAge, f.chunks.CachedInfo().Config.MaxAge, &f.cfg.PayloadAge},
+		{"LedgerAge", asked.LedgerAge, ledger.TTL(), &f.cfg.LedgerAge},
+		{"DeadAfter", asked.DeadAfter, workers.TTL() / beatsKept, &f.cfg.DeadAfter},
+	} {
+		if s.asked != 0 && s.asked != s.there {
+			return invalid("the fleet %s was created with %s %s, not %s: leave it out, or take another name for a fleet", f.cfg.Name, s.name, s.there, s.asked)
+		}
+		*s.ours = s.there
 	}
 	return nil
 }

@@ -1057,3 +1057,27 @@ func TestPayloadIsKeptUntilItsRejectedRecordsAreTold(t *testing.T) {
 	workUntilDone(t, f, srv, WorkerConfig{})
 	assert.Len(t, notes(t, f.rejected), 1)
 }
+
+func TestWhoeverOpensTheFleetLeavesItsRetentionAsItIs(t *testing.T) {
+	t.Parallel()
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), PayloadAge: 14 * 24 * time.Hour, LedgerAge: 60 * 24 * time.Hour, DeadAfter: 6 * time.Second}
+	first, err := Open(t.Context(), cfg)
+	require.NoError(t, err)
+	defer first.Close()
+	bare, err := Open(t.Context(), Config{StoreDir: cfg.StoreDir})
+	require.NoError(t, err)
+	defer bare.Close()
+	info, err := first.chunks.Info(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, cfg.PayloadAge, info.Config.MaxAge)
+	ledger, err := first.ledger.Status(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, cfg.LedgerAge, ledger.TTL())
+	assert.Equal(t, cfg.DeadAfter, bare.cfg.DeadAfter, "it is the same for all")
+
+	other := cfg
+	other.PayloadAge = time.Hour
+	_, err = Open(t.Context(), other)
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, "336h0m0s")
+}

@@ -56,7 +56,7 @@ type leaseStore interface {
 // included. All workers must ask for the same number. ctx bounds the call only.
 func (f *Fleet) Limiter(ctx context.Context, perSecond float64) (*Limiter, error) {
 	store := &bucketLeases{bucket: f.limits}
-	if err := untilDone(ctx, "compare clocks", store.compareClocks); err != nil {
+	if err := f.untilDone(ctx, "compare clocks", store.compareClocks); err != nil {
 		return nil, err
 	}
 	return newLimiter(perSecond, store, f.cfg.Logger)

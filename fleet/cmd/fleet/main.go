@@ -107,11 +107,11 @@ func (c *command) common() {
 	c.flags.StringVar(&c.ca, "ca", "", "PEM `file` with the CA of the cluster")
 	c.flags.StringVar(&c.cert, "cert", "", "PEM `file` with a client certificate for the cluster")
 	c.flags.StringVar(&c.key, "key", "", "PEM `file` with the client certificate's key")
-	c.flags.IntVar(&c.cfg.Replicas, "replicas", 0, "copies of streams and buckets in a cluster (default 3)")
+	c.flags.IntVar(&c.cfg.Replicas, "replicas", 0, "copies of streams and buckets, when they are created: 1 for a NATS server alone (default 3)")
 	c.flags.StringVar(&c.cfg.StoreDir, "store", "", "`folder` of the embedded server (default antcrm-fleet in the user's configuration folder)")
-	c.flags.DurationVar(&c.cfg.PayloadAge, "payload-age", 0, "how long records may wait to be sent (default 168h)")
-	c.flags.DurationVar(&c.cfg.LedgerAge, "ledger-age", 0, "how long outcomes are kept (default 720h)")
-	c.flags.DurationVar(&c.cfg.DeadAfter, "dead-after", 0, "silence after which a worker counts as dead; the same for all (default 20s)")
+	c.flags.DurationVar(&c.cfg.PayloadAge, "payload-age", 0, "how long records may wait to be sent; the first process of a fleet settles it (default 168h)")
+	c.flags.DurationVar(&c.cfg.LedgerAge, "ledger-age", 0, "how long outcomes are kept; the first process of a fleet settles it (default 720h)")
+	c.flags.DurationVar(&c.cfg.DeadAfter, "dead-after", 0, "silence after which a worker counts as dead; the first process of a fleet settles it (default 20s)")
 	c.flags.BoolVar(&c.verbose, "v", false, "log more")
 }
 

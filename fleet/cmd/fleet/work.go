@@ -26,7 +26,7 @@ import (
 func work(ctx context.Context, c *command, args []string) error {
 	var cfg fleet.WorkerConfig
 	c.flags.IntVar(&cfg.Concurrency, "concurrency", 0, "chunks under way at a time (default 4)")
-	c.flags.IntVar(&cfg.MaxAttempts, "attempts", 0, "how often a chunk is sent that the server refuses for reasons of its own (default 8)")
+	c.flags.IntVar(&cfg.MaxAttempts, "attempts", 0, "how often a chunk is sent that the server refuses for reasons of its own (default 20)")
 	c.flags.DurationVar(&cfg.AckWait, "ack-wait", 0, "when a silent worker's chunk is given to another; the same for all (default 30s)")
 	c.flags.DurationVar(&cfg.DrainTimeout, "drain", 0, "how long chunks under way may take after SIGTERM (default 30s)")
 	c.flags.BoolVar(&cfg.UntilDone, "until-done", false, "end when every job is finished")
