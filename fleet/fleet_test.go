@@ -1081,3 +1081,36 @@ func TestWhoeverOpensTheFleetLeavesItsRetentionAsItIs(t *testing.T) {
 	require.ErrorIs(t, err, ErrConfig)
 	require.ErrorContains(t, err, "336h0m0s")
 }
+
+func TestNotesEndWhenTheyGoAwayWhileTheyAreRead(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	srv.Inject(antcrmtest.Fault{Status: http.StatusTooManyRequests})
+	feedContacts(t, f, "job", contacts(1000, false))
+	workUntilDone(t, f, srv, WorkerConfig{MaxAttempts: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	read := 0
+	for _, err := range f.Notes(ctx, "job") {
+		require.NoError(t, err)
+		if read++; read == 1 {
+			require.NoError(t, f.rejected.Purge(t.Context()))
+		}
+	}
+	assert.Less(t, read, 10)
+}
+
+func TestABrokenAddressFileIsNamed(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.Close()
+	path := filepath.Join(f.cfg.StoreDir, addressFile)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err := Open(t.Context(), Config{StoreDir: f.cfg.StoreDir})
+	require.ErrorContains(t, err, path)
+	require.ErrorContains(t, err, "remove it")
+	require.NoError(t, os.Remove(path))
+	again, err := Open(t.Context(), Config{StoreDir: f.cfg.StoreDir})
+	require.NoError(t, err)
+	again.Close()
+}

@@ -137,6 +137,7 @@ func (l *Limiter) lease(ctx context.Context) error {
 			_, ok, err = l.store.swap(ctx, start.Add(time.Duration(l.want)*l.interval), revision)
 			if ok {
 				l.next, l.left = start, l.want
+				l.warnFar(start.Sub(l.store.now()))
 				return nil
 			}
 		}
@@ -152,6 +153,17 @@ func (l *Limiter) lease(ctx context.Context) error {
 		if err := sleep(ctx, retryWait(attempt)); err != nil {
 			return err
 		}
+	}
+}
+
+// far is a wait for a turn that is no ordinary one.
+const far = 10 * time.Second
+
+// warnFar says why a fleet may stand still: one low rate takes the line for all.
+func (l *Limiter) warnFar(wait time.Duration) {
+	if wait > far {
+		l.logger.Warn("fleet: the next turn under the shared rate limit is far away: has a worker been given a lower rate?",
+			"wait", wait.Round(time.Second), "interval", l.interval)
 	}
 }
 

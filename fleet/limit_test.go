@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -199,4 +200,23 @@ func TestTheBucketKeepsTheLimitToo(t *testing.T) {
 	assert.LessOrEqual(t, float64(n), allowed)
 	assert.Positive(t, n)
 	t.Logf("%d calls, %.0f allowed", n, allowed)
+}
+
+func TestATurnThatIsFarAwayIsToldInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		line := &timeLine{}
+		var log strings.Builder
+		mistaken, err := newLimiter(0.01, timeLineOf{line, 0}, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		require.NoError(t, mistaken.Wait(t.Context()))
+		limiter, err := newLimiter(100, timeLineOf{line, 0}, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		require.NoError(t, limiter.Wait(t.Context()))
+		assert.Contains(t, log.String(), "lower rate")
+		assert.Contains(t, log.String(), "wait=1m40s")
+		told := len(log.String())
+		require.NoError(t, limiter.Wait(t.Context()))
+		assert.Len(t, log.String(), told, "and only when it is")
+	})
 }

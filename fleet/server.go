@@ -173,14 +173,12 @@ func (h *host) serve() error {
 	return nil
 }
 
-// publish replaces the address file at once.
+// publish replaces the address file at once: its old text or the new one
+// survives a loss of power.
 func (h *host) publish(a address) error {
 	text, err := json.Marshal(a)
 	if err == nil {
-		path := filepath.Join(h.dir, addressFile)
-		if err = os.WriteFile(path+".new", text, 0o600); err == nil {
-			err = os.Rename(path+".new", path)
-		}
+		err = replaceFile(filepath.Join(h.dir, addressFile), text)
 	}
 	if err != nil {
 		return fmt.Errorf("fleet: write the server's address: %w", err)
@@ -188,12 +186,30 @@ func (h *host) publish(a address) error {
 	return nil
 }
 
-func (h *host) address() (a address, err error) {
-	text, err := os.ReadFile(filepath.Join(h.dir, addressFile))
-	if err == nil {
-		err = json.Unmarshal(text, &a)
+func replaceFile(path string, text []byte) error {
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
 	}
-	return a, err
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// address reads the address file. A broken one is not made anew: it would no
+// longer tell a wrong key.
+func (h *host) address() (a address, err error) {
+	path := filepath.Join(h.dir, addressFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(text, &a); err != nil {
+		return a, fmt.Errorf("%s is broken: remove it, if the store's key is the one it was created with: %w", path, err)
+	}
+	return a, nil
 }
 
 // url is a placeholder: Dial knows better.

@@ -503,31 +503,22 @@ func (f *Fleet) Notes(ctx context.Context, job string) iter.Seq2[Note, error] {
 	}
 }
 
-// notesOf reads what a stream holds under a subject now; false if that is all
-// that is wanted.
+// notesOf reads what a stream holds under a subject; false if that is all that
+// is wanted. It asks for one after the other: a consumer would wait for those
+// that expire while it reads.
 func (f *Fleet) notesOf(ctx context.Context, stream jetstream.Stream, subject string, yield func(Note, error) bool) bool {
 	fail := func(err error) bool {
 		yield(Note{}, fmt.Errorf("fleet: read the records that were not confirmed: %w", err))
 		return false
 	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}})
-	if err != nil {
-		return fail(err)
-	}
-	left := consumer.CachedInfo().NumPending
-	if left == 0 {
-		return true
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fail(err)
-	}
-	defer messages.Stop()
-	for ; left > 0; left-- {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+	for next := uint64(1); ; {
+		msg, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return true
+		}
 		var note Note
 		if err == nil {
-			err = json.Unmarshal(msg.Data(), &note)
+			err = json.Unmarshal(msg.Data, &note)
 		}
 		if err != nil {
 			return fail(err)
@@ -535,8 +526,8 @@ func (f *Fleet) notesOf(ctx context.Context, stream jetstream.Stream, subject st
 		if !yield(note, nil) {
 			return false
 		}
+		next = msg.Sequence + 1
 	}
-	return true
 }
 
 // chunkResults gives the outcomes of a chunk; nil if nobody has queued it.
