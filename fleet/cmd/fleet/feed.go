@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/fleet"
+	"github.com/antbuddy/antcrm-go/records"
 )
 
 // feed queues a file.
@@ -44,7 +47,16 @@ func feed(ctx context.Context, c *command, args []string) error {
 		err = usage("-kind is contacts or opportunities, not %q", *kind)
 	}
 	if err != nil || !*wait {
-		return err
+		return hint(err)
 	}
 	return f.Wait(ctx, job.Name)
+}
+
+// hint says which flag helps against a column that is not known.
+func hint(err error) error {
+	bad, ok := errors.AsType[*records.RowError](err)
+	if !ok || !strings.Contains(bad.Problem, "unknown column") {
+		return err
+	}
+	return fmt.Errorf("%w (-column %q names it as the API does, with nothing behind the = it is left out)", err, bad.Header+"=…")
 }

@@ -189,6 +189,13 @@ func TestWhatIsWrongWithAFileIsNamed(t *testing.T) {
 	assert.Contains(t, text, "not sent,,true")
 }
 
+func TestAnUnknownColumnComesWithTheFlagForIt(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(t.TempDir(), "store")
+	_, err := call(t, "name,Mã KH\nA,1\n", "feed", "-store", store, "-job", "a", "-format", "csv", "-")
+	require.ErrorContains(t, err, `-column "Mã KH=…"`)
+}
+
 func TestBadCallsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
