@@ -186,9 +186,9 @@ func (f *Fleet) connect(ctx context.Context) error {
 		nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { f.cfg.Logger.Debug("nats", "error", err) }),
 	}
-	url := f.cfg.URL
+	url, where := f.cfg.URL, "NATS at "+withoutCredentials(f.cfg.URL)
 	if f.host != nil {
-		url = f.host.url()
+		url, where = f.host.url(), "the server of "+f.host.dir
 		options = append(options, nats.SetCustomDialer(f.host), nats.TokenHandler(f.host.token))
 	} else {
 		if f.cfg.Credentials != "" {
@@ -198,7 +198,7 @@ func (f *Fleet) connect(ctx context.Context) error {
 			options = append(options, nats.Secure(f.cfg.TLS))
 		}
 	}
-	err := f.untilDone(ctx, "connect to NATS at "+withoutCredentials(url), func(context.Context) (err error) {
+	err := f.untilDone(ctx, "connect to "+where, func(context.Context) (err error) {
 		f.conn, err = nats.Connect(url, options...)
 		return err
 	})
