@@ -991,7 +991,7 @@ func TestResultsReachAsFarAsRecordsWereQueued(t *testing.T) {
 
 func TestOutcomesThatAreNotKeptAnyLongerAreNotCalledNotSent(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleetWith(t, Config{PayloadAge: 3 * time.Second, LedgerAge: 3 * time.Second}), antcrmtest.NewServer(t)
+	f, srv := newFleetWith(t, Config{PayloadAge: 6 * time.Second, LedgerAge: 6 * time.Second}), antcrmtest.NewServer(t)
 	feedContacts(t, f, "job", contacts(150, false))
 	workUntilDone(t, f, srv, WorkerConfig{})
 	require.Eventually(t, func() bool {
@@ -1008,7 +1008,7 @@ func TestOutcomesThatAreNotKeptAnyLongerAreNotCalledNotSent(t *testing.T) {
 
 func TestAChunkThatWasRefusedUntilItExpiredIsNotSentAndTheJobEnds(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleetWith(t, Config{PayloadAge: 2 * time.Second, DeadAfter: 10 * time.Second}), antcrmtest.NewServer(t)
+	f, srv := newFleetWith(t, Config{PayloadAge: 4 * time.Second, DeadAfter: 10 * time.Second}), antcrmtest.NewServer(t)
 	srv.Inject(antcrmtest.Fault{Status: http.StatusTooManyRequests})
 	feedContacts(t, f, "job", contacts(10, false))
 	workUntilDone(t, f, srv, WorkerConfig{})
