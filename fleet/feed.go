@@ -289,14 +289,9 @@ func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string
 	msg.Header.Set(headerDigest, hash)
 	inject(ctx, msg.Header)
 	for attempt := 0; ; attempt++ {
-		_, err := f.js.PublishMsg(ctx, msg, jetstream.WithMsgID(c.name()+"/"+hash), jetstream.WithExpectLastSequencePerSubject(0))
+		err := f.place(ctx, c, msg, hash)
 		if err == nil {
 			return nil
-		}
-		if conflict(err) {
-			if err = f.compareQueued(ctx, subject, hash); err == nil {
-				return nil
-			}
 		}
 		if ctx.Err() != nil || permanent(err) || errors.Is(err, ErrSourceChanged) {
 			return fmt.Errorf("fleet: feed job %s: chunk %d, which begins with record %d: %w", c.Job, c.Position, c.First, err)
@@ -304,6 +299,23 @@ func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string
 		f.warnOnce(attempt, "queue a chunk", err)
 		_ = sleep(ctx, retryWait(attempt))
 	}
+}
+
+// place tries once to put a chunk where it belongs. The ledger is asked first:
+// a place is also empty when the payload has expired, or was purged.
+func (f *Fleet) place(ctx context.Context, c *chunk, msg *nats.Msg, hash string) error {
+	taken, _, err := f.entry(ctx, c.name())
+	if err != nil {
+		return err
+	}
+	if taken != nil && taken.Digest != hash {
+		return ErrSourceChanged
+	}
+	_, err = f.js.PublishMsg(ctx, msg, jetstream.WithMsgID(c.name()+"/"+hash), jetstream.WithExpectLastSequencePerSubject(0))
+	if err != nil && conflict(err) {
+		return f.compareQueued(ctx, msg.Subject, hash)
+	}
+	return err
 }
 
 // warnOnce logs the first failure of what is repeated until it succeeds: a full

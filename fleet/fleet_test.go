@@ -1114,3 +1114,26 @@ func TestABrokenAddressFileIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	again.Close()
 }
+
+func TestAChangedSourceIsRefusedByTheLedgerWhenThePayloadHasExpired(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	list := contacts(250, false)
+	_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(list, errors.New("cut off")))
+	require.Error(t, err)
+	forgetFed(t, f, "job")
+	ctx, stop := context.WithCancel(t.Context())
+	worked := make(chan error, 1)
+	go func() { worked <- f.Work(ctx, WorkerConfig{Client: srv.Client()}) }()
+	require.Eventually(t, func() bool { return srv.Count(antcrmtest.Contacts) == 200 }, 10*time.Second, 20*time.Millisecond)
+	stop()
+	require.NoError(t, <-worked)
+	require.NoError(t, f.chunks.Purge(t.Context())) // as it expires
+	inserted := append([]antcrm.ContactCreateParams{{Name: "Nguyễn Thị Mẫu", ExternalID: "ERP-NEW"}}, list...)
+	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, source(inserted, nil))
+	require.ErrorIs(t, err, ErrSourceChanged)
+	feedContacts(t, f, "job", list)
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Equal(t, 250, srv.Count(antcrmtest.Contacts))
+	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+}
