@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/antbuddy/antcrm-go"
@@ -101,28 +100,10 @@ func answerOf(failure antcrm.BatchFailure) answer {
 	a := answer{letter: letterUnknown, err: failure.Err}
 	switch {
 	case failure.Outcome == antcrm.OutcomeUnknown:
-	case errors.Is(failure.Err, antcrm.ErrValidation), failure.Outcome == antcrm.OutcomeRejected && recordsFault(failure.Err):
+	case errors.Is(failure.Err, antcrm.ErrValidation), failure.Outcome == antcrm.OutcomeRejected && antcrm.RecordFault(failure.Err):
 		a.letter = letterRejected
 	default:
 		a.letter = letterNotSent
 	}
 	return a
-}
-
-// recordsFault: the same statuses that WithIsolation takes for a record's
-// fault. Any other refusal (a pause, a wrong key, an outage) is not, and was
-// not carried out: the records are sent again.
-func recordsFault(err error) bool {
-	if errors.Is(err, antcrm.ErrRejected) {
-		return true
-	}
-	answered, ok := errors.AsType[*antcrm.APIError](err)
-	if !ok {
-		return false
-	}
-	switch answered.StatusCode {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return true
-	}
-	return false
 }

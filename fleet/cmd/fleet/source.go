@@ -39,7 +39,7 @@ func (s *source) flags(flags *flag.FlagSet) {
 	})
 	flags.BoolVar(&s.unknown, "ignore-unknown-columns", false, "leave out columns of a CSV file whose names are not known")
 	flags.BoolVar(&s.skipBad, "skip-bad-rows", false, "name rows that cannot be read and go on, instead of stopping there")
-	flags.BoolVar(&s.duplicate, "allow-duplicate-keys", false, "let rows with the same key of your own through; saves 15 bytes of memory a row")
+	flags.BoolVar(&s.duplicate, "allow-duplicate-keys", false, "let rows with the same key of your own through; saves some 25 bytes of memory a row")
 }
 
 // open finds the file and its format.
