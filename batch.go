@@ -214,7 +214,8 @@ func WithIsolation() BatchOption {
 	}
 }
 
-// WithProgress calls report after each request of a batch, one call at a time.
+// WithProgress calls report each time records of a batch have their outcome (a
+// chunk that WithIsolation halves has none yet), one call at a time.
 func WithProgress(report func(BatchProgress)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if report == nil {

@@ -215,7 +215,7 @@ func (im *importRun[P, R]) configure(ctx context.Context, opts []BatchOption) er
 	}
 	im.cfg = cfg
 	if cfg.journal == nil && (cfg.resolver != nil || cfg.retryRejected) {
-		return invalid("journal", "is needed by the other options")
+		return invalid("journal", "is needed by WithUnknownResolver and WithRetryRejected: see WithJournal")
 	}
 	if cfg.resolver != nil {
 		var ok bool

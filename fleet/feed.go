@@ -74,6 +74,9 @@ func feed[P any](ctx context.Context, f *Fleet, job Job, kind Kind, source iter.
 	if err != nil {
 		return FeedReport{}, err
 	}
+	if record != nil && record.Purged {
+		return FeedReport{}, fmt.Errorf("fleet: feed job %s: %w", job.Name, ErrPurged)
+	}
 	fd := newFeeder(f, job, kind, record)
 	err = split(ctx, fd, kind, source, group, key)
 	return fd.end(ctx, err)
@@ -209,7 +212,6 @@ type feeder struct {
 	known   int64  // chunks that an earlier run has published
 	kept    string // chain of the known chunks
 	ended   bool   // an earlier run has read the source to its end
-	purged  bool
 	next    int64
 	chain   string
 	records int64
@@ -221,7 +223,7 @@ type feeder struct {
 func newFeeder(f *Fleet, job Job, kind Kind, record *jobRecord) *feeder {
 	fd := &feeder{f: f, job: job, kind: kind, created: record != nil, saved: time.Now()}
 	if record != nil {
-		fd.known, fd.kept, fd.ended, fd.purged = record.Published, record.Chain, record.Complete, record.Purged
+		fd.known, fd.kept, fd.ended = record.Published, record.Chain, record.Complete
 		fd.safe, fd.safeEnd = record.Published, record.Chain
 	}
 	return fd
@@ -260,9 +262,6 @@ func (fd *feeder) compare(hash string) error {
 	link := sha256.Sum256([]byte(fd.chain + hash))
 	fd.chain = hex.EncodeToString(link[:16])
 	fd.next++
-	if fd.purged && fd.next > fd.known {
-		return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, errPurged)
-	}
 	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
 		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records, ErrSourceChanged)
 	}
@@ -355,7 +354,7 @@ func (fd *feeder) checkpoint(ctx context.Context) error {
 	}
 	fd.saved = time.Now()
 	err := fd.save(ctx, false)
-	if err != nil && !errors.Is(err, errPurged) {
+	if err != nil && !errors.Is(err, ErrPurged) {
 		fd.f.cfg.Logger.Warn("fleet: note how far the job is fed", "job", fd.job.Name, "error", err)
 		err = nil
 	}
@@ -373,7 +372,9 @@ func (fd *feeder) state() FeedReport {
 	return FeedReport{Records: fd.records, Chunks: fd.safe, Known: min(fd.known, fd.safe)}
 }
 
-var errPurged = errors.New("it was purged before it was fed to the end: feed it under another name")
+// ErrPurged is a job that was purged. Its name stays taken, so that its source
+// is not fed again by mistake.
+var ErrPurged = errors.New("fleet: it has been purged, and its name stays taken: feed it under another name")
 
 // save brings the job's record up to date, complete or not.
 func (fd *feeder) save(ctx context.Context, complete bool) error {
@@ -392,7 +393,7 @@ func (fd *feeder) save(ctx context.Context, complete bool) error {
 		}
 		return *record != before
 	})
-	if err != nil || fd.purged || !late || !complete && !purged {
+	if err != nil || !late || !complete && !purged {
 		return err
 	}
 	// Another feeder was faster and the workers are through, or the job was
@@ -400,7 +401,7 @@ func (fd *feeder) save(ctx context.Context, complete bool) error {
 	if err := fd.f.purgePayload(ctx, fd.job.Name); err != nil || !purged {
 		return err
 	}
-	return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, errPurged)
+	return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, ErrPurged)
 }
 
 // end completes the job, unless err stands in the way.

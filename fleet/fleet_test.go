@@ -781,7 +781,9 @@ func TestPayloadIsEncryptedOnTheDiskAndGoneWhenTheJobIsFinished(t *testing.T) {
 	for _, err := range f.Results(t.Context(), "job") {
 		require.ErrorContains(t, err, "purged")
 	}
-	assert.Equal(t, int64(1), feedContacts(t, f, "job", contacts(100, false)).Known, "it cannot be fed again by mistake")
+	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, source(contacts(100, false), nil))
+	require.ErrorIs(t, err, ErrPurged, "it cannot be fed again by mistake")
+	require.ErrorIs(t, f.Wait(t.Context(), "job"), ErrPurged)
 }
 
 func TestAnUnfinishedJobIsPurgedOnlyByForce(t *testing.T) {

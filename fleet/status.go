@@ -373,7 +373,11 @@ func (f *Fleet) Wait(ctx context.Context, job string) error {
 				return fmt.Errorf("fleet: wait for job %s: the watch ended early", job)
 			}
 			var record jobRecord
-			if kept != nil && json.Unmarshal(kept.Value(), &record) == nil && record.Finished != nil {
+			switch {
+			case kept == nil || json.Unmarshal(kept.Value(), &record) != nil:
+			case record.Purged:
+				return fmt.Errorf("fleet: wait for job %s: %w", job, ErrPurged)
+			case record.Finished != nil:
 				return nil
 			}
 		case <-ctx.Done():
@@ -384,7 +388,7 @@ func (f *Fleet) Wait(ctx context.Context, job string) error {
 
 // Purge removes everything that is kept of a job: payload, outcomes, rejected
 // and unknown records. Only its name and its totals stay, so that it cannot be
-// fed again by mistake. A job that is not finished is refused unless force is
+// fed again by mistake (ErrPurged). A job that is not finished is refused unless force is
 // set; its chunks that were not sent are then never sent.
 func (f *Fleet) Purge(ctx context.Context, job string, force bool) error {
 	status, err := f.JobStatus(ctx, job)
@@ -441,7 +445,7 @@ func (f *Fleet) Results(ctx context.Context, job string) iter.Seq2[Result, error
 	return func(yield func(Result, error) bool) {
 		record, _, err := f.job(ctx, job)
 		if err == nil && record.Purged {
-			err = fmt.Errorf("fleet: job %s has been purged", job)
+			err = fmt.Errorf("fleet: results of job %s: %w", job, ErrPurged)
 		}
 		if err != nil {
 			yield(Result{}, err)

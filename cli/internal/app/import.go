@@ -105,7 +105,8 @@ const journalHelp = `
 With --journal the import can be stopped or killed at any time and run again
 with the same file: no row is sent twice. Ctrl-C finishes what is in flight; a
 second Ctrl-C stops at once. Each run reports all rows refused so far: correct
-the last report only. A journal belongs to one file, one server and one account;
+and import a report only when the import is through, or its rows are repeated in
+the next one. A journal belongs to one file, one server and one account;
 another address is refused.`
 
 func (im importing[P, R]) command(a *app) *cobra.Command {
