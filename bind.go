@@ -17,8 +17,8 @@ import (
 // Binding is how records get from JSON text into Go values. That the text is
 // JSON has been found by go-json-experiment, which reads every answer; what is
 // left is to walk it, and to be as lenient about kinds as the vendor is free
-// with them. The library's own binding takes twice the time of the rest of a
-// page, and a second pass where a number stands for a text.
+// with them. The library's own binding takes half as long again as this one, and
+// a second pass where a number stands for a text.
 
 // bindPlans holds how each record type is bound, worked out once a client.
 type bindPlans struct {
