@@ -783,6 +783,10 @@ func TestPayloadIsEncryptedOnTheDiskAndGoneWhenTheJobIsFinished(t *testing.T) {
 	}
 	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, source(contacts(100, false), nil))
 	require.ErrorIs(t, err, ErrPurged, "it cannot be fed again by mistake")
+	_, err = f.FeedContacts(t.Context(), Job{Name: "job"}, func(func(antcrm.ContactCreateParams, error) bool) {
+		t.Error("the source of a purged job is read")
+	})
+	require.ErrorIs(t, err, ErrPurged)
 	require.ErrorIs(t, f.Wait(t.Context(), "job"), ErrPurged)
 }
 
