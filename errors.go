@@ -19,7 +19,7 @@ var (
 	ErrUnauthorized = errors.New("antcrm: unauthorized")
 	// ErrForbidden is a 403: the key may not do this.
 	ErrForbidden = errors.New("antcrm: forbidden")
-	// ErrNotFound is a 404, or a Get that matched no record.
+	// ErrNotFound is a 404, or a Get that was answered with an empty list.
 	ErrNotFound = errors.New("antcrm: not found")
 	// ErrConflict is a 409.
 	ErrConflict = errors.New("antcrm: conflict")
@@ -37,6 +37,10 @@ var (
 	ErrValidation = errors.New("antcrm: invalid input")
 	// ErrRepeatedPage ends an iteration whose server ignores the page number.
 	ErrRepeatedPage = errors.New("antcrm: the server repeats a page")
+	// ErrFilterIgnored means that records came and that they are not the ones
+	// asked for: the server may not know the filter. Whether the record exists
+	// is not known, so do not create it. It is never ErrNotFound as well.
+	ErrFilterIgnored = errors.New("antcrm: the server returned other records than asked for")
 	// ErrResponseTooLarge is an answer over the limit of WithMaxResponseSize.
 	ErrResponseTooLarge = errors.New("antcrm: response too large")
 )

@@ -163,6 +163,7 @@ var (
 	_                               = []error{
 		antcrm.ErrUnauthorized, antcrm.ErrForbidden, antcrm.ErrNotFound, antcrm.ErrConflict, antcrm.ErrRateLimited, antcrm.ErrServer,
 		antcrm.ErrOutcomeUnknown, antcrm.ErrRejected, antcrm.ErrValidation, antcrm.ErrRepeatedPage, antcrm.ErrResponseTooLarge,
+		antcrm.ErrFilterIgnored,
 	}
 	_ = []antcrm.Outcome{antcrm.OutcomeUnknown, antcrm.OutcomeDone, antcrm.OutcomeRejected, antcrm.OutcomeNotSent}
 )
