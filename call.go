@@ -359,7 +359,7 @@ func (r *run) read(res *http.Response) (*answer, error) {
 		r.buf = r.buffers.get()
 	}
 	r.buf.Reset()
-	a := &answer{run: r, status: res.StatusCode, header: res.Header}
+	a := &answer{core: r.core, req: r.req, status: res.StatusCode, header: res.Header}
 	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 {
 		return a, nil // what follows is another protocol

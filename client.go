@@ -239,7 +239,7 @@ func (a *answer) decodeAny(out any) error {
 	if env, err := readEnvelope(a.text()); err == nil && env.rejected() {
 		return a.apiError()
 	}
-	if out == nil || a.done || a.run.req.method == http.MethodDelete && a.status == http.StatusNoContent {
+	if out == nil || a.done || a.req.method == http.MethodDelete && a.status == http.StatusNoContent {
 		return nil
 	}
 	body, err := a.json()

@@ -63,7 +63,8 @@ func stdNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
 
 // answer is a complete HTTP answer. Its body is valid until the call ends.
 type answer struct {
-	run     *run
+	core    *core
+	req     *request
 	status  int
 	header  http.Header
 	body    []byte
@@ -74,7 +75,7 @@ type answer struct {
 func (a *answer) requestID() string {
 	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Request-Id", "X-Amzn-Requestid", "Cf-Ray"} {
 		if id := a.header.Get(name); id != "" {
-			return oneLine(a.run.redact(id), maxErrorMessage)
+			return oneLine(a.core.redact(id), maxErrorMessage)
 		}
 	}
 	return ""
@@ -117,8 +118,8 @@ func (a *answer) decodeError(err error) *DecodeError {
 }
 
 func (a *answer) located(failure *DecodeError) *DecodeError {
-	failure.Method, failure.URLPath = a.run.req.method, a.run.req.path
-	failure.ContentType = oneLine(a.run.redact(a.header.Get("Content-Type")), 100)
+	failure.Method, failure.URLPath = a.req.method, a.req.path
+	failure.ContentType = oneLine(a.core.redact(a.header.Get("Content-Type")), 100)
 	failure.Size = len(a.body)
 	return failure
 }
@@ -330,9 +331,9 @@ func membersText(members objectMembers, depth int) string {
 
 // apiError makes the error of an answer that is not a success.
 func (a *answer) apiError() *APIError {
-	failure := &APIError{StatusCode: a.status, Method: a.run.req.method, Path: a.run.req.path, RequestID: a.requestID()}
+	failure := &APIError{StatusCode: a.status, Method: a.req.method, Path: a.req.path, RequestID: a.requestID()}
 	failure.RetryAfter, _ = parseRetryAfter(a.header.Get("Retry-After"), time.Now())
-	body := a.run.redact(string(a.body))
+	body := a.core.redact(string(a.body))
 	failure.Body = []byte(cutBytes(body, maxErrorBody))
 
 	text := a.text()
@@ -343,8 +344,8 @@ func (a *answer) apiError() *APIError {
 			if failure.Code == "" {
 				failure.Code = nestedCode(env.message)
 			}
-			failure.Code = oneLine(a.run.redact(failure.Code), 100)
-			failure.Message = oneLine(a.run.redact(failure.Message), maxErrorMessage)
+			failure.Code = oneLine(a.core.redact(failure.Code), 100)
+			failure.Message = oneLine(a.core.redact(failure.Message), maxErrorMessage)
 			return failure
 		}
 	}
@@ -353,7 +354,7 @@ func (a *answer) apiError() *APIError {
 		failure.Message = "redirects are not followed"
 	case len(text) > 0 && text[0] == '"':
 		unquoted, _ := scalarText(text)
-		failure.Message = oneLine(a.run.redact(unquoted), maxErrorMessage)
+		failure.Message = oneLine(a.core.redact(unquoted), maxErrorMessage)
 	default:
 		failure.Message = oneLine(body, maxErrorMessage)
 	}
@@ -515,7 +516,7 @@ type listAnswer[T any, P recordPointer[T]] struct {
 }
 
 func newListAnswer[T any, P recordPointer[T]](a *answer, body []byte, nested string, broken bool) *listAnswer[T, P] {
-	return &listAnswer[T, P]{body: body, nested: nested, plan: a.run.plans.of(reflect.TypeFor[T]()), binder: binder{broken: broken}}
+	return &listAnswer[T, P]{body: body, nested: nested, plan: a.core.plans.of(reflect.TypeFor[T]()), binder: binder{broken: broken}}
 }
 
 // UnmarshalJSONFrom is called by json.Unmarshal.
