@@ -59,12 +59,14 @@ type config struct {
 	logger        *slog.Logger
 	control       bool
 	seeds         []func(*Server) error
+	answers       map[string]string // to open questions; never written after the start
 }
 
 func defaults() config {
 	return config{
 		addr:          "127.0.0.1:0",
 		clock:         time.Now,
+		answers:       map[string]string{},
 		location:      time.UTC,
 		pageSize:      20,
 		pointsPerCode: 100,

@@ -1,0 +1,95 @@
+package questions
+
+// The IDs of the questions, in the order of docs/wire.md.
+const (
+	// Answers.
+	SuccessStatus   = "success-status"
+	SuccessSpelling = "success-spelling"
+	RefusalShape    = "refusal-shape"
+	ErrorBody       = "error-body"
+	BadKey          = "bad-key"
+	RateLimit       = "rate-limit"
+	BusyAfterWrite  = "busy-after-write"
+	Redirects       = "redirects"
+	UpdateAnswer    = "update-answer"
+	DeleteAnswer    = "delete-answer"
+	WriteAnswerID   = "write-answer-id"
+
+	// Lists.
+	ListShape     = "list-shape"
+	ListSuccess   = "list-success"
+	EmptyList     = "empty-list"
+	PagePastEnd   = "page-past-end"
+	PageStart     = "page-start"
+	PageParameter = "page-parameter"
+	LimitDefault  = "limit-default"
+	LimitMaximum  = "limit-maximum"
+	ListTotal     = "list-total"
+	ListLimitEcho = "list-limit-echo"
+	ListOrder     = "list-order"
+	ReadAfter     = "read-after-write"
+
+	// Filters.
+	ContactFilterExternalID = "contact-filter-external-id"
+	RatingFilterSource      = "rating-filter-source"
+	UnknownFilter           = "unknown-filter"
+	KeyFilter               = "key-filter"
+	PhoneFilter             = "phone-filter"
+	DayFilterZone           = "day-filter-zone"
+	DayFilterEnd            = "day-filter-end"
+
+	// Writes.
+	DuplicateKey     = "duplicate-key"
+	UpdateMissing    = "update-missing"
+	UpdateArray      = "update-array"
+	UpdateEmpty      = "update-empty"
+	ClearText        = "clear-text"
+	ClearList        = "clear-list"
+	ClearAmount      = "clear-amount"
+	UpdateReprices   = "update-reprices"
+	OrderWithoutSum  = "order-without-value"
+	DeleteKey        = "delete-key"
+	DeleteMissing    = "delete-missing"
+	IDsSent          = "ids-sent"
+	MoneySent        = "money-sent"
+	TagsSent         = "tags-sent"
+	EnumeratedValues = "enumerated-values"
+	ExtraFields      = "extra-fields"
+	SystemNames      = "system-names"
+	PhoneStored      = "phone-stored"
+
+	// Packages.
+	PackagePartial = "package-partial"
+	PackageOrder   = "package-order"
+	PackageAnswer  = "package-answer"
+	PackageMixed   = "package-mixed"
+
+	// Values in answers.
+	IDType         = "id-type"
+	TimeFormat     = "time-format"
+	MoneyFormat    = "money-format"
+	CodeFormat     = "code-format"
+	TagsFormat     = "tags-format"
+	MissingValues  = "missing-values"
+	DateOfBirth    = "date-of-birth"
+	EmbeddedObject = "embedded-contact"
+
+	// Single resources.
+	ContactExternalIDShown = "contact-external-id-shown"
+	OrderExternalIDShown   = "order-external-id-shown"
+	TicketExternalIDShown  = "ticket-external-id-shown"
+	TicketContactID        = "ticket-contact-id"
+	TicketUpdateAnswer     = "ticket-update-answer"
+	TicketDeletedMark      = "ticket-deleted-mark"
+	TicketDeletedListed    = "ticket-deleted-listed"
+	RedemptionList         = "redemption-list"
+	AccumulationList       = "accumulation-list"
+	AccumulateUnknown      = "accumulate-unknown-customer"
+	AccumulateRepeat       = "accumulate-repeat"
+	SetContactPhones       = "set-contact-phones"
+	SetContactAnswer       = "set-contact-answer"
+	SetContactMatch        = "set-contact-match"
+	CampaignsPath          = "campaigns-path"
+	ZNSEmpty               = "zns-empty"
+	MessagePaging          = "message-paging"
+)
