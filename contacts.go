@@ -22,7 +22,7 @@ const (
 type ContactRef struct {
 	LeadID     ID     `json:"leadId,omitzero"`
 	CustomerID ID     `json:"customerId,omitzero"`
-	ExternalID string `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; the caller's own key
+	ExternalID string `json:"customerIdApiRing,omitzero"` // the caller's own key
 }
 
 // LeadRef names a lead by the CRM's number.
@@ -61,10 +61,10 @@ type Contact struct {
 	Name             string          `json:"name,omitzero"`
 	LastName         string          `json:"lastname,omitzero"`    // in contacts embedded elsewhere
 	ContactType      string          `json:"contactType,omitzero"` // lead or customer
-	Kind             ContactKind     `json:"type,omitzero"`        // wire name type
+	Kind             ContactKind     `json:"type,omitzero"`
 	LeadID           ID              `json:"leadId,omitzero"`
 	CustomerID       ID              `json:"customerId,omitzero"`
-	ExternalID       string          `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; not on the vendor's page; read if it comes
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // not on the vendor's page; read if it comes
 	ID               ID              `json:"_id,omitzero"`               // in contacts embedded elsewhere
 	AltID            ID              `json:"id,omitzero"`                // the same in history-point, which spells it id
 	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text: the vendor documents no format
@@ -74,21 +74,21 @@ type Contact struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         string          `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
-	BackgroundInfo   string          `json:"bgInfo,omitzero"` // wire name bgInfo
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   string          `json:"bgInfo,omitzero"`
 	Stage            string          `json:"stage,omitzero"`
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           string          `json:"sourceContact,omitzero"`    // wire name sourceContact
+	Source           string          `json:"sourceContact,omitzero"`
 	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
-	ScoreAvailable   Decimal         `json:"scoreAvailable,omitzero"`   // points to spend
-	ScoreRank        Decimal         `json:"scoreRank,omitzero"`        // points that count for the rank
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
+	ScoreAvailable   Decimal         `json:"scoreAvailable,omitzero"` // points to spend
+	ScoreRank        Decimal         `json:"scoreRank,omitzero"`      // points that count for the rank
 	RankName         string          `json:"rankName,omitzero"`
 	CreatedAt        Timestamp       `json:"createdAt,omitzero"`
 	UpdatedAt        Timestamp       `json:"updatedAt,omitzero"`
-	CreatedBy        string          `json:"createdByBot,omitzero"` // wire name createdByBot
-	SourceLead       *SourceLead     `json:"sourceLead,omitzero"`   // of a converted lead
-	AdHistory        []AdTouch       `json:"historiesAds,omitzero"` // wire name historiesAds
+	CreatedBy        string          `json:"createdByBot,omitzero"`
+	SourceLead       *SourceLead     `json:"sourceLead,omitzero"` // of a converted lead
+	AdHistory        []AdTouch       `json:"historiesAds,omitzero"`
 }
 
 // SourceLead is where a converted lead came from.
@@ -103,8 +103,8 @@ type SourceLead struct {
 // AdTouch is an advertisement that a contact came by.
 type AdTouch struct {
 	ID             ID        `json:"_id,omitzero"`
-	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`  // wire name fb_ads_id
-	FacebookPostID ID        `json:"fb_post_id,omitzero"` // wire name fb_post_id
+	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`
+	FacebookPostID ID        `json:"fb_post_id,omitzero"`
 	CreatedAt      Timestamp `json:"createdAt,omitzero"`
 }
 
@@ -165,8 +165,8 @@ type ContactCreateParams struct {
 	redacted
 
 	Name             string          `json:"name,omitzero"`
-	ExternalID       string          `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing; the caller's own key, such as the ERP's customer code
-	Kind             ContactKind     `json:"type,omitzero"`              // wire name type; default KindPerson
+	ExternalID       string          `json:"customerIdApiRing,omitzero"` // the caller's own key, such as the ERP's customer code
+	Kind             ContactKind     `json:"type,omitzero"`              // default KindPerson
 	ContactType      string          `json:"contactType,omitzero"`       // default lead
 	DateOfBirth      string          `json:"dateOfBirth,omitzero"`       // free text, passed through
 	Gender           Gender          `json:"gender,omitzero"`            // default GenderOther
@@ -174,13 +174,13 @@ type ContactCreateParams struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         string          `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
-	BackgroundInfo   string          `json:"bgInfo,omitzero"` // wire name bgInfo
-	Stage            string          `json:"stage,omitzero"`  // by name
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   string          `json:"bgInfo,omitzero"`
+	Stage            string          `json:"stage,omitzero"` // by name
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           string          `json:"sourceContact,omitzero"`    // wire name sourceContact
+	Source           string          `json:"sourceContact,omitzero"`
 	ResponsibleStaff string          `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
 }
 
 func (p ContactCreateParams) validate() error {
@@ -209,13 +209,13 @@ type ContactUpdateParams struct {
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
 	Industry         *string         `json:"industry,omitzero"`
-	SocialProfiles   []SocialProfile `json:"im,omitzero"`     // wire name im
-	BackgroundInfo   *string         `json:"bgInfo,omitzero"` // wire name bgInfo
-	Stage            *string         `json:"stage,omitzero"`  // by name
+	SocialProfiles   []SocialProfile `json:"im,omitzero"`
+	BackgroundInfo   *string         `json:"bgInfo,omitzero"`
+	Stage            *string         `json:"stage,omitzero"` // by name
 	Tags             Tags            `json:"tags,omitzero"`
-	Source           *string         `json:"sourceContact,omitzero"`    // wire name sourceContact
+	Source           *string         `json:"sourceContact,omitzero"`
 	ResponsibleStaff *string         `json:"responsibleStaff,omitzero"` // an e-mail address
-	CustomFields     []CustomField   `json:"cusFields,omitzero"`        // wire name cusFields
+	CustomFields     []CustomField   `json:"cusFields,omitzero"`
 }
 
 // contactUpdate is the body of a PUT: the key and the changes, flat.

@@ -64,8 +64,8 @@ type Message struct {
 	Shares         json.RawMessage `json:"shares,omitzero"`      // an object with data
 	Channel        string          `json:"channel,omitzero"`
 	ErrorMessage   string          `json:"errorMessage,omitzero"`
-	Outbound       Flag            `json:"isOutboundMessage,omitzero"` // wire name isOutboundMessage
-	RespondedByBot Flag            `json:"isResponsedByBot,omitzero"`  // wire name isResponsedByBot
+	Outbound       Flag            `json:"isOutboundMessage,omitzero"`
+	RespondedByBot Flag            `json:"isResponsedByBot,omitzero"`
 }
 
 // MessageListParams filters the sessions. CreatedFrom and CreatedTo are

@@ -18,10 +18,10 @@ type LineItem struct {
 
 	Name              string      `json:"name,omitzero"`
 	Quantity          Decimal     `json:"quantity,omitzero"`
-	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // wire name typeDiscount; DiscountCash or DiscountPercent
+	DiscountType      NumericCode `json:"typeDiscount,omitzero"`     // DiscountCash or DiscountPercent
 	Discount          Decimal     `json:"discount,omitzero"`         // an amount, or a percentage
 	Value             Decimal     `json:"value,omitzero"`            // the price of one
-	ProductExternalID string      `json:"productIdApiRing,omitzero"` // wire name productIdApiRing; the caller's own key of the product
+	ProductExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key of the product
 	Note              string      `json:"note,omitzero"`
 	Code              ID          `json:"code,omitzero"` // SKU
 }
@@ -33,7 +33,7 @@ type OrderCustomer struct {
 	CustomerID ID      `json:"customerId,omitzero"`
 	Name       string  `json:"name,omitzero"`
 	Phones     []Phone `json:"phones,omitzero"`
-	ExternalID string  `json:"customerIdApiRing,omitzero"` // wire name customerIdApiRing
+	ExternalID string  `json:"customerIdApiRing,omitzero"`
 }
 
 // OrderStaff is who works on an order (wire name dealBy).
@@ -50,40 +50,40 @@ type Opportunity struct {
 	ID                      ID                `json:"_id,omitzero"`
 	Number                  ID                `json:"number,omitzero"`
 	Name                    string            `json:"name,omitzero"`
-	ExternalID              string            `json:"opportunityIdApiRing,omitzero"` // wire name opportunityIdApiRing
+	ExternalID              string            `json:"opportunityIdApiRing,omitzero"`
 	Description             string            `json:"description,omitzero"`
 	Stage                   string            `json:"stage,omitzero"` // a name, or the object id of one
 	Status                  string            `json:"status,omitzero"`
 	Branch                  string            `json:"branch,omitzero"`
-	LineItems               []LineItem        `json:"groupPackage,omitzero"` // wire name groupPackage
+	LineItems               []LineItem        `json:"groupPackage,omitzero"`
 	Value                   Decimal           `json:"value,omitzero"`
 	Discount                Decimal           `json:"discount,omitzero"`
-	DiscountType            NumericCode       `json:"typeDiscount,omitzero"`  // wire name typeDiscount
-	ShippingCost            Decimal           `json:"shipping_cost,omitzero"` // wire name shipping_cost
+	DiscountType            NumericCode       `json:"typeDiscount,omitzero"`
+	ShippingCost            Decimal           `json:"shipping_cost,omitzero"`
 	TotalPayment            Decimal           `json:"totalPayment,omitzero"`
 	Quantity                Decimal           `json:"quantity,omitzero"`
 	Currency                string            `json:"currency,omitzero"`
 	ReceiverName            string            `json:"receiverName,omitzero"`
 	ReceiverPhone           string            `json:"receiverPhone,omitzero"`
-	ReceiverAddress         *Address          `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
+	ReceiverAddress         *Address          `json:"receiverAddressObj,omitzero"`
 	ReceiverNote            string            `json:"receiverNote,omitzero"`
-	Staff                   *OrderStaff       `json:"dealBy,omitzero"`   // wire name dealBy
-	Customer                json.RawMessage   `json:"dealWith,omitzero"` // wire name dealWith
+	Staff                   *OrderStaff       `json:"dealBy,omitzero"`
+	Customer                json.RawMessage   `json:"dealWith,omitzero"`
 	Contacts                []json.RawMessage `json:"contacts,omitzero"`
 	Package                 []json.RawMessage `json:"package,omitzero"`
 	Coupons                 []json.RawMessage `json:"coupons,omitzero"`
 	Files                   []json.RawMessage `json:"files,omitzero"`
 	Tags                    json.RawMessage   `json:"tags,omitzero"`
-	CustomFields            []CustomField     `json:"cusFields,omitzero"` // wire name cusFields
+	CustomFields            []CustomField     `json:"cusFields,omitzero"`
 	Permit                  json.RawMessage   `json:"permit,omitzero"`
-	Normalized              string            `json:"normalize,omitzero"` // wire name normalize
+	Normalized              string            `json:"normalize,omitzero"`
 	DealID                  ID                `json:"dealId,omitzero"`
 	CanEdit                 Flag              `json:"canEdit,omitzero"`
 	Inactive                Flag              `json:"inActive,omitzero"`
-	CreatedByLeadConversion Flag              `json:"isCreatedByConvertLead,omitzero"` // wire name isCreatedByConvertLead
-	SampleData              Flag              `json:"isSampleData,omitzero"`           // wire name isSampleData
+	CreatedByLeadConversion Flag              `json:"isCreatedByConvertLead,omitzero"`
+	SampleData              Flag              `json:"isSampleData,omitzero"`
 	DeferredDate            Timestamp         `json:"deferredDate,omitzero"`
-	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"` // wire name timeDelivery
+	DeliveryTime            Timestamp         `json:"timeDelivery,omitzero"`
 	CreatedAt               Timestamp         `json:"createdAt,omitzero"`
 	UpdatedAt               Timestamp         `json:"updatedAt,omitzero"`
 }
@@ -114,20 +114,20 @@ type OpportunityCreateParams struct {
 
 	Name            string         `json:"name,omitzero"`
 	ReceiverName    string         `json:"receiverName,omitzero"`
-	ExternalID      string         `json:"opportunityIdApiRing,omitzero"` // wire name opportunityIdApiRing; the caller's own key
-	Assignees       []string       `json:"dealByUsers,omitzero"`          // wire name dealByUsers; e-mail addresses
-	Customer        *OrderCustomer `json:"dealWith,omitzero"`             // wire name dealWith
+	ExternalID      string         `json:"opportunityIdApiRing,omitzero"` // the caller's own key
+	Assignees       []string       `json:"dealByUsers,omitzero"`          // e-mail addresses
+	Customer        *OrderCustomer `json:"dealWith,omitzero"`
 	ReceiverPhone   string         `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
-	LineItems       []LineItem     `json:"groupPackage,omitzero"`       // wire name groupPackage
-	Value           Decimal        `json:"value,omitzero"`              // "" lets the system price it; "0" is a price
+	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem     `json:"groupPackage,omitzero"`
+	Value           Decimal        `json:"value,omitzero"` // "" lets the system price it; "0" is a price
 	ReceiverNote    string         `json:"receiverNote,omitzero"`
 	Description     string         `json:"description,omitzero"`
 	Stage           string         `json:"stage,omitzero"` // by name
 	Branch          string         `json:"branch,omitzero"`
-	CustomFields    []CustomField  `json:"cusFields,omitzero"`     // wire name cusFields
-	CreatedAt       Timestamp      `json:"createdAt,omitzero"`     // when the order was placed
-	ShippingCost    Decimal        `json:"shipping_cost,omitzero"` // wire name shipping_cost
+	CustomFields    []CustomField  `json:"cusFields,omitzero"`
+	CreatedAt       Timestamp      `json:"createdAt,omitzero"` // when the order was placed
+	ShippingCost    Decimal        `json:"shipping_cost,omitzero"`
 }
 
 func (p OpportunityCreateParams) validate() error {
@@ -143,15 +143,15 @@ type OpportunityUpdateParams struct {
 	Name            *string       `json:"name,omitzero"`
 	ReceiverName    *string       `json:"receiverName,omitzero"`
 	ReceiverPhone   *string       `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"` // wire name receiverAddressObj
-	LineItems       []LineItem    `json:"groupPackage,omitzero"`       // wire name groupPackage
+	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem    `json:"groupPackage,omitzero"`
 	Value           *Decimal      `json:"value,omitzero"`
 	ReceiverNote    *string       `json:"receiverNote,omitzero"`
 	Description     *string       `json:"description,omitzero"`
 	Stage           *string       `json:"stage,omitzero"` // by name
 	Branch          *string       `json:"branch,omitzero"`
-	CustomFields    []CustomField `json:"cusFields,omitzero"`     // wire name cusFields
-	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"` // wire name shipping_cost
+	CustomFields    []CustomField `json:"cusFields,omitzero"`
+	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"`
 }
 
 // OpportunityUpdate is one change of UpdateBatch: the order's number and what

@@ -24,7 +24,7 @@ type Product struct {
 	ID         ID          `json:"_id,omitzero"`
 	Name       string      `json:"name,omitzero"`
 	Code       ID          `json:"code,omitzero"`             // SKU; the key to Get by
-	ExternalID string      `json:"productIdApiRing,omitzero"` // wire name productIdApiRing; the caller's own key; the key to Update and Delete by
+	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key; the key to Update and Delete by
 	Value      DecimalText `json:"value,omitzero"`            // the price
 }
 
@@ -52,7 +52,7 @@ type ProductCreateParams struct {
 
 	Name       string      `json:"name,omitzero"`
 	Code       string      `json:"code,omitzero"`             // SKU
-	ExternalID string      `json:"productIdApiRing,omitzero"` // wire name productIdApiRing; the caller's own key
+	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key
 	Value      DecimalText `json:"value,omitzero"`            // the price, sent as a string
 	CanEdit    *bool       `json:"canEdit,omitzero"`          // whether the price may be changed in an order
 }
@@ -74,7 +74,7 @@ type ProductUpdateParams struct {
 
 // productUpdate is the body of a PUT: the key and the changes, flat.
 type productUpdate struct {
-	ExternalID string `json:"productIdApiRing"` // wire name productIdApiRing
+	ExternalID string `json:"productIdApiRing"`
 	ProductUpdateParams
 }
 

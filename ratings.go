@@ -26,11 +26,11 @@ type Rating struct {
 	Org     ID             `json:"org,omitzero"`
 	Session *RatingSession `json:"session,omitzero"`
 	Contact *Contact       `json:"contact,omitzero"`
-	Score   Score          `json:"rating_score"` // wire name rating_score
+	Score   Score          `json:"rating_score"`
 	Comment string         `json:"comment,omitzero"`
-	RatedAt Timestamp      `json:"rating_time,omitzero"` // wire name rating_time
-	Type    string         `json:"type,omitzero"`        // ticket, deal, call, omni, other
-	Source  string         `json:"source,omitzero"`      // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK
+	RatedAt Timestamp      `json:"rating_time,omitzero"`
+	Type    string         `json:"type,omitzero"`   // ticket, deal, call, omni, other
+	Source  string         `json:"source,omitzero"` // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK
 }
 
 // RatingSession is the conversation that was rated.
@@ -39,10 +39,10 @@ type RatingSession struct {
 
 	ID                 ID        `json:"_id,omitzero"`
 	Channel            string    `json:"channel,omitzero"`
-	Normalized         string    `json:"normalize,omitzero"`      // wire name normalize
-	Done               Flag      `json:"isDone,omitzero"`         // wire name isDone
-	Score              Score     `json:"rating_value"`            // wire name rating_value
-	Comment            string    `json:"rating_comment,omitzero"` // wire name rating_comment
+	Normalized         string    `json:"normalize,omitzero"`
+	Done               Flag      `json:"isDone,omitzero"`
+	Score              Score     `json:"rating_value"`
+	Comment            string    `json:"rating_comment,omitzero"`
 	ConversationID     ID        `json:"conversationId,omitzero"`
 	ConversationName   string    `json:"conversationName,omitzero"`
 	Snippet            string    `json:"snippet,omitzero"`

@@ -20,7 +20,7 @@ type Ticket struct {
 	Record `json:"-"`
 
 	TicketID     ID                `json:"TicketId,omitzero"`
-	ExternalID   string            `json:"ticketIdApiRing,omitzero"` // wire name ticketIdApiRing
+	ExternalID   string            `json:"ticketIdApiRing,omitzero"`
 	Title        string            `json:"title,omitzero"`
 	Summary      string            `json:"summary,omitzero"` // HTML
 	SLA          string            `json:"SLA,omitzero"`
@@ -29,11 +29,11 @@ type Ticket struct {
 	AssignedTo   string            `json:"assignedTo,omitzero"` // an e-mail address
 	Group        string            `json:"group,omitzero"`
 	Category     string            `json:"category,omitzero"`
-	Resolution   string            `json:"resolutionTypeOb,omitzero"` // wire name resolutionTypeOb
+	Resolution   string            `json:"resolutionTypeOb,omitzero"`
 	Contact      *Contact          `json:"contact,omitzero"`
-	Opportunity  json.RawMessage   `json:"deal,omitzero"` // wire name deal
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`
 	Files        []json.RawMessage `json:"files,omitzero"`
-	CustomFields []CustomField     `json:"cusFields,omitzero"` // wire name cusFields
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
 	CreatedAt    Timestamp         `json:"createdAt,omitzero"`
 	UpdatedAt    Timestamp         `json:"updatedAt,omitzero"`
 }
@@ -82,16 +82,16 @@ type TicketCreateParams struct {
 	Title        string            `json:"title,omitzero"`
 	SLA          string            `json:"SLA,omitzero"`
 	Contact      TicketContact     `json:"contact,omitzero"`
-	ExternalID   string            `json:"ticketIdApiRing,omitzero"` // wire name ticketIdApiRing; the caller's own key
+	ExternalID   string            `json:"ticketIdApiRing,omitzero"` // the caller's own key
 	Summary      string            `json:"summary,omitzero"`         // HTML
 	Priority     string            `json:"priority,omitzero"`        // default Medium
-	Opportunity  json.RawMessage   `json:"deal,omitzero"`            // wire name deal; an object; the vendor documents no shape
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`            // an object; the vendor documents no shape
 	Group        string            `json:"group,omitzero"`
 	Category     string            `json:"category,omitzero"`
 	Status       string            `json:"status,omitzero"`
-	Resolution   string            `json:"resolutionTypeOb,omitzero"` // wire name resolutionTypeOb
-	Files        []json.RawMessage `json:"files,omitzero"`            // the vendor documents no shape
-	CustomFields []CustomField     `json:"cusFields,omitzero"`        // wire name cusFields
+	Resolution   string            `json:"resolutionTypeOb,omitzero"`
+	Files        []json.RawMessage `json:"files,omitzero"` // the vendor documents no shape
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
 }
 
 func (p TicketCreateParams) validate() error {
@@ -114,12 +114,12 @@ type TicketUpdateParams struct {
 	Summary      *string           `json:"summary,omitzero"` // HTML
 	Priority     *string           `json:"priority,omitzero"`
 	SLA          *string           `json:"SLA,omitzero"`
-	Opportunity  json.RawMessage   `json:"deal,omitzero"` // wire name deal
+	Opportunity  json.RawMessage   `json:"deal,omitzero"`
 	Category     *string           `json:"category,omitzero"`
 	Status       *string           `json:"status,omitzero"`
-	Resolution   *string           `json:"resolutionTypeOb,omitzero"` // wire name resolutionTypeOb
+	Resolution   *string           `json:"resolutionTypeOb,omitzero"`
 	Files        []json.RawMessage `json:"files,omitzero"`
-	CustomFields []CustomField     `json:"cusFields,omitzero"` // wire name cusFields
+	CustomFields []CustomField     `json:"cusFields,omitzero"`
 }
 
 // ticketUpdate is the body of a PUT: the key and the changes, flat.

@@ -432,16 +432,16 @@ type Country struct {
 type Address struct {
 	redacted
 
-	Type         string   `json:"type,omitzero"`   // such as Work
-	HouseNumber  string   `json:"street,omitzero"` // wire name street
+	Type         string   `json:"type,omitzero"` // such as Work
+	HouseNumber  string   `json:"street,omitzero"`
 	StreetName   string   `json:"streetName,omitzero"`
-	Ward         string   `json:"wards,omitzero"` // wire name wards
-	District     string   `json:"state,omitzero"` // wire name state
+	Ward         string   `json:"wards,omitzero"`
+	District     string   `json:"state,omitzero"`
 	City         string   `json:"city,omitzero"`
 	Country      *Country `json:"country,omitzero"`
 	CityCode     string   `json:"cityCode,omitzero"`  // read only: the vendor lists it in answers
-	DistrictCode string   `json:"stateCode,omitzero"` // wire name stateCode; read only
-	WardCode     string   `json:"wardsCode,omitzero"` // wire name wardsCode; read only
+	DistrictCode string   `json:"stateCode,omitzero"` // read only
+	WardCode     string   `json:"wardsCode,omitzero"` // read only
 	Zip          string   `json:"zip,omitzero"`       // read only
 	ID           ID       `json:"_id,omitzero"`       // read only
 }
