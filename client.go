@@ -3,6 +3,8 @@ package antcrm
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -122,6 +124,22 @@ func (c *Client) CloseIdleConnections() {
 	if made := c.made(); made != nil {
 		made.rest.GetClient().CloseIdleConnections()
 	}
+}
+
+// Account names the account that the client works for: a hash of the base URL and the key, from which neither can be
+// read. State that belongs to one account (a journal, a fleet's ledger, a mirror) keeps it, and refuses a client of
+// another. A key that is replaced makes another account of it. A client that NewClient has not made has none: "".
+func (c *Client) Account() string {
+	made := c.made()
+	if made == nil {
+		return ""
+	}
+	base := made.base
+	if u, err := url.Parse(base); err == nil {
+		base = originOf(u) + u.EscapedPath() // however the host was spelled
+	}
+	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + made.key()))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Format prints the base URL with every verb, and nothing else.

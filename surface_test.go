@@ -207,6 +207,23 @@ func TestConstantsAreTheVendors(t *testing.T) {
 	assert.Zero(t, antcrm.OutcomeUnknown, "a forgotten outcome must promise nothing")
 }
 
+func TestAnAccountIsABaseURLAndAKey(t *testing.T) {
+	t.Parallel()
+	account := func(key, base string) string {
+		client, err := antcrm.NewClient(key, antcrm.WithBaseURL(base))
+		require.NoError(t, err)
+		return client.Account()
+	}
+	mine := account("k-4711", "https://crm.example.com/api")
+	assert.Len(t, mine, 32)
+	assert.NotContains(t, mine, "4711")
+	assert.Equal(t, mine, account("k-4711", "https://CRM.example.com:443/api/"))
+	assert.NotEqual(t, mine, account("k-4712", "https://crm.example.com/api"))
+	assert.NotEqual(t, mine, account("k-4711", "https://crm.example.org/api"))
+	assert.NotEqual(t, mine, account("k-4711", "https://crm.example.com/other"))
+	assert.Empty(t, new(antcrm.Client).Account())
+}
+
 // Every service of a client is there and, like every exported service type,
 // does not panic when it was not made by NewClient.
 func TestNewClientWiresEveryService(t *testing.T) {
