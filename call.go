@@ -114,7 +114,11 @@ func (r *run) settled(err error) error {
 func (r *run) send(ctx context.Context) (*answer, error) {
 	var before error // what the attempt before came to
 	for {
-		if err := r.admit(ctx); err != nil {
+		err := r.admit(ctx)
+		if err == nil && r.cfg.beforeAttempt != nil {
+			err = r.cfg.beforeAttempt(ctx)
+		}
+		if err != nil {
 			return nil, r.stopped(ctx, err, before)
 		}
 		r.attempts++

@@ -639,7 +639,8 @@ func (im *importRun[P, R]) attempt(ctx context.Context, c *importChunk[P]) (agai
 	return again
 }
 
-// exchange is one request, between two lines of the journal.
+// exchange is one request, between two lines of the journal: one before each
+// attempt, so that the journal knows when the last one began, and one after.
 func (im *importRun[P, R]) exchange(ctx context.Context, c *importChunk[P]) (news importNews[P, R], again bool) {
 	if reason := im.obstacle(ctx); reason != nil {
 		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: reason}, false
@@ -649,12 +650,22 @@ func (im *importRun[P, R]) exchange(ctx context.Context, c *importChunk[P]) (new
 		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: err}, false
 	}
 	entry := im.entry(c, body)
-	if err := im.begin(ctx, entry); err != nil {
-		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: fmt.Errorf("antcrm: %s: not sent: %w", im.op, err), fatal: err}, false
+	begun, unbegun := false, error(nil)
+	call := *im.cfg.call
+	call.beforeAttempt = func(ctx context.Context) error {
+		unbegun = im.begin(ctx, entry)
+		begun = begun || unbegun == nil
+		return unbegun
 	}
-	refs, err := im.sendEncoded(ctx, body, im.groupOf(&c.records[0]), len(c.at), im.cfg.call)
+	refs, err := im.sendEncoded(ctx, body, im.groupOf(&c.records[0]), len(c.at), &call)
+	if unbegun != nil && !begun {
+		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: fmt.Errorf("antcrm: %s: not sent: %w", im.op, unbegun), fatal: unbegun}, false
+	}
+	if !begun {
+		return importNews[P, R]{at: c.at, outcome: outcomeOf(err), err: err}, false
+	}
 	again = im.cfg.halves(len(c.at), err)
-	unrecorded := im.record(ctx, entry, refs, err, again)
+	unrecorded := firstError(unbegun, im.record(ctx, entry, refs, err, again))
 	news = importNews[P, R]{at: c.at, refs: refs, outcome: outcomeOf(err), err: err, fatal: unrecorded}
 	return news, again && unrecorded == nil
 }

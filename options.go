@@ -244,6 +244,9 @@ type callConfig struct {
 	header      http.Header
 	retryUnsafe bool
 	readAhead   int
+	// beforeAttempt, if set, is called before each attempt is sent, once the
+	// limiters and any pause have let it through. Its error ends the call.
+	beforeAttempt func(context.Context) error
 }
 
 func newCallConfig(opts []CallOption) (*callConfig, error) {
