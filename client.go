@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -140,6 +141,16 @@ func (c *Client) Account() string {
 	}
 	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + made.key()))
 	return hex.EncodeToString(sum[:16])
+}
+
+// AttemptTimeout returns the limit of WithTimeout for one attempt; 0 means no limit. A request that was sent and not
+// answered can still be under way for that long.
+func (c *Client) AttemptTimeout() time.Duration {
+	made := c.made()
+	if made == nil {
+		return 0
+	}
+	return made.cfg.timeout
 }
 
 // Format prints the base URL with every verb, and nothing else.

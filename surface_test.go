@@ -224,6 +224,17 @@ func TestAnAccountIsABaseURLAndAKey(t *testing.T) {
 	assert.Empty(t, new(antcrm.Client).Account())
 }
 
+func TestAttemptTimeoutIsWhatWithTimeoutSet(t *testing.T) {
+	t.Parallel()
+	client, err := antcrm.NewClient("key", antcrm.WithTimeout(7*time.Second))
+	require.NoError(t, err)
+	assert.Equal(t, 7*time.Second, client.AttemptTimeout())
+	client, err = antcrm.NewClient("key")
+	require.NoError(t, err)
+	assert.Equal(t, 30*time.Second, client.AttemptTimeout())
+	assert.Zero(t, new(antcrm.Client).AttemptTimeout())
+}
+
 // Every service of a client is there and, like every exported service type,
 // does not panic when it was not made by NewClient.
 func TestNewClientWiresEveryService(t *testing.T) {
