@@ -3,17 +3,17 @@ package antcrm
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/go-resty/resty/v2"
+
+	"github.com/antbuddy/antcrm-go/internal/redact"
+	"github.com/antbuddy/antcrm-go/internal/retry"
+	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
 // core is what every service shares. It is read-only but for the buffers, the
@@ -23,12 +23,15 @@ type core struct {
 	base    string // scheme://host/prefix without a trailing slash
 	rest    *resty.Client
 	key     func() string
-	buffers bufferPool
-	pause   pause
-	budget  retryBudget
+	buffers wire.Buffers
+	pause   retry.Pause
+	budget  retry.Budget
 	slots   chan struct{} // nil: not limited
 	plans   bindPlans
 }
+
+// redact takes the key out of a text that came from outside.
+func (c *core) redact(text string) string { return redact.Key(text, c.key(), false) }
 
 // request is one call as a service names it.
 type request struct {
@@ -41,8 +44,9 @@ type request struct {
 	emptyOn404 bool
 }
 
-// call sends a request with the client's retries and limits and hands the
-// answer, if its status is good, to decode. It is the one way to the network.
+// call sends a request with the client's retries and limits and passes the
+// answer to decode, unless its status alone says all. It is the one way to the
+// network. The answer's body is valid until decode returns.
 func (c *core) call(ctx context.Context, req *request, cfg *callConfig, decode func(*answer) error) error {
 	if ctx == nil {
 		return invalid("ctx", "is nil")
@@ -50,289 +54,161 @@ func (c *core) call(ctx context.Context, req *request, cfg *callConfig, decode f
 	if c == nil {
 		return invalid("client", "was not made by NewClient")
 	}
-	r := &run{core: c, req: req, cfg: cfg, waits: time.Now()}
+	r := &callRun{core: c, req: req, cfg: cfg, idle: time.Now()}
 	err := r.do(ctx, decode)
 	if cfg.response != nil {
 		*cfg.response = r.response()
 	}
-	c.buffers.put(r.buf)
+	c.buffers.Put(r.buf)
 	return err
 }
 
-// run is one call in progress.
-type run struct {
-	*core
-	req *request
-	cfg *callConfig
+// callRun is one call in progress.
+type callRun struct {
+	core *core
+	req  *request
+	cfg  *callConfig
 
 	attempts int
-	unknown  bool // an attempt may have been carried out
-	last     *answer
-	buf      *bytes.Buffer // holds last's body
-	took     time.Duration // the last attempt
-
-	waits  time.Time     // since when the call has been waiting
-	waited time.Duration // before the last attempt
+	unknown  bool          // an attempt may have been carried out
+	last     attemptResult // the zero value before the first attempt
+	buf      *bytes.Buffer // the body of the last answer
+	idle     time.Time     // since when the call has been waiting to send
 }
 
-func (r *run) do(ctx context.Context, decode func(*answer) error) error {
-	if err := r.acquire(ctx); err != nil {
-		return r.settled(r.stopped(ctx, err, nil))
-	}
-	defer r.release()
-
-	good, err := r.send(ctx)
-	if err == nil && good.readErr != nil {
-		err = good.decodeError(good.readErr)
-	}
-	if err == nil && !good.done {
-		err = decode(good)
-	}
-	if err != nil {
-		return r.settled(err)
-	}
-	r.budget.succeeded()
-	return nil
+// attemptResult is what one attempt came to: a complete answer, or the reason
+// why there is none.
+type attemptResult struct {
+	retry.Attempt
+	answer *answer
+	cause  error         // without an answer
+	waited time.Duration // before the attempt
+	took   time.Duration
 }
 
-// settled tells the error of a call how the whole call went.
-func (r *run) settled(err error) error {
-	failure, ok := errors.AsType[callError](err)
-	if !ok {
-		return err
+// do makes attempts until one succeeds or must not be repeated.
+func (r *callRun) do(ctx context.Context, decode func(*answer) error) error {
+	if err := r.acquireSlot(ctx); err != nil {
+		return r.abortError(ctx, err)
 	}
-	if undecodable, ok := failure.(*DecodeError); ok {
-		undecodable.Path = r.redact(undecodable.Path)
-		// A write whose 2xx makes no sense may well have been carried out.
-		r.unknown = r.unknown || !isRead(r.req.method)
-	}
-	failure.settle(r.req.op, r.attempts, r.unknown)
-	return err
-}
-
-// send makes attempts until one is good or must not be repeated.
-func (r *run) send(ctx context.Context) (*answer, error) {
-	var before error // what the attempt before came to
+	defer r.releaseSlot()
 	for {
-		err := r.admit(ctx)
-		if err == nil && r.cfg.beforeAttempt != nil {
-			err = r.cfg.beforeAttempt(ctx)
+		if err := r.admit(ctx); err != nil {
+			return r.abortError(ctx, err)
 		}
-		if err != nil {
-			return nil, r.stopped(ctx, err, before)
+		r.attempt(ctx)
+		verdict := retry.Decide(r.last.Attempt, r.policy())
+		err := r.conclude(ctx, verdict, decode)
+		wait, again := r.nextWait(ctx, verdict)
+		r.report(ctx, err, wait, again)
+		switch {
+		case err == nil:
+			r.core.budget.Succeeded()
+			return nil
+		case verdict.Repeat && ctx.Err() != nil:
+			return r.abortError(ctx, ctx.Err())
+		case !again:
+			return err
 		}
-		r.attempts++
-		ended, cause := r.attempt(ctx)
-		verdict := decide(ended, retryPolicy{maxRetries: r.core.cfg.maxRetries, maxWait: r.core.cfg.maxRetryWait, unsafe: r.cfg.retryUnsafe})
-		if cause == nil && r.accepts(r.last) {
-			return r.last, nil
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return r.abortError(ctx, err)
 		}
-		r.unknown = r.unknown || verdict.maybeDone
-		if cause == nil {
-			refused := r.last.apiError()
-			refused.settle(r.req.op, r.attempts, r.unknown)
-			cause = refused
-		}
-		if asksForPause(ended) {
-			r.pause.extend(ended.retryAfter)
-		}
-		if verdict.repeat && ctx.Err() != nil {
-			return nil, r.stopped(ctx, contextError(ctx), cause)
-		}
-		wait, again := r.nextWait(ctx, ended, verdict)
-		if !again {
-			return nil, cause
-		}
-		r.logRepeat(ctx, ended, wait, cause)
-		if err := sleep(ctx, wait); err != nil {
-			return nil, r.stopped(ctx, err, cause)
-		}
-		before = cause
 	}
 }
 
-// stopped is the error of a call that ends between attempts: the reason,
-// together with what the attempt before came to, if there was one.
-func (r *run) stopped(ctx context.Context, why, before error) error {
-	if before == nil {
-		if held, ok := errors.AsType[*APIError](why); ok {
-			return held
-		}
-		return r.transportError(ctx, why)
+func (r *callRun) policy() retry.Policy {
+	policy := retry.Policy{MaxRetries: r.core.cfg.maxRetries, MaxWait: r.core.cfg.maxRetryWait, Unsafe: r.cfg.retryUnsafe}
+	if r.cfg.withoutRetry {
+		policy.MaxRetries = 0
 	}
-	if refused, ok := errors.AsType[*APIError](before); ok {
-		// failure's own text says once what call it was and how it went.
-		refused.settle("", 0, false)
-		failure := r.transportError(ctx, join(refused, why))
-		refused.settle(r.req.op, r.attempts, r.unknown)
-		return failure
-	}
-	if lost, ok := errors.AsType[*TransportError](before); ok {
-		before = lost.Err
-	}
-	if ctx.Err() != nil && showsEnd(ctx, before) {
-		why = nil
-	}
-	return r.transportError(ctx, join(before, why))
+	return policy
 }
 
-func asksForPause(a attempt) bool {
-	return a.asked && (a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable)
-}
-
-// accepts reports whether an answer is a good one for this call.
-func (r *run) accepts(a *answer) bool {
+// conclude returns the error that the call ends with if this attempt is its
+// last; nil if the call is done.
+func (r *callRun) conclude(ctx context.Context, verdict retry.Verdict, decode func(*answer) error) error {
+	a := r.last.answer
+	if a != nil && a.status == http.StatusNotFound && r.isDoneBy(a) {
+		return nil
+	}
+	r.unknown = r.unknown || verdict.MaybeDone
+	if a == nil {
+		return r.transportError(ctx, r.last.cause)
+	}
+	a.unknown = r.unknown
 	switch {
-	case a.status >= 200 && a.status < 300:
-		return true
-	case a.status != http.StatusNotFound:
-		return false
-	case r.req.method == http.MethodDelete && r.unknown:
-		// The attempt whose answer was lost has deleted it.
-		a.done = true
-		return true
-	case r.req.emptyOn404 && a.hasNoData():
-		a.body = []byte("null")
-		return true
+	case !a.isGood():
+		return a.apiError()
+	case a.readErr != nil:
+		return a.decodeError(a.readErr)
 	}
-	return false
+	return decode(a)
 }
 
-// nextWait says whether to try again, and after which wait.
-func (r *run) nextWait(ctx context.Context, ended attempt, v verdict) (time.Duration, bool) {
-	if !v.repeat {
+// isDoneBy reports whether a 404 is a good answer to this call.
+func (r *callRun) isDoneBy(a *answer) bool {
+	if r.req.method == http.MethodDelete {
+		// An attempt whose answer was lost has deleted it. A gateway's page
+		// says nothing of the record.
+		return r.unknown && !a.isHTML()
+	}
+	return r.req.emptyOn404 && a.hasNoData()
+}
+
+// nextWait decides whether to try again, and after which wait.
+func (r *callRun) nextWait(ctx context.Context, verdict retry.Verdict) (wait time.Duration, again bool) {
+	switch {
+	case !verdict.Repeat || ctx.Err() != nil:
 		return 0, false
+	case verdict.AsAsked:
+		wait = r.last.After
+		return wait + r.spread(ctx, wait), retry.MayWait(ctx, wait)
 	}
-	wait := ended.retryAfter
-	if !v.exactWait {
-		wait = backoff(r.core.cfg.minBackoff, r.core.cfg.maxBackoff, ended.number-1)
-	}
-	if !mayWait(ctx, wait) {
-		return 0, false
-	}
-	return wait, v.exactWait || r.budget.take()
+	wait = retry.Backoff(r.core.cfg.minBackoff, r.core.cfg.maxBackoff, r.attempts-1)
+	return wait, retry.MayWait(ctx, wait) && r.core.budget.Take()
 }
 
-// acquire takes one of the slots of WithMaxConcurrency.
-func (r *run) acquire(ctx context.Context) error {
-	if err := contextError(ctx); err != nil {
-		return err
-	}
-	if r.slots == nil {
-		return nil
-	}
-	// Those who wait out a pause keep their slots: do not queue behind them
-	// for what will be refused.
-	if err := r.holdBack(ctx); err != nil {
-		return err
-	}
-	select {
-	case r.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx)
-	}
-}
-
-func (r *run) release() {
-	if r.slots != nil {
-		<-r.slots
-	}
-}
-
-// admit waits for the end of a pause that the server has asked for and for the
-// limiters. A turn that a limiter gave during a pause is lost: turns saved up
-// and used at once at its end would pass the limit.
-func (r *run) admit(ctx context.Context) error {
-	for {
-		if err := r.waitOutPause(ctx); err != nil {
-			return err
-		}
-		for _, limiter := range r.core.cfg.limiters {
-			if err := limiter.Wait(ctx); err != nil {
-				return limiterError(ctx, err)
-			}
-		}
-		if r.pause.left() == 0 {
-			return contextError(ctx)
-		}
-	}
-}
-
-func (r *run) waitOutPause(ctx context.Context) error {
-	for left := r.pause.left(); left > 0; left = r.pause.left() {
-		if err := r.holdBack(ctx); err != nil {
-			return err
-		}
-		if err := sleep(ctx, left); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// holdBack refuses at once what would have to wait longer than it may for the
-// end of a pause.
-func (r *run) holdBack(ctx context.Context) error {
-	left := r.pause.left()
-	if left == 0 || left <= r.core.cfg.maxRetryWait && mayWait(ctx, left) {
-		return nil
-	}
-	return &APIError{
-		StatusCode: http.StatusTooManyRequests, Method: r.req.method, Path: r.req.path, RetryAfter: left,
-		Message: "held back: the server has asked this client to wait longer than the call may",
-	}
-}
-
-// limiterError makes the end of the context visible in a limiter's refusal:
-// rate.Limiter refuses in advance, in words only, when the wait would pass
-// the deadline.
-func limiterError(ctx context.Context, err error) error {
-	_, hasDeadline := ctx.Deadline()
-	if ctx.Err() == nil && hasDeadline && !errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "exceed context deadline") {
-		return join(context.DeadlineExceeded, err)
-	}
-	return withEnd(ctx, err)
-}
-
-// attempt sends the request once. Either last holds the complete answer, or
-// the error says why there is none.
-func (r *run) attempt(ctx context.Context) (attempt, error) {
-	ended := attempt{method: r.req.method, number: r.attempts}
+// attempt sends the request once. It leaves the result in r.last.
+func (r *callRun) attempt(ctx context.Context) {
 	began := time.Now()
-	r.waited = began.Sub(r.waits)
-	trace := new(sentTrace)
+	r.attempts++
+	r.last = attemptResult{Attempt: retry.Attempt{Method: r.req.method, Number: r.attempts}, waited: began.Sub(r.idle)}
 	attemptCtx := ctx
 	if limit := r.core.cfg.timeout; limit > 0 {
 		var cancel context.CancelFunc
-		attemptCtx, cancel = context.WithTimeout(attemptCtx, limit)
+		attemptCtx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	attemptCtx = httptrace.WithClientTrace(attemptCtx, trace.hooks())
-
-	r.last = nil
-	res, err := r.exchange(attemptCtx) //nolint:bodyclose // read closes it
+	trace := new(wire.Trace)
+	res, err := r.newRequest(trace.With(attemptCtx)).Send() //nolint:bodyclose // read closes it
+	answered := err == nil
+	if answered {
+		r.last.answer, err = r.read(res.RawResponse)
+	}
 	if err == nil {
-		r.last, err = r.read(res)
-	}
-	if err != nil {
-		r.last = nil
-		ended.failed, ended.sent = true, res != nil || trace.maybeSent(err)
-		err = r.transportError(ctx, r.veil(err))
+		r.last.Status = r.last.answer.status
+		r.last.After, r.last.Asked = retry.After(r.last.answer.header, time.Now())
 	} else {
-		ended.status = r.last.status
-		ended.retryAfter, ended.asked = parseRetryAfter(r.last.header.Get("Retry-After"), time.Now())
+		err = withoutURL(err)
+		r.last.answer, r.last.cause = nil, r.cleanError(err)
+		r.last.Sent, r.last.Permanent = answered || trace.MaybeSent(err), trace.IsPermanent(err)
 	}
-	r.waits = time.Now()
-	r.took = r.waits.Sub(began)
-	r.logAttempt(ctx, ended, err)
-	return ended, err
+	if r.last.Pauses() {
+		r.core.pause.Extend(r.last.After, r.core.cfg.maxRetryWait)
+	}
+	r.idle = time.Now()
+	r.last.took = r.idle.Sub(began)
 }
 
-// exchange hands the request to resty. The body gets a fresh reader for each
-// attempt: resty sends an empty one the second time.
-func (r *run) exchange(ctx context.Context) (*http.Response, error) {
-	req := r.rest.R().SetContext(ctx).SetDoNotParseResponse(true)
+// newRequest makes the request of one attempt. The body gets a fresh reader
+// each time: resty sends an empty one the second time.
+func (r *callRun) newRequest(ctx context.Context) *resty.Request {
+	req := r.core.rest.R().SetContext(ctx).SetDoNotParseResponse(true)
+	req.Method = r.req.method
+	req.URL = r.core.base + r.req.path
+	if len(r.req.query) > 0 {
+		req.URL += "?" + r.req.query.Encode()
+	}
 	req.Header = http.Header{
 		"Accept":     {"application/json"},
 		"User-Agent": {r.core.cfg.userAgent},
@@ -346,38 +222,42 @@ func (r *run) exchange(ctx context.Context) (*http.Response, error) {
 	for name, values := range r.cfg.header {
 		req.Header[name] = values
 	}
-	target := r.base + r.req.path
-	if len(r.req.query) > 0 {
-		target += "?" + r.req.query.Encode()
-	}
-	res, err := req.Execute(r.req.method, target)
-	if err != nil {
-		return nil, err
-	}
-	return res.RawResponse, nil
+	return req
 }
 
-// read reads the answer into the run's buffer.
-func (r *run) read(res *http.Response) (*answer, error) {
+// withoutURL takes off the layer that http.Client puts around a transport's
+// error: its text is the URL with the query.
+func withoutURL(err error) error {
+	if outer, ok := err.(*url.Error); ok && outer.Err != nil { //nolint:errorlint // this layer, no other
+		return outer.Err
+	}
+	return err
+}
+
+// read reads the answer into the call's buffer.
+func (r *callRun) read(res *http.Response) (*answer, error) {
 	if r.buf == nil {
-		r.buf = r.buffers.get()
+		r.buf = r.core.buffers.Get()
 	}
 	r.buf.Reset()
-	a := &answer{core: r.core, req: r.req, status: res.StatusCode, header: res.Header}
+	a := &answer{core: r.core, req: r.req, attempts: r.attempts, status: res.StatusCode, header: res.Header}
 	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 {
 		return a, nil // what follows is another protocol
 	}
-	if a.status >= 300 {
-		err := readBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
+	if !a.isGood() {
+		err := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
 		if err != nil {
-			drain(res)
+			wire.Drain(res)
 		}
-		a.body = r.redactCut(r.buf.String(), err != nil)
+		a.body = []byte(cutBytes(redact.Key(r.buf.String(), r.core.key(), err != nil), maxErrorBody))
 		return a, nil
 	}
-	err := readBody(r.buf, res, r.core.cfg.maxResponse)
-	if errors.Is(err, ErrResponseTooLarge) || errors.Is(err, errNotGzip) {
+	err := wire.ReadBody(r.buf, res, r.core.cfg.maxResponse)
+	switch {
+	case errors.Is(err, wire.ErrTooLarge):
+		a.readErr, err = ErrResponseTooLarge, nil
+	case errors.Is(err, wire.ErrNotGzip):
 		a.readErr, err = err, nil
 	}
 	a.body = r.buf.Bytes()
@@ -385,68 +265,72 @@ func (r *run) read(res *http.Response) (*answer, error) {
 }
 
 // response is what WithResponse reports.
-func (r *run) response() Response {
-	if r.last == nil {
+func (r *callRun) response() Response {
+	if r.last.answer == nil {
 		return Response{Attempts: r.attempts}
 	}
-	return Response{StatusCode: r.last.status, Header: r.last.header, Body: bytes.Clone(r.buf.Bytes()), Attempts: r.attempts}
+	return Response{StatusCode: r.last.Status, Header: r.last.answer.header, Body: bytes.Clone(r.buf.Bytes()), Attempts: r.attempts}
 }
 
-// transportError wraps the cause of a call without an answer. Its text is
-// cleaned of the query and the key; its chain shows the context's end.
-func (r *run) transportError(ctx context.Context, err error) *TransportError {
-	err = withEnd(ctx, err)
-	// The attempt before is named by the same method and path.
-	text := strings.ReplaceAll(r.clean(err.Error()), callText("", r.req.method, r.req.path)+": ", "")
-	return &TransportError{Method: r.req.method, Path: r.req.path, Err: err, text: oneLine(text, 4*maxErrorMessage)}
+// abortError is the error of a call that ends between attempts: what the
+// attempt before came to, if there was one, and why there is no other.
+func (r *callRun) abortError(ctx context.Context, why error) error {
+	switch {
+	case r.last.answer != nil:
+		r.last.answer.unknown = r.unknown
+		return r.transportError(ctx, join(r.last.answer.apiError(), why))
+	case r.last.cause != nil:
+		if ctx.Err() != nil && errors.Is(r.last.cause, ctx.Err()) {
+			why = nil
+		}
+		return r.transportError(ctx, join(r.last.cause, why))
+	}
+	if held, ok := errors.AsType[*APIError](why); ok {
+		return held
+	}
+	return r.transportError(ctx, why)
 }
 
-func (r *run) logAttempt(ctx context.Context, ended attempt, err error) {
-	r.log(ctx, slog.LevelDebug, "antcrm: request", ended, r.waited, err)
+// transportError is the error of a call without an answer. Its chain shows the
+// end of the context.
+func (r *callRun) transportError(ctx context.Context, cause error) *TransportError {
+	return &TransportError{
+		Method: r.req.method, Path: r.req.path, Attempts: r.attempts, Err: r.withContextError(ctx, cause),
+		callInfo: callInfo{op: r.req.op, unknown: r.unknown},
+	}
 }
 
-func (r *run) logRepeat(ctx context.Context, ended attempt, wait time.Duration, err error) {
-	r.log(ctx, slog.LevelWarn, "antcrm: repeating request", ended, wait, err)
+// withContextError adds to err what errors.Is does not see in it of the end of
+// ctx.
+func (r *callRun) withContextError(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(err, cause):
+	case errors.Is(cause, err):
+		err = r.cleanError(cause)
+	default:
+		err = join(r.cleanError(cause), err)
+	}
+	if !errors.Is(err, ctx.Err()) {
+		err = join(ctx.Err(), err)
+	}
+	return err
 }
 
-// log describes an attempt, with the wait before it or, at warn, after it. The
-// error's text is logged only when no answer came: a server's message may
-// quote a customer's data.
-func (r *run) log(ctx context.Context, level slog.Level, message string, ended attempt, wait time.Duration, err error) {
-	log := r.core.cfg.logger
-	if !log.Enabled(ctx, level) {
-		return
+// cleanError makes an error from outside fit to be shown: one line, without the
+// key, a query or a piece of an answer.
+func (r *callRun) cleanError(err error) error {
+	query := ""
+	if len(r.req.query) > 0 {
+		query = r.req.query.Encode()
 	}
-	size, requestID := 0, ""
-	if r.last != nil {
-		size, requestID = r.buf.Len(), r.last.requestID()
-	}
-	attrs := []slog.Attr{
-		slog.String("method", r.req.method), slog.String("path", r.req.path),
-		slog.Int("status", ended.status), slog.Int("attempt", ended.number), slog.Duration("wait", wait), slog.Duration("duration", r.took),
-		slog.Int("size", size), slog.String("request_id", requestID),
-	}
-	if r.last == nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	log.LogAttrs(ctx, level, message, attrs...)
-}
-
-// encodeBody encodes a request body once, for all its attempts. Parameters
-// are checked before, so that only a body given to Do can fail here.
-func encodeBody(body any) ([]byte, error) {
-	if body == nil {
-		return nil, nil
-	}
-	if _, isReader := body.(io.Reader); isReader {
-		return nil, invalid("body", "a reader cannot be sent again: pass a value to encode, or json.RawMessage")
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		// The encoder's text may quote a value.
-		return nil, invalid("body", "cannot be encoded as JSON")
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return redact.Error(err, func(text string) string {
+		if query != "" {
+			text = strings.ReplaceAll(text, query, "…")
+		}
+		return oneLine(r.core.redact(redact.Transport(text)), 4*maxErrorMessage)
+	})
 }

@@ -1,20 +1,19 @@
 package antcrm
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"reflect"
 	"runtime"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
 // DefaultBaseURL is the vendor's service.
@@ -60,12 +59,8 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{
-		cfg:  cfg,
-		base: strings.TrimRight(base.String(), "/"),
-		rest: newRestyClient(cfg, base, apiKey),
-		key:  func() string { return apiKey },
-	}
+	key := func() string { return apiKey } // a closure, so that no %+v can print it
+	c := &core{cfg: cfg, base: strings.TrimRight(base.String(), "/"), rest: newRestyClient(cfg, base, key), key: key}
 	if cfg.maxConcurrency > 0 {
 		c.slots = make(chan struct{}, cfg.maxConcurrency)
 	}
@@ -137,7 +132,7 @@ func (c *Client) Account() string {
 	}
 	base := made.base
 	if u, err := url.Parse(base); err == nil {
-		base = originOf(u) + u.EscapedPath() // however the host was spelled
+		base = wire.Origin(u) + u.EscapedPath() // however the host was spelled
 	}
 	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + made.key()))
 	return hex.EncodeToString(sum[:16])
@@ -162,121 +157,33 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	writeText(s, "antcrm.Client{"+base+"}")
 }
 
-// Do sends any request through the client's key, retries, limits and errors:
-// the way to an endpoint that has no method yet. path begins with a slash and
-// is relative to the base URL, percent-encoded by the caller where needed;
-// parameters go in query. A body other than nil is encoded as JSON (a
-// json.RawMessage or []byte is sent as it is); GET, HEAD and OPTIONS have none.
-// The answer's JSON is decoded into out by the rules of encoding/json; with a
-// nil out any body but HTML is a success.
-//
-// The retry policy follows the method: see WithRetryUnsafe for a POST that may
-// be repeated. A 2xx whose success is falsy is ErrRejected.
-func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
-	cfg, err := newCallConfig(opts)
-	if err := firstError(err, checkMethod(method, body), checkPath(path), checkQuery(query), checkOut(out)); err != nil {
-		return err
+// newRestyClient puts resty on top of a copy of the caller's http.Client (or
+// of our own) with everything switched off that is wrong for an SDK: its
+// retries, its logs, its redirects, its body parsing.
+func newRestyClient(cfg *config, base *url.URL, key func() string) *resty.Client {
+	hc := &http.Client{}
+	if cfg.httpClient != nil {
+		shallow := *cfg.httpClient
+		hc = &shallow
 	}
-	encoded, err := encodeAny(body)
-	if err != nil {
-		return err
+	next := hc.Transport
+	if next == nil {
+		next = wire.DefaultTransport(cfg.maxConcurrency)
 	}
-	req := &request{method: strings.ToUpper(method), path: path, query: query, body: encoded}
-	return c.made().call(ctx, req, cfg, func(a *answer) error { return a.decodeAny(out) })
+	hc.Transport = wire.NewKeyTransport(next, base, key)
+	// An API call that follows a redirect hands its body, and a POST its
+	// meaning, to somebody else: a 3xx is an error instead.
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+	rc := resty.NewWithClient(hc)
+	rc.SetLogger(silentLogger{})
+	rc.SetDisableWarn(true)
+	return rc
 }
 
-func checkOut(out any) error {
-	if out == nil {
-		return nil
-	}
-	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
-		return invalid("out", "must be a non-nil pointer, or nil")
-	}
-	return nil
-}
+// silentLogger keeps resty's own log, which prints URLs, from stderr.
+type silentLogger struct{}
 
-func checkMethod(method string, body any) error {
-	if !isToken(method) {
-		return invalid("method", "is not an HTTP method")
-	}
-	if body != nil && isRead(strings.ToUpper(method)) {
-		return invalid("body", "a "+strings.ToUpper(method)+" has no body")
-	}
-	if strings.EqualFold(method, http.MethodConnect) || strings.EqualFold(method, http.MethodTrace) {
-		return invalid("method", "is not supported")
-	}
-	return nil
-}
-
-// checkPath lets nothing through that could leave the base URL.
-func checkPath(path string) error {
-	const field = "path"
-	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
-		return invalid(field, "must begin with one slash")
-	}
-	if strings.ContainsAny(path, "?#\\") {
-		return invalid(field, "must not contain ?, # or a backslash: parameters go in query")
-	}
-	for i := range len(path) {
-		if path[i] <= ' ' || path[i] == 0x7f {
-			return invalid(field, "must not contain white space or control characters")
-		}
-	}
-	decoded, err := url.PathUnescape(path)
-	if err != nil || !utf8.ValidString(decoded) {
-		return invalid(field, "is not a valid percent-encoded path")
-	}
-	for _, segment := range strings.FieldsFunc(decoded, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == ".." || segment == "." {
-			return invalid(field, "must not contain dot segments")
-		}
-	}
-	return nil
-}
-
-func checkQuery(query url.Values) error {
-	for name, values := range query {
-		for _, value := range append([]string{name}, values...) {
-			if !utf8.ValidString(value) {
-				return invalid("query", "is not valid UTF-8")
-			}
-		}
-	}
-	return nil
-}
-
-// encodeAny encodes a body of the caller's own type.
-func encodeAny(body any) ([]byte, error) {
-	raw, isBytes := body.([]byte)
-	if message, ok := body.(json.RawMessage); ok {
-		raw, isBytes = message, true
-	}
-	if !isBytes {
-		return encodeBody(body)
-	}
-	if !json.Valid(raw) {
-		return nil, invalid("body", "is not valid JSON")
-	}
-	return bytes.Clone(raw), nil // a transport may read it after the call has returned
-}
-
-// decodeAny decodes an answer into a type of the caller's own.
-func (a *answer) decodeAny(out any) error {
-	if a.isHTML() {
-		return a.problem("the body is HTML, not JSON")
-	}
-	if env, err := readEnvelope(a.text()); err == nil && env.rejected() {
-		return a.apiError()
-	}
-	if out == nil || a.done || a.req.method == http.MethodDelete && a.status == http.StatusNoContent {
-		return nil
-	}
-	body, err := a.json()
-	if err != nil {
-		return err
-	}
-	if err := decodeInto(body, out); err != nil {
-		return a.decodeError(err)
-	}
-	return nil
-}
+func (silentLogger) Errorf(string, ...any) {}
+func (silentLogger) Warnf(string, ...any)  {}
+func (silentLogger) Debugf(string, ...any) {}

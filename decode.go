@@ -17,7 +17,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
+	"github.com/antbuddy/antcrm-go/internal/retry"
 	"github.com/antbuddy/antcrm-go/internal/scan"
+	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
 // lenient is how answers are read: the vendor's JSON may repeat a name or
@@ -63,14 +65,17 @@ func stdNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
 
 // answer is a complete HTTP answer. Its body is valid until the call ends.
 type answer struct {
-	core    *core
-	req     *request
-	status  int
-	header  http.Header
-	body    []byte
-	readErr error // why the body could not be read although the status is good
-	done    bool  // there is nothing to decode: the call is known to be done
+	core     *core
+	req      *request
+	attempts int  // of the call, this one included
+	unknown  bool // an attempt of the call may have been carried out
+	status   int
+	header   http.Header
+	body     []byte
+	readErr  error // why the body could not be read although the status is good
 }
+
+func (a *answer) isGood() bool { return a.status >= 200 && a.status < 300 }
 
 func (a *answer) requestID() string {
 	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Request-Id", "X-Amzn-Requestid", "Cf-Ray"} {
@@ -121,6 +126,10 @@ func (a *answer) located(failure *DecodeError) *DecodeError {
 	failure.Method, failure.URLPath = a.req.method, a.req.path
 	failure.ContentType = oneLine(a.core.redact(a.header.Get("Content-Type")), 100)
 	failure.Size = len(a.body)
+	failure.Path = a.core.redact(failure.Path)
+	failure.Attempts = a.attempts
+	// A write whose 2xx makes no sense may well have been carried out.
+	failure.callInfo = callInfo{op: a.req.op, unknown: a.unknown || !retry.IsRead(a.req.method)}
 	return failure
 }
 
@@ -155,8 +164,8 @@ func describe(err error) *DecodeError {
 	switch {
 	case errors.Is(err, ErrResponseTooLarge):
 		return &DecodeError{Problem: "the answer is larger than allowed", err: ErrResponseTooLarge}
-	case errors.Is(err, errNotGzip):
-		return &DecodeError{Problem: errNotGzip.Error()}
+	case errors.Is(err, wire.ErrNotGzip):
+		return &DecodeError{Problem: wire.ErrNotGzip.Error()}
 	}
 	return &DecodeError{Problem: "the body is not what the endpoint answers"}
 }
@@ -331,8 +340,11 @@ func membersText(members objectMembers, depth int) string {
 
 // apiError makes the error of an answer that is not a success.
 func (a *answer) apiError() *APIError {
-	failure := &APIError{StatusCode: a.status, Method: a.req.method, Path: a.req.path, RequestID: a.requestID()}
-	failure.RetryAfter, _ = parseRetryAfter(a.header.Get("Retry-After"), time.Now())
+	failure := &APIError{
+		StatusCode: a.status, Method: a.req.method, Path: a.req.path, RequestID: a.requestID(),
+		Attempts: a.attempts, callInfo: callInfo{op: a.req.op, unknown: a.unknown},
+	}
+	failure.RetryAfter, _ = retry.After(a.header, time.Now())
 	body := a.core.redact(string(a.body))
 	failure.Body = []byte(cutBytes(body, maxErrorBody))
 

@@ -63,16 +63,17 @@ type APIError struct {
 	Body       []byte        `json:"-"` // at most 64 KiB of the answer, without the key
 	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 or 503 before it
 
-	op      string
-	unknown bool
+	callInfo
 	withIDs bool // a refusal that gives ids all the same
 }
 
 // Error is one line: what was being done, method, path, status and the
 // server's message.
-func (e *APIError) Error() string {
+func (e *APIError) Error() string { return e.line(e.Method, e.Path, e.Attempts, e.detail()) }
+
+func (e *APIError) detail() string {
 	var b strings.Builder
-	e.writePrefix(&b)
+	b.WriteString(strconv.Itoa(e.StatusCode))
 	if text := http.StatusText(e.StatusCode); text != "" {
 		b.WriteString(" " + text)
 	}
@@ -88,19 +89,12 @@ func (e *APIError) Error() string {
 	if e.RetryAfter > 0 {
 		b.WriteString(" (retry after " + e.RetryAfter.String() + ")")
 	}
-	return endOfCall(b.String(), e.Attempts, e.unknown)
-}
-
-func (e *APIError) writePrefix(b *strings.Builder) {
-	b.WriteString(callText(e.op, e.Method, e.Path))
-	b.WriteString(": " + strconv.Itoa(e.StatusCode))
+	return b.String()
 }
 
 // Is matches the sentinel errors of this package.
 func (e *APIError) Is(target error) bool {
 	switch target {
-	case ErrOutcomeUnknown:
-		return e.unknown
 	case ErrRejected:
 		return e.StatusCode >= 200 && e.StatusCode < 300
 	case ErrUnauthorized:
@@ -116,7 +110,7 @@ func (e *APIError) Is(target error) bool {
 	case ErrServer:
 		return e.StatusCode >= 500 && e.StatusCode < 600
 	}
-	return false
+	return e.callInfo.Is(target)
 }
 
 // Format prints the error's text with every verb: Body may hold personal data.
@@ -132,25 +126,21 @@ type TransportError struct {
 	Attempts int    // requests begun
 	Err      error  // the cause, or the causes joined
 
-	op      string
-	unknown bool
-	text    string // Err's text without key and query
+	callInfo
 }
 
 // Error is one line without the query or the key.
-func (e *TransportError) Error() string {
-	text := e.text
-	if text == "" && e.Err != nil {
-		text = oneLine(e.Err.Error(), 4*maxErrorMessage)
+func (e *TransportError) Error() string { return e.line(e.Method, e.Path, e.Attempts, e.detail()) }
+
+func (e *TransportError) detail() string {
+	if e.Err == nil {
+		return ""
 	}
-	return endOfCall(callText(e.op, e.Method, e.Path)+": "+text, e.Attempts, e.unknown)
+	return detailOf(e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
-
-// Is matches ErrOutcomeUnknown.
-func (e *TransportError) Is(target error) bool { return target == ErrOutcomeUnknown && e.unknown }
 
 // Format prints the error's text with every verb.
 func (e TransportError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
@@ -168,20 +158,16 @@ type DecodeError struct {
 	Size        int    // bytes of the answer
 	Attempts    int    // requests sent
 
-	op      string
-	unknown bool
-	err     error
+	callInfo
+	err error
 }
 
 // Error is one line that says what came and where.
-func (e *DecodeError) Error() string {
+func (e *DecodeError) Error() string { return e.line(e.Method, e.URLPath, e.Attempts, e.detail()) }
+
+func (e *DecodeError) detail() string {
 	var b strings.Builder
-	if e.Method == "" {
-		b.WriteString("antcrm")
-	} else {
-		b.WriteString(callText(e.op, e.Method, e.URLPath))
-	}
-	b.WriteString(": " + e.Problem)
+	b.WriteString(e.Problem)
 	if e.Path != "" {
 		b.WriteString(" at " + oneLine(e.Path, maxErrorMessage))
 	}
@@ -192,14 +178,11 @@ func (e *DecodeError) Error() string {
 		}
 		b.WriteString(")")
 	}
-	return endOfCall(b.String(), e.Attempts, e.unknown)
+	return b.String()
 }
 
 // Unwrap returns the cause where there is one, such as ErrResponseTooLarge.
 func (e *DecodeError) Unwrap() error { return e.err }
-
-// Is matches ErrOutcomeUnknown.
-func (e *DecodeError) Is(target error) bool { return target == ErrOutcomeUnknown && e.unknown }
 
 // Format prints the error's text with every verb.
 func (e DecodeError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
@@ -226,41 +209,46 @@ func invalid(field, problem string) *ValidationError {
 	return &ValidationError{Index: -1, Field: field, Problem: problem}
 }
 
-// callError is what the errors of a call have in common: the pipeline sets it
-// in one place, once it knows how the call went.
-type callError interface {
-	error
-	settle(op string, attempts int, unknown bool)
+// callInfo is what an error knows of its call as a whole.
+type callInfo struct {
+	op      string // what was being done: "create contact"
+	unknown bool   // an attempt may have been carried out
 }
 
-func (e *APIError) settle(op string, attempts int, unknown bool) {
-	e.op, e.Attempts, e.unknown = op, attempts, unknown
-}
+// Is matches ErrOutcomeUnknown.
+func (c callInfo) Is(target error) bool { return target == ErrOutcomeUnknown && c.unknown }
 
-func (e *TransportError) settle(op string, attempts int, unknown bool) {
-	e.op, e.Attempts, e.unknown = op, attempts, unknown
-}
-
-func (e *DecodeError) settle(op string, attempts int, unknown bool) {
-	e.op, e.Attempts, e.unknown = op, attempts, unknown
-}
-
-func callText(op, method, path string) string {
-	text := "antcrm: "
-	if op != "" {
-		text += op + ": "
-	}
-	return text + method + " " + path
-}
-
-func endOfCall(text string, attempts int, unknown bool) string {
+// line is the text of an error: which call, what came of it, how it went.
+func (c callInfo) line(method, path string, attempts int, detail string) string {
+	text := callText(c.op, method, path) + ": " + detail
 	if attempts > 1 {
 		text += " after " + strconv.Itoa(attempts) + " attempts"
 	}
-	if unknown {
+	if c.unknown {
 		text += ": outcome unknown, it may have been carried out"
 	}
 	return oneLine(text, 8*maxErrorMessage)
+}
+
+// callText names a call; method is empty where there was none.
+func callText(op, method, path string) string {
+	text := "antcrm"
+	if op != "" {
+		text += ": " + op
+	}
+	if method != "" {
+		text += ": " + method + " " + path
+	}
+	return text
+}
+
+// detailOf is the text of an error below that of a call: without the name of
+// the call, if it is the same call's.
+func detailOf(err error) string {
+	if failure, ok := err.(interface{ detail() string }); ok { //nolint:errorlint // this error, not its causes
+		return failure.detail()
+	}
+	return oneLine(err.Error(), 4*maxErrorMessage)
 }
 
 func writeText(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
@@ -299,7 +287,7 @@ type joined []error
 func (j joined) Error() string {
 	texts := make([]string, 0, len(j))
 	for _, err := range j {
-		texts = append(texts, oneLine(err.Error(), 4*maxErrorMessage))
+		texts = append(texts, detailOf(err))
 	}
 	return strings.Join(texts, "; ")
 }
@@ -335,46 +323,4 @@ func contextError(ctx context.Context) error {
 		return cause
 	}
 	return join(err, cause)
-}
-
-// withEnd adds to err what errors.Is does not see in it of the end of ctx.
-func withEnd(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	if cause := context.Cause(ctx); !errors.Is(err, cause) {
-		err = join(cause, err)
-	}
-	if !errors.Is(err, ctx.Err()) {
-		err = join(ctx.Err(), err)
-	}
-	return err
-}
-
-// showsEnd reports whether errors.Is sees the end of ctx, and its cause, in err.
-func showsEnd(ctx context.Context, err error) bool {
-	return errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx))
-}
-
-// withoutQueries cuts the query off every URL in a text.
-func withoutQueries(text string) string {
-	var b strings.Builder
-	for {
-		begin := strings.IndexByte(text, '?')
-		if begin < 0 {
-			return b.String() + text
-		}
-		b.WriteString(text[:begin])
-		text = text[begin+1:]
-		end := strings.IndexAny(text, " \t\r\n\"'`<>")
-		if end < 0 {
-			end = len(text)
-		}
-		if end > 0 {
-			b.WriteString("…")
-		} else {
-			b.WriteByte('?') // of a sentence
-		}
-		text = text[end:]
-	}
 }

@@ -472,7 +472,7 @@ func (im *importRun[P, R]) recall(c *importChunk[P]) (unsettled bool) {
 // rejectedBefore is the error of a chunk that an earlier run saw rejected. The
 // server's message may have held personal data: the journal has only the status.
 func (im *importRun[P, R]) rejectedBefore(status int) error {
-	return &APIError{StatusCode: status, Method: im.method, Path: im.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, op: im.op}
+	return &APIError{StatusCode: status, Method: im.method, Path: im.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, callInfo: callInfo{op: im.op}}
 }
 
 func (im *importRun[P, R]) begunBefore() error {

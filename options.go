@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
 // The defaults of a Client.
@@ -50,6 +51,7 @@ type config struct {
 	limiters       []RateLimiter
 	maxConcurrency int
 	logger         *slog.Logger
+	observers      []func(context.Context, Attempt)
 	userAgent      string
 	maxResponse    int64
 	insecureHTTP   bool
@@ -204,10 +206,24 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
+// WithObserver calls observe after each attempt, also of calls that fail: for
+// metrics and traces. It runs in the goroutine of the call, which waits for it:
+// it must not block. It may be called from many goroutines at once. With
+// several observers each is called, in the order of the options.
+func WithObserver(observe func(context.Context, Attempt)) Option {
+	return func(cfg *config) error {
+		if observe == nil {
+			return invalid("observer", "is nil")
+		}
+		cfg.observers = append(cfg.observers, observe)
+		return nil
+	}
+}
+
 // WithUserAgent replaces the User-Agent header, antcrm-go/<version> (go…).
 func WithUserAgent(userAgent string) Option {
 	return func(cfg *config) error {
-		if userAgent == "" || !isHeaderValue(userAgent) {
+		if userAgent == "" || !wire.IsHeaderValue(userAgent) {
 			return invalid("userAgent", "must be non-empty printable ASCII on one line")
 		}
 		cfg.userAgent = userAgent
@@ -236,115 +252,6 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// CallOption changes one call.
-type CallOption func(*callConfig) error
-
-type callConfig struct {
-	response    *Response
-	header      http.Header
-	retryUnsafe bool
-	readAhead   int
-	// beforeAttempt, if set, is called before each attempt is sent, once the
-	// limiters and any pause have let it through. Its error ends the call.
-	beforeAttempt func(context.Context) error
-}
-
-func newCallConfig(opts []CallOption) (*callConfig, error) {
-	cfg := &callConfig{readAhead: defaultReadAhead}
-	for i, opt := range opts {
-		if opt == nil {
-			return nil, invalid("opts", fmt.Sprintf("call option %d is nil", i))
-		}
-		if err := opt(cfg); err != nil {
-			return nil, err
-		}
-	}
-	return cfg, nil
-}
-
-// Response is what WithResponse reports of a call: its last attempt's answer.
-type Response struct {
-	StatusCode int         // 0 if no answer came
-	Header     http.Header // nil if no answer came
-	Body       []byte      // as received, decompressed; at most 64 KiB of it for a status outside 2xx
-	Attempts   int         // requests begun
-}
-
-// Format keeps headers and body out of logs.
-func (r Response) Format(s fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(s, "{StatusCode:%d Attempts:%d Body:%d bytes}", r.StatusCode, r.Attempts, len(r.Body))
-}
-
-// LogValue keeps headers and body out of slog records.
-func (r Response) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int("status", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("size", len(r.Body)))
-}
-
-// WithResponse fills response when the call ends, also when it fails. In an
-// iteration (All) it holds the answer whose records are being given. A batch
-// has no single answer and refuses it.
-func WithResponse(response *Response) CallOption {
-	return func(cfg *callConfig) error {
-		if response == nil {
-			return invalid("response", "is nil")
-		}
-		cfg.response = response
-		return nil
-	}
-}
-
-// WithHeader adds a request header. The key's own header cannot be replaced,
-// and headers that the transport depends on are refused; so is
-// Idempotency-Key, because net/http repeats a POST that carries one by itself.
-func WithHeader(key, value string) CallOption {
-	return func(cfg *callConfig) error {
-		if !isToken(key) {
-			return invalid("header", "its name is not a valid header name")
-		}
-		if !isHeaderValue(value) {
-			return invalid("header", "its value must be printable ASCII on one line")
-		}
-		switch name := textproto.CanonicalMIMEHeaderKey(key); name {
-		case "Idempotency-Key", "X-Idempotency-Key":
-			return invalid("header", name+" makes net/http repeat a POST by itself; use WithRetryUnsafe for a POST that may be repeated")
-		case "Accept-Encoding", "Connection", "Content-Length", "Host", "Transfer-Encoding", "Trailer", "Upgrade", "Expect":
-			return invalid("header", name+" is set by the transport")
-		}
-		if cfg.header == nil {
-			cfg.header = http.Header{}
-		}
-		cfg.header.Set(key, value)
-		return nil
-	}
-}
-
-// WithRetryUnsafe lets a POST (or another method without a key) be repeated like
-// a PUT, also when an earlier attempt may have been carried out: for a caller
-// who knows that repeating it does no harm.
-func WithRetryUnsafe() CallOption {
-	return func(cfg *callConfig) error {
-		cfg.retryUnsafe = true
-		return nil
-	}
-}
-
-// WithReadAhead sets how many pages an iteration (All) may fetch before the
-// consumer asks for them. The default is 1; 0 fetches a page when the one
-// before is used up. Above 1, the number grows step by step, and only while
-// the consumer is the one who waits. At most 64. Other calls ignore it.
-func WithReadAhead(pages int) CallOption {
-	return func(cfg *callConfig) error {
-		if pages < 0 || pages > maxReadAhead {
-			return invalid("readAhead", fmt.Sprintf("must be between 0 and %d", maxReadAhead))
-		}
-		cfg.readAhead = pages
-		return nil
-	}
-}
-
-// maxReadAhead bounds what a typo can ask of the server.
-const maxReadAhead = 64
-
 // parseBaseURL checks the base URL. Its errors never hold the URL: it may
 // carry a password.
 func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
@@ -363,7 +270,7 @@ func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 		return nil, invalid(field, "must not carry a user or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(base, "#"):
 		return nil, invalid(field, "must not carry a query or fragment")
-	case u.Scheme == "http" && !insecureHTTP && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !insecureHTTP && !wire.IsLoopback(u.Hostname()):
 		return nil, invalid(field, "plain http would send the key unencrypted: use https, or WithInsecureHTTP")
 	}
 	for _, segment := range strings.Split(u.Path, "/") {
@@ -389,7 +296,7 @@ func checkKey(key string) error {
 		return invalid(field, "contains a line break: trim it if it was read from a file")
 	case key != strings.TrimSpace(key):
 		return invalid(field, "begins or ends with white space")
-	case !isHeaderValue(key):
+	case !wire.IsHeaderValue(key):
 		return invalid(field, "contains characters that a header cannot carry")
 	}
 	return nil

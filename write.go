@@ -29,7 +29,7 @@ func (c *core) write(ctx context.Context, w write, opts []CallOption) (writeAnsw
 	var ids writeAnswer
 	req := &request{op: w.op, method: w.method, path: w.path, query: w.query, body: body}
 	err = c.call(ctx, req, cfg, func(a *answer) (err error) {
-		if a.done || w.method == http.MethodDelete && a.status == http.StatusNoContent {
+		if w.method == http.MethodDelete && a.status == http.StatusNoContent {
 			return nil
 		}
 		ids, err = a.decodeWrite(w.ids...)

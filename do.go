@@ -1,0 +1,154 @@
+package antcrm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/antbuddy/antcrm-go/internal/retry"
+	"github.com/antbuddy/antcrm-go/internal/wire"
+)
+
+// Do sends any request through the client's key, retries, limits and errors:
+// the way to an endpoint that has no method yet. path begins with a slash and
+// is relative to the base URL, percent-encoded by the caller where needed;
+// parameters go in query. A body other than nil is encoded as JSON (a
+// json.RawMessage or []byte is sent as it is); GET, HEAD and OPTIONS have none.
+// The answer's JSON is decoded into out by the rules of encoding/json; with a
+// nil out any body but HTML is a success.
+//
+// The retry policy follows the method: see WithRetryUnsafe for a POST that may
+// be repeated. A 2xx whose success is falsy is ErrRejected.
+func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
+	cfg, err := newCallConfig(opts)
+	if err := firstError(err, checkMethod(method, body), checkPath(path), checkQuery(query), checkOut(out)); err != nil {
+		return err
+	}
+	encoded, err := encodeAny(body)
+	if err != nil {
+		return err
+	}
+	req := &request{method: strings.ToUpper(method), path: path, query: query, body: encoded}
+	return c.made().call(ctx, req, cfg, func(a *answer) error { return a.decodeAny(out) })
+}
+
+func checkOut(out any) error {
+	if out == nil {
+		return nil
+	}
+	if v := reflect.ValueOf(out); v.Kind() != reflect.Pointer || v.IsNil() {
+		return invalid("out", "must be a non-nil pointer, or nil")
+	}
+	return nil
+}
+
+func checkMethod(method string, body any) error {
+	if !wire.IsToken(method) {
+		return invalid("method", "is not an HTTP method")
+	}
+	if body != nil && retry.IsRead(strings.ToUpper(method)) {
+		return invalid("body", "a "+strings.ToUpper(method)+" has no body")
+	}
+	if strings.EqualFold(method, http.MethodConnect) || strings.EqualFold(method, http.MethodTrace) {
+		return invalid("method", "is not supported")
+	}
+	return nil
+}
+
+// checkPath lets nothing through that could leave the base URL.
+func checkPath(path string) error {
+	const field = "path"
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return invalid(field, "must begin with one slash")
+	}
+	if strings.ContainsAny(path, "?#\\") {
+		return invalid(field, "must not contain ?, # or a backslash: parameters go in query")
+	}
+	for i := range len(path) {
+		if path[i] <= ' ' || path[i] == 0x7f {
+			return invalid(field, "must not contain white space or control characters")
+		}
+	}
+	decoded, err := url.PathUnescape(path)
+	if err != nil || !utf8.ValidString(decoded) {
+		return invalid(field, "is not a valid percent-encoded path")
+	}
+	for _, segment := range strings.FieldsFunc(decoded, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == ".." || segment == "." {
+			return invalid(field, "must not contain dot segments")
+		}
+	}
+	return nil
+}
+
+func checkQuery(query url.Values) error {
+	for name, values := range query {
+		for _, value := range append([]string{name}, values...) {
+			if !utf8.ValidString(value) {
+				return invalid("query", "is not valid UTF-8")
+			}
+		}
+	}
+	return nil
+}
+
+// encodeAny encodes a body of the caller's own type.
+func encodeAny(body any) ([]byte, error) {
+	raw, isBytes := body.([]byte)
+	if message, ok := body.(json.RawMessage); ok {
+		raw, isBytes = message, true
+	}
+	if !isBytes {
+		return encodeBody(body)
+	}
+	if !json.Valid(raw) {
+		return nil, invalid("body", "is not valid JSON")
+	}
+	return bytes.Clone(raw), nil // a transport may read it after the call has returned
+}
+
+// decodeAny decodes an answer into a type of the caller's own.
+func (a *answer) decodeAny(out any) error {
+	if a.isHTML() {
+		return a.problem("the body is HTML, not JSON")
+	}
+	if env, err := readEnvelope(a.text()); err == nil && env.rejected() {
+		return a.apiError()
+	}
+	if out == nil || a.req.method == http.MethodDelete && a.status == http.StatusNoContent {
+		return nil
+	}
+	body, err := a.json()
+	if err != nil {
+		return err
+	}
+	if err := decodeInto(body, out); err != nil {
+		return a.decodeError(err)
+	}
+	return nil
+}
+
+// encodeBody encodes a request body once, for all its attempts. Parameters
+// are checked before, so that only a body given to Do can fail here.
+func encodeBody(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	if _, isReader := body.(io.Reader); isReader {
+		return nil, invalid("body", "a reader cannot be sent again: pass a value to encode, or json.RawMessage")
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		// The encoder's text may quote a value.
+		return nil, invalid("body", "cannot be encoded as JSON")
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,99 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http/httptrace"
+	"sync/atomic"
+)
+
+// Trace watches an attempt and knows whether any of it can have reached the
+// server.
+type Trace struct {
+	traced    atomic.Bool // the transport reports to httptrace at all
+	connected atomic.Bool // a connection was made, to the server or to a proxy
+	gotConn   atomic.Bool // the request had a connection to be written to
+	wrote     atomic.Bool // its headers were written to one, now or before
+}
+
+// With returns a context under which the trace watches a request.
+func (t *Trace) With(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// Another connection is asked for when the one before was found dead
+		// with nothing written to it, but also by a transport of the caller's
+		// that repeats requests itself: what was written once stays written.
+		GetConn: func(string) {
+			t.traced.Store(true)
+			t.gotConn.Store(false)
+			t.connected.Store(false)
+		},
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				t.connected.Store(true)
+			}
+		},
+		GotConn:      func(httptrace.GotConnInfo) { t.gotConn.Store(true) },
+		WroteHeaders: func() { t.wrote.Store(true) },
+	})
+}
+
+// MaybeSent reports, after a failure, whether the request may have reached the
+// server. A transport that reports nothing (a test double, say) is believed
+// only when its error says that it could not connect.
+func (t *Trace) MaybeSent(err error) bool {
+	if t.gotConn.Load() || t.wrote.Load() {
+		return true
+	}
+	if t.traced.Load() {
+		return false
+	}
+	if _, unsent := errors.AsType[unsentError](err); unsent {
+		return false
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	return !ok || op.Op != "dial"
+}
+
+// IsPermanent reports, after a failure, whether another attempt would fail in
+// the same way: a certificate that does not verify, a proxy that refuses to
+// connect, an address that is none.
+func (t *Trace) IsPermanent(err error) bool {
+	if isBadCertificate(err) || isBadAddress(err) {
+		return true
+	}
+	// Between a connection and its use come a proxy's answer, which net/http
+	// makes an error of no type, and the handshake, in which a caller's own
+	// check of the certificate may fail. What is no failure of the network
+	// there is a refusal.
+	return t.connected.Load() && !t.gotConn.Load() && !isNetworkFailure(err)
+}
+
+func isBadCertificate(err error) bool {
+	_, unverified := errors.AsType[*tls.CertificateVerificationError](err)
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, hostname := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	return unverified || authority || hostname || invalid
+}
+
+// isBadAddress reports whether there is nothing to dial: the address cannot be
+// read, or the name does not exist.
+func isBadAddress(err error) bool {
+	if name, ok := errors.AsType[*net.DNSError](err); ok {
+		return name.IsNotFound
+	}
+	_, address := errors.AsType[*net.AddrError](err)
+	_, unreadable := errors.AsType[*net.ParseError](err)
+	_, invalid := errors.AsType[net.InvalidAddrError](err)
+	_, network := errors.AsType[net.UnknownNetworkError](err)
+	return address || unreadable || invalid || network
+}
+
+func isNetworkFailure(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,162 @@
+// Package wire is the last step of a request before net/http and the first of
+// its answer: the key bound to its origin, what is known of whether a request
+// was sent, answers read into buffers that are used again.
+package wire
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// keyHeader carries the API key (the vendor's page).
+const keyHeader = "Apikey"
+
+// KeyTransport adds the key to requests for the origin it belongs to, and
+// takes it off any other. Here, below redirects, retries and debug logs, is
+// the one place where the key exists: resty and net/http forward a header set
+// above to any host.
+type KeyTransport struct {
+	next   http.RoundTripper
+	origin string
+	key    func() string // a closure, so that no %+v can print it
+}
+
+// NewKeyTransport binds a key to the origin of base.
+func NewKeyTransport(next http.RoundTripper, base *url.URL, key func() string) *KeyTransport {
+	return &KeyTransport{next: next, origin: Origin(base), key: key}
+}
+
+// RoundTrip sends the request, with the key if it is for the key's origin.
+func (t *KeyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	// A RoundTripper may not change the request it is given.
+	bound := *req
+	bound.Header = maps.Clone(req.Header) // whose values nobody changes
+	bound.Header.Del(keyHeader)
+	if Origin(req.URL) == t.origin {
+		bound.Header.Set(keyHeader, t.key())
+	}
+	if err := req.Context().Err(); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, unsentError{err}
+	}
+	res, err := t.next.RoundTrip(&bound)
+	if err == nil && res != nil {
+		dropBadLocation(req, res)
+		if _, standard := t.next.(*http.Transport); !standard && res.Body != nil {
+			res.Body = endWith(req.Context(), res.Body)
+		}
+	}
+	return res, err
+}
+
+// CloseIdleConnections makes http.Client.CloseIdleConnections reach the
+// transport below.
+func (t *KeyTransport) CloseIdleConnections() {
+	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// unsentError is what ended a request before any transport had it.
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+
+// dropBadLocation keeps http.Client from making a transport failure of a 3xx
+// whose Location is not a URL, and from quoting it.
+func dropBadLocation(req *http.Request, res *http.Response) {
+	location := res.Header.Get("Location")
+	if location == "" || res.StatusCode < 300 || res.StatusCode >= 400 {
+		return
+	}
+	if _, err := req.URL.Parse(location); err != nil {
+		res.Header.Del("Location")
+	}
+}
+
+// Origin is scheme, host and port, normalized.
+func Origin(u *url.URL) string {
+	scheme := strings.ToLower(u.Scheme)
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[scheme]
+	}
+	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// IsLoopback reports whether a host name can only mean this machine.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// endingBody is an answer's body that ends with its attempt. net/http's do by
+// themselves; one of another transport may block, and is then closed, or
+// return nothing for ever.
+type endingBody struct {
+	io.ReadCloser
+	ctx  context.Context
+	once sync.Once
+	stop func() bool
+}
+
+func endWith(ctx context.Context, body io.ReadCloser) io.ReadCloser {
+	b := &endingBody{ReadCloser: body, ctx: ctx}
+	b.stop = context.AfterFunc(ctx, b.close)
+	return b
+}
+
+func (b *endingBody) Close() error {
+	b.stop()
+	b.close()
+	return nil
+}
+
+// close closes once: the end of the context and the end of the body may meet.
+func (b *endingBody) close() {
+	b.once.Do(func() { _ = b.ReadCloser.Close() })
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if (n == 0 || err != nil) && b.ctx.Err() != nil {
+		err = b.ctx.Err() // not "closed", nor the end that closing can look like
+	}
+	return n, err
+}
+
+// IsHeaderValue reports whether a text can be the value of a header.
+func IsHeaderValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// IsToken reports whether a text can be a method or the name of a header.
+func IsToken(name string) bool {
+	if name == "" {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if c <= ' ' || c > '~' || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
