@@ -2,16 +2,11 @@ package antcrm_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"reflect"
-	"sync/atomic"
 	"testing"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -25,84 +20,6 @@ import (
 
 // Ref works on a literal and on what a function returns, not on variables only.
 var _ func(antcrm.Contact) antcrm.ContactRef = antcrm.Contact.Ref
-
-// A zero Client has nil services: forgetting NewClient is an error that says
-// so, never a panic.
-func TestEveryMethodOfAZeroClientIsAnError(t *testing.T) {
-	t.Parallel()
-	const want = "was not made by NewClient"
-	forEachOperation(t, func(t *testing.T, op operation) {
-		_, err := op.call(t.Context(), new(antcrm.Client))
-		require.ErrorIs(t, err, antcrm.ErrValidation)
-		assert.Contains(t, err.Error(), want)
-	})
-	var zero antcrm.Client
-	var none *antcrm.Client
-	for _, c := range []*antcrm.Client{&zero, none} {
-		require.ErrorContains(t, c.Do(t.Context(), http.MethodGet, "/x", nil, nil, nil), want)
-		c.CloseIdleConnections()
-		assert.Equal(t, "antcrm.Client{}", fmt.Sprintf("%+v", c))
-	}
-	failed := 0
-	for _, err := range zero.Contacts.Import(t.Context(), func(func(antcrm.ContactCreateParams, error) bool) {}) {
-		require.ErrorContains(t, err, want)
-		failed++
-	}
-	assert.Equal(t, 1, failed)
-}
-
-// Over a real connection, answers come compressed, in pieces and without a
-// Content-Type.
-func TestEveryMethodOverARealConnection(t *testing.T) {
-	t.Parallel()
-	forEachOperation(t, func(t *testing.T, op operation) {
-		var requests atomic.Int64
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			answer := op.answers[requests.Add(1)-1]
-			body, err := io.ReadAll(r.Body)
-			assert.NoError(t, err)
-			sameJSON(t, op.body, string(body))
-			assert.EqualValues(t, len(body), r.ContentLength, "a length, not chunks")
-			w.Header()["Content-Type"] = nil
-			w.Header().Set("Content-Encoding", "gzip")
-			zip := gzip.NewWriter(w)
-			for i := range len(answer) {
-				_, err := io.WriteString(zip, answer[i:i+1])
-				assert.NoError(t, err)
-				if i == 0 {
-					assert.NoError(t, zip.Flush())
-					assert.NoError(t, http.NewResponseController(w).Flush())
-				}
-			}
-			assert.NoError(t, zip.Close())
-		}))
-		defer server.Close()
-		client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL))
-		require.NoError(t, err)
-		defer client.CloseIdleConnections()
-		got, err := op.call(t.Context(), client)
-		require.NoError(t, err)
-		if op.want != "" {
-			assert.JSONEq(t, op.want, toJSON(t, got))
-		}
-	})
-}
-
-// A POST without a body says so; sent in chunks it is refused by some servers.
-func TestAPostWithoutABodyHasALength(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.Zero(t, r.ContentLength)
-		assert.Empty(t, r.TransferEncoding)
-		assert.Empty(t, r.Header["Content-Type"])
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	defer server.Close()
-	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL))
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/recount", nil, nil, nil))
-}
 
 // Records keep their JSON however they were fetched, and decode it into
 // themselves as well as into a struct of the caller's.

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -78,4 +81,25 @@ func TestErrorsOfCallersReadWell(t *testing.T) {
 		assert.Equal(t, want, err.Error())
 		assert.Equal(t, want, fmt.Sprintf("%s", err))
 	}
+}
+
+func TestATransportsErrorIsSeenButNotItsSecrets(t *testing.T) {
+	t.Parallel()
+	mine := errors.New("circuit open")
+	server := served(t, func(_ int, req seen) reply {
+		return reply{err: errors.Join(mine, &url.Error{Op: "Post", URL: "https://idp.example/token?secret=" + secretKey + "&phone=" + req.Query.Get("phone"), Err: io.ErrUnexpectedEOF})}
+	})
+	_, err := server.client().Contacts.List(t.Context(), antcrm.ContactListParams{Phone: "0900000001"})
+	require.ErrorIs(t, err, mine)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Contains(t, err.Error(), "circuit open")
+	onOneLine(t, err, "0900000001")
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		assert.NotContains(t, cause.Error(), "0900000001")
+		assert.NotContains(t, fmt.Sprintf("%+v %#v", cause, cause), secretKey)
+	}
+	_, foundNet := errors.AsType[net.Error](err) // which a url.Error is too
+	assert.False(t, foundNet)
+	_, found := errors.AsType[*url.Error](err)
+	assert.False(t, found, "its text is the URL")
 }

@@ -1,46 +1,15 @@
 package antcrm_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"net/http"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/antbuddy/antcrm-go"
 )
-
-// turns is a limiter of the caller's that gives so many turns.
-type turns struct{ left int }
-
-var errNoTurns = errors.New("quota of phone?id=0911222333 used up")
-
-func (l *turns) Wait(context.Context) error {
-	if l.left == 0 {
-		return errNoTurns
-	}
-	l.left--
-	return nil
-}
-
-func TestALimiterIsAskedBeforeEveryAttempt(t *testing.T) {
-	t.Parallel()
-	server := served(t, func(int, seen) reply { return reply{status: http.StatusBadGateway} })
-	client := server.client(antcrm.WithRateLimiter(&turns{left: 2}), antcrm.WithMaxRetries(5), antcrm.WithRetryBackoff(0, 0))
-	_, err := client.Contacts.Get(t.Context(), antcrm.LeadRef("1"))
-	require.ErrorIs(t, err, errNoTurns, "the limiter's own error is reachable")
-	require.ErrorIs(t, err, antcrm.ErrServer, "and what the last attempt came to")
-	assert.Len(t, server.all(), 2)
-	onOneLine(t, err, "0911222333")
-
-	err = client.Contacts.Delete(t.Context(), antcrm.LeadRef("1"))
-	require.ErrorIs(t, err, errNoTurns)
-	require.NotErrorIs(t, err, antcrm.ErrOutcomeUnknown, "nothing was sent")
-	assert.Len(t, server.all(), 2)
-}
 
 func TestPortsAreChecked(t *testing.T) {
 	t.Parallel()
@@ -54,17 +23,27 @@ func TestPortsAreChecked(t *testing.T) {
 	}
 }
 
-// A body that is JSON already is sent byte by byte, and refused if it is not.
-func TestDoSendsRawJSONAsItIs(t *testing.T) {
+func TestBadConfigurationIsATypedError(t *testing.T) {
 	t.Parallel()
-	const text = `{ "a": 1.0, "a": "<&>" }`
-	for _, body := range []any{json.RawMessage(text), []byte(text)} {
-		server := scripted(t, ok(`{}`))
-		require.NoError(t, server.client().Do(t.Context(), http.MethodPost, "/x", nil, body, nil))
-		assert.Equal(t, text, server.one().Body)
+	for name, opt := range map[string]antcrm.Option{
+		"nil option": nil, "no scheme": antcrm.WithBaseURL("apiring.antbuddy.com"), "no host": antcrm.WithBaseURL("https://"),
+		"empty": antcrm.WithBaseURL(""), "user": antcrm.WithBaseURL("https://u:p@h.example"), "query": antcrm.WithBaseURL("https://h.example?a=1"),
+		"plain http": antcrm.WithBaseURL("http://h.example"), "ftp": antcrm.WithBaseURL("ftp://h.example"), "dots": antcrm.WithBaseURL("https://h.example/a/../b"),
+		"port only": antcrm.WithBaseURL("https://:80"), "not a URL": antcrm.WithBaseURL("https://h.example\n"),
+		"client": antcrm.WithHTTPClient(nil), "timeout": antcrm.WithTimeout(-1), "retries": antcrm.WithMaxRetries(-1),
+		"backoff": antcrm.WithRetryBackoff(2, 1), "wait": antcrm.WithMaxRetryWait(-1), "rate": antcrm.WithRateLimit(0, 1), "burst": antcrm.WithRateLimit(1, 0),
+		"limiter": antcrm.WithRateLimiter(nil), "concurrency": antcrm.WithMaxConcurrency(0), "agent": antcrm.WithUserAgent("a\nb"), "size": antcrm.WithMaxResponseSize(0),
+	} {
+		_, err := antcrm.NewClient("key", opt)
+		require.ErrorIs(t, err, antcrm.ErrValidation, name)
+		assert.NotContains(t, err.Error(), "u:p")
 	}
-	for _, body := range []any{json.RawMessage("{"), []byte{}, json.RawMessage(nil), []byte("\xff"), func() {}, make(chan int)} {
-		err := scripted(t).client().Do(t.Context(), http.MethodPost, "/x", nil, body, nil)
-		assert.Equal(t, "body", requireError[*antcrm.ValidationError](t, err).Field, "%T", body)
+	for _, key := range []string{"", "  ", "a\nb", " a", "ключ", "a\x00"} {
+		_, err := antcrm.NewClient(key)
+		require.ErrorIs(t, err, antcrm.ErrValidation)
 	}
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL("http://h.example/prefix/"), antcrm.WithInsecureHTTP(), antcrm.WithLogger(nil), antcrm.WithTimeout(0), antcrm.WithMaxRetryWait(time.Second))
+	require.NoError(t, err)
+	assert.Equal(t, "antcrm.Client{http://h.example/prefix}", fmt.Sprintf("%+v", client))
+	assert.NotContains(t, fmt.Sprintf("%#v %+v", *client.Contacts, *client), secretKey)
 }
