@@ -274,34 +274,6 @@ func (b bulk[P, R]) groupOf(record *P) string {
 	return b.group(record)
 }
 
-// idRefs reads the ids of a package answer under any of the names. Their count
-// must be the records': which record an id belongs to is never guessed.
-func idRefs(a *answer, count int, names ...string) (ids []ID, name string, err error) {
-	answer, err := a.decodeWrite(names...)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, name = range names {
-		if len(answer[name]) > 0 {
-			break
-		}
-	}
-	ids = answer[name]
-	if len(ids) != count {
-		failure := a.problem(fmt.Sprintf("%d ids for %d records", len(ids), count))
-		failure.Path = "/" + name
-		return nil, "", failure
-	}
-	for i, id := range ids {
-		if id == "" {
-			failure := a.problem("a record without an id")
-			failure.Path = "/" + name + "/" + strconv.Itoa(i)
-			return nil, "", failure
-		}
-	}
-	return ids, name, nil
-}
-
 // RecordFault reports whether a call was refused for what can be the fault of a
 // record in it: 400, 409, 413, 422, or a falsy success. Any other refusal (a
 // wrong key, a 404, a 429 to the end) would have met any record, and nothing was

@@ -209,7 +209,7 @@ func TestIsolationDoesNotSendAgainWhatWasGivenIDs(t *testing.T) {
 	t.Parallel()
 	server := newLedger(t)
 	server.refuse = func(_ int, codes []string) reply {
-		return reply{status: http.StatusOK, body: fmt.Sprintf(`{"success":%d,"leadId":[%s]}`, len(codes), strings.TrimSuffix(strings.Repeat("1,", len(codes)), ","))}
+		return reply{status: http.StatusOK, body: fmt.Sprintf(`{"success":0,"leadId":[%s]}`, strings.TrimSuffix(strings.Repeat("1,", len(codes)), ","))}
 	}
 	result, err := batchOf(server, 8, antcrm.WithIsolation())
 	checkBatch(t, contacts(8), result, err)

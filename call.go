@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
+	"github.com/antbuddy/antcrm-go/internal/bind"
 	"github.com/antbuddy/antcrm-go/internal/redact"
 	"github.com/antbuddy/antcrm-go/internal/retry"
 	"github.com/antbuddy/antcrm-go/internal/wire"
@@ -27,7 +28,7 @@ type core struct {
 	pause   retry.Pause
 	budget  retry.Budget
 	slots   chan struct{} // nil: not limited
-	plans   bindPlans
+	plans   *bind.Plans
 }
 
 // redact takes the key out of a text that came from outside.

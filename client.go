@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
+	"github.com/antbuddy/antcrm-go/internal/bind"
 	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
@@ -60,7 +61,10 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	key := func() string { return apiKey } // a closure, so that no %+v can print it
-	c := &core{cfg: cfg, base: strings.TrimRight(base.String(), "/"), rest: newRestyClient(cfg, base, key), key: key}
+	c := &core{
+		cfg: cfg, base: strings.TrimRight(base.String(), "/"), rest: newRestyClient(cfg, base, key), key: key,
+		plans: bind.NewPlans(textOf),
+	}
 	if cfg.maxConcurrency > 0 {
 		c.slots = make(chan struct{}, cfg.maxConcurrency)
 	}

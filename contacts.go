@@ -270,34 +270,25 @@ func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallO
 // /contacts). It is not repeated once it may have been carried out: see
 // ErrOutcomeUnknown.
 func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams, opts ...CallOption) (ContactRef, error) {
-	if err := checkParams(params); err != nil {
-		return ContactRef{}, err
-	}
-	return s.write(ctx, write{op: "create contact", method: http.MethodPost, body: params}, params.group() == ContactTypeLead, opts)
+	result, err := coreOf(s).write(ctx, writeCall{
+		op: "create contact", method: http.MethodPost, path: "/contacts", body: params, ids: contactIDs(params.group() == ContactTypeLead),
+	}, opts)
+	return contactRef(result.name, result.id), err
 }
 
 // Update changes the contact that ref names (PUT /contacts) and returns the
-// key that the CRM answers with. It is repeated like any PUT; a lost answer or a
+// key that the CRM answers with; ref, if the answer is a 204. It is repeated like any PUT; a lost answer or a
 // 5xx to the end is ErrOutcomeUnknown.
 func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params ContactUpdateParams, opts ...CallOption) (ContactRef, error) {
-	body := contactUpdate{ref, params}
-	_, _, err := ref.key()
-	if err := firstError(err, checkParams(body)); err != nil {
-		return ContactRef{}, err
-	}
-	return s.write(ctx, write{op: "update contact", method: http.MethodPut, body: body}, ref.CustomerID == "", opts)
-}
-
-func (s *ContactsService) write(ctx context.Context, w write, lead bool, opts []CallOption) (ContactRef, error) {
-	w.path, w.ids = "/contacts", contactIDs(lead)
-	ids, err := coreOf(s).write(ctx, w, opts)
+	name, key, err := ref.key()
 	if err != nil {
 		return ContactRef{}, err
 	}
-	if id := ids.single(w.ids[0]); id != "" {
-		return contactRef(w.ids[0], id), nil
-	}
-	return contactRef(w.ids[1], ids.single(w.ids[1])), nil
+	result, err := coreOf(s).write(ctx, writeCall{
+		op: "update contact", method: http.MethodPut, path: "/contacts", body: contactUpdate{ref, params},
+		ids: contactIDs(ref.CustomerID == ""), key: writtenID{name, ID(key)},
+	}, opts)
+	return contactRef(result.name, result.id), err
 }
 
 // contactIDs are the names an answer may give a contact's id under, the
@@ -310,10 +301,13 @@ func contactIDs(lead bool) []string {
 }
 
 func contactRef(name string, id ID) ContactRef {
-	if name == "leadId" {
+	switch name {
+	case "leadId":
 		return LeadRef(id)
+	case "customerId":
+		return CustomerRef(id)
 	}
-	return CustomerRef(id)
+	return ExternalRef(string(id))
 }
 
 // Delete deletes the contact that ref names (DELETE /contacts), or returns

@@ -118,10 +118,10 @@ func (a *answer) decodeAny(out any) error {
 	if a.isHTML() {
 		return a.problem("the body is HTML, not JSON")
 	}
-	if env, err := readEnvelope(a.text()); err == nil && env.rejected() {
-		return a.apiError()
+	if said, err := readEnvelope(a.text()); err == nil && said.success.answer == saysNo {
+		return a.refusal(&said)
 	}
-	if out == nil || a.req.method == http.MethodDelete && a.status == http.StatusNoContent {
+	if out == nil || a.isEmptySuccess() {
 		return nil
 	}
 	body, err := a.json()

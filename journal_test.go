@@ -286,7 +286,7 @@ func TestRejectedChunksAreReportedAgainOrSentAgain(t *testing.T) {
 func TestARefusalThatGivesIDsStaysInTheJournal(t *testing.T) {
 	t.Parallel()
 	server, path, list := newLedger(t), journalPath(t), contacts(1)
-	server.refuse = func(int, []string) reply { return reply{status: http.StatusOK, body: `{"success":2,"leadId":[1]}`} }
+	server.refuse = func(int, []string) reply { return reply{status: http.StatusOK, body: `{"success":0,"leadId":[1]}`} }
 	_, err := rerun(t, server, path, from(list, nil), antcrm.WithIsolation())
 	require.NoError(t, err)
 	server.refuse = nil

@@ -151,7 +151,9 @@ func (s *PointsService) All(ctx context.Context, params LoyaltyListParams, opts 
 // Accumulate gives a customer points (POST /accumulate). It is not repeated
 // once it may have been carried out: see ErrOutcomeUnknown.
 func (s *PointsService) Accumulate(ctx context.Context, params AccumulateParams, opts ...CallOption) error {
-	_, err := coreOf(s).writeID(ctx, write{op: "accumulate points", method: http.MethodPost, path: "/accumulate"}, params, opts)
+	_, err := coreOf(s).writeID(ctx, writeCall{
+		op: "accumulate points", method: http.MethodPost, path: "/accumulate", body: params,
+	}, opts)
 	return err
 }
 
@@ -179,6 +181,8 @@ func (s *RedeemService) All(ctx context.Context, params LoyaltyListParams, opts 
 // Gift spends a customer's points on a gift (POST /redeem). It is not repeated
 // once it may have been carried out: see ErrOutcomeUnknown.
 func (s *RedeemService) Gift(ctx context.Context, params RedeemParams, opts ...CallOption) error {
-	_, err := coreOf(s).writeID(ctx, write{op: "redeem gift", method: http.MethodPost, path: "/redeem"}, params, opts)
+	_, err := coreOf(s).writeID(ctx, writeCall{
+		op: "redeem gift", method: http.MethodPost, path: "/redeem", body: params,
+	}, opts)
 	return err
 }

@@ -140,6 +140,9 @@ func body(of func(good string) string) func(operation) (reply, bool) {
 func failures() []failure {
 	const unknown, rejected = antcrm.OutcomeUnknown, antcrm.OutcomeRejected
 	constant := func(text string) func(operation) (reply, bool) { return body(func(string) string { return text }) }
+	readsOnly := func(text string, reads bool) func(operation) (reply, bool) {
+		return func(op operation) (reply, bool) { return ok(text), op.isRead() == reads }
+	}
 	return []failure{
 		{name: "302", reply: status(http.StatusFound), outcome: rejected, api: true},
 		{name: "400", reply: status(http.StatusBadRequest), outcome: rejected, api: true},
@@ -153,7 +156,8 @@ func failures() []failure {
 		{name: "503", reply: status(http.StatusServiceUnavailable), is: antcrm.ErrServer, outcome: unknown, api: true},
 		{name: "falsy success", reply: constant(apiBody), is: antcrm.ErrRejected, outcome: rejected, api: true},
 		{name: "success 0", reply: constant(strings.Replace(apiBody, "false", "0", 1)), is: antcrm.ErrRejected, outcome: rejected, api: true},
-		{name: "success of another kind", reply: constant(strings.Replace(apiBody, "false", `"ok"`, 1)), is: antcrm.ErrRejected, outcome: rejected, api: true},
+		{name: "success of another kind, a list", reply: readsOnly(strings.Replace(apiBody, "false", `"ok"`, 1), true), is: antcrm.ErrRejected, outcome: rejected, api: true},
+		{name: "success of another kind, a write", reply: readsOnly(strings.Replace(apiBody, "false", `"ok"`, 1), false), outcome: unknown},
 		{name: "HTML", reply: constant("<!DOCTYPE html><p>" + foreign + "</p>"), outcome: unknown},
 		{name: "empty", reply: constant(" \r\n"), outcome: unknown},
 		{name: "cut short", reply: body(func(good string) string { return good[:len(good)-1] }), outcome: unknown},
@@ -320,13 +324,22 @@ func TestEveryMethodReportsItsResponse(t *testing.T) {
 	})
 }
 
-// 204 is a good answer to a DELETE, and to nothing else.
-func TestNoContentIsAnAnswerToADeleteOnly(t *testing.T) {
+// 204 is a good answer to a DELETE, and to a PUT of one record, whose result is then
+// the key that was sent.
+func TestNoContentIsAnAnswerToADeleteAndAPut(t *testing.T) {
 	t.Parallel()
 	forEachOperation(t, func(t *testing.T, op operation) {
-		_, err := op.call(t.Context(), scripted(t, reply{status: http.StatusNoContent}).client())
-		if op.method == http.MethodDelete {
+		server := scripted(t, reply{status: http.StatusNoContent})
+		got, err := op.call(t.Context(), server.client())
+		switch {
+		case op.method == http.MethodDelete:
 			require.NoError(t, err)
+			return
+		case op.method == http.MethodPut && !op.isBatch:
+			require.NoError(t, err)
+			key := strings.Trim(toJSON(t, got), "{}")
+			assert.Greater(t, len(key), len(`""`))
+			assert.Contains(t, server.one().Body, key)
 			return
 		}
 		requireError[*antcrm.DecodeError](t, err)

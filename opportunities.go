@@ -194,14 +194,18 @@ func (s *OpportunitiesService) Get(ctx context.Context, number ID, opts ...CallO
 // Create creates an order and returns its number (POST /opportunities). It is
 // not repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *OpportunitiesService) Create(ctx context.Context, params OpportunityCreateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}}, params, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}, body: params,
+	}, opts)
 }
 
 // Update changes the order with the number (PUT /opportunities) and returns
 // the number. It is repeated like any PUT; a lost answer or a 5xx to the end is
 // ErrOutcomeUnknown.
 func (s *OpportunitiesService) Update(ctx context.Context, number ID, params OpportunityUpdateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}}, OpportunityUpdate{number, params}, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}, body: OpportunityUpdate{number, params}, key: writtenID{id: number},
+	}, opts)
 }
 
 // Delete deletes the order with the number (DELETE /opportunities), or returns

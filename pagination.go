@@ -83,7 +83,7 @@ func (l lister[T, P]) fetch(ctx context.Context, query url.Values, cfg *callConf
 		own.response = &got.response
 	}
 	got.err = l.call(ctx, req, &own, func(a *answer) error {
-		list, err := decodeList[T, P](a, l.nested)
+		list, err := decodeList[T](a, l.nested)
 		if err != nil {
 			return err
 		}
@@ -352,7 +352,7 @@ func (it *iteration[T, P]) repeats(items []T) bool {
 		if key := it.list.key(&items[i]); key != "" {
 			_, _ = hash.WriteString(key)
 		} else {
-			_, _ = hash.Write(P(&items[i]).rawBytes())
+			_, _ = hash.WriteString(P(&items[i]).rawText())
 		}
 		_ = hash.WriteByte(0)
 	}

@@ -112,13 +112,17 @@ func (s *ProductsService) Get(ctx context.Context, code string, opts ...CallOpti
 // Create creates a product and returns its code (POST /products). It is not
 // repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *ProductsService) Create(ctx context.Context, params ProductCreateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}}, params, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}, body: params,
+	}, opts)
 }
 
 // Update changes the product with the caller's own key (PUT /products) and
 // returns its code.
 func (s *ProductsService) Update(ctx context.Context, externalID string, params ProductUpdateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}}, productUpdate{externalID, params}, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}, body: productUpdate{externalID, params}, key: writtenID{id: ID(externalID)},
+	}, opts)
 }
 
 // Delete deletes the product with the caller's own key (DELETE /products), or

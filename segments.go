@@ -3,7 +3,6 @@ package antcrm
 import (
 	"context"
 	"net/http"
-	"strings"
 )
 
 // SegmentsService puts contacts into segments.
@@ -43,15 +42,5 @@ func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, con
 		refs: func(a *answer, _ string, _ int) ([]struct{}, error) { return nil, a.decodeOk() },
 	}
 	_, err := set.run(ctx, members, append([]BatchOption{checked}, opts...))
-	return err
-}
-
-// decodeOk reads an answer that is Ok, as text or as a JSON string, or a normal
-// write answer.
-func (a *answer) decodeOk() error {
-	if text := strings.Trim(string(a.text()), `"`); strings.EqualFold(text, "ok") {
-		return nil
-	}
-	_, err := a.decodeWrite()
 	return err
 }

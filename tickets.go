@@ -156,13 +156,17 @@ func (s *TicketsService) Get(ctx context.Context, id ID, opts ...CallOption) (*T
 // Create creates a ticket and returns its id (POST /tickets). It is not
 // repeated once it may have been carried out: see ErrOutcomeUnknown.
 func (s *TicketsService) Create(ctx context.Context, params TicketCreateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}}, params, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}, body: params,
+	}, opts)
 }
 
 // Update changes the ticket with the id (PUT /tickets). The vendor prints its
 // answer with number where a creation has TicketId: both are read.
 func (s *TicketsService) Update(ctx context.Context, id ID, params TicketUpdateParams, opts ...CallOption) (ID, error) {
-	return coreOf(s).writeID(ctx, write{op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}}, ticketUpdate{id, params}, opts)
+	return coreOf(s).writeID(ctx, writeCall{
+		op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}, body: ticketUpdate{id, params}, key: writtenID{id: id},
+	}, opts)
 }
 
 // Delete deletes the ticket with the id (DELETE /tickets), or returns

@@ -58,7 +58,6 @@ var (
 	typeDecimal     = reflect.TypeFor[Decimal]()
 	typeDecimalText = reflect.TypeFor[DecimalText]()
 	typeTimestamp   = reflect.TypeFor[Timestamp]()
-	typeUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
 )
 
 // checkValue walks a body: texts must be UTF-8 (an encoder would replace the
@@ -89,7 +88,7 @@ func checkString(v reflect.Value) *ValidationError {
 		return nil
 	}
 	if t := v.Type(); t == typeDecimal || t == typeDecimalText {
-		if !isDecimal(text) {
+		if !Decimal(text).Valid() {
 			return invalid("", "is not a decimal number")
 		}
 		return nil

@@ -6,56 +6,68 @@ import (
 	"net/url"
 )
 
-// write is a call that changes something: all that a resource file says of it.
-type write struct {
+// writeCall is a call that changes something: all that a resource file says of it.
+type writeCall struct {
 	op     string // "create contact"
 	method string
 	path   string
 	query  url.Values
-	body   any
-	ids    []string // the names under which the answer may give the id
+	body   params
+	ids    []string  // the names under which the answer may have the id
+	key    writtenID // what a PUT names: its result where the answer is a 204
 }
 
-// write checks nothing: its callers have. It returns the ids of the answer.
-func (c *core) write(ctx context.Context, w write, opts []CallOption) (writeAnswer, error) {
+// writtenID is an id and its wire name.
+type writtenID struct {
+	name string
+	id   ID
+}
+
+// write checks a body and sends it. It returns the id of the answer, the zero
+// writtenID where the endpoint promises none.
+func (c *core) write(ctx context.Context, w writeCall, opts []CallOption) (writtenID, error) {
 	cfg, err := newCallConfig(opts)
-	if err != nil {
-		return nil, err
+	if err := firstError(err, checkParams(w.body)); err != nil {
+		return writtenID{}, err
 	}
 	body, err := encodeBody(w.body)
 	if err != nil {
-		return nil, err
+		return writtenID{}, err
 	}
-	var ids writeAnswer
+	var result writtenID
 	req := &request{op: w.op, method: w.method, path: w.path, query: w.query, body: body}
 	err = c.call(ctx, req, cfg, func(a *answer) (err error) {
-		if w.method == http.MethodDelete && a.status == http.StatusNoContent {
-			return nil
-		}
-		ids, err = a.decodeWrite(w.ids...)
-		if err == nil && len(w.ids) > 0 && ids.single(w.ids...) == "" {
-			failure := a.problem("the answer has no id")
-			failure.Path = "/" + w.ids[0]
-			return failure
-		}
+		result, err = w.read(a)
 		return err
 	})
-	return ids, err
+	return result, err
 }
 
-// writeID is write for a body that is checked here, and for an endpoint that
-// answers with an ID.
-func (c *core) writeID(ctx context.Context, w write, body params, opts []CallOption) (ID, error) {
-	if err := checkParams(body); err != nil {
-		return "", err
-	}
-	w.body = body
-	ids, err := c.write(ctx, w, opts)
-	if err != nil {
-		return "", err
-	}
-	return ids.single(w.ids...), nil
+// writeID is write for an endpoint whose id has one meaning.
+func (c *core) writeID(ctx context.Context, w writeCall, opts []CallOption) (ID, error) {
+	result, err := c.write(ctx, w, opts)
+	return result.id, err
 }
+
+func (w *writeCall) read(a *answer) (writtenID, error) {
+	if a.isEmptySuccess() {
+		return w.key, nil
+	}
+	said, err := a.decodeWrite(w.ids...)
+	if err != nil || len(w.ids) == 0 {
+		return writtenID{}, err
+	}
+	result := said.single()
+	if result.id == "" {
+		return writtenID{}, a.problemAt("/"+w.ids[0], "the answer has no id")
+	}
+	return result, nil
+}
+
+// keyBody is the body of a DELETE.
+type keyBody map[string]string
+
+func (keyBody) validate() error { return nil }
 
 // delete sends a DELETE whose key goes in the query and in the body, the same
 // value: the vendor does not say which of them it reads (our decision).
@@ -65,6 +77,6 @@ func (c *core) delete(ctx context.Context, op, path, name, key string, opts []Ca
 	if f.err != nil {
 		return f.err
 	}
-	_, err := c.write(ctx, write{op: op, method: http.MethodDelete, path: path, query: f.values, body: map[string]string{name: key}}, opts)
+	_, err := c.write(ctx, writeCall{op: op, method: http.MethodDelete, path: path, query: f.values, body: keyBody{name: key}}, opts)
 	return err
 }

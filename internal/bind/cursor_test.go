@@ -1,42 +1,38 @@
-package scan_test
+package bind
 
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/antbuddy/antcrm-go/internal/scan"
 )
 
 // outline writes a value without white space, as the cursor finds its parts.
-func outline(c *scan.Cursor, out *bytes.Buffer) {
-	open := c.Peek()
+func outline(c *cursor, out *bytes.Buffer) {
+	open := c.peek()
 	if open != '{' && open != '[' {
-		out.Write(c.Value())
+		out.Write(c.value())
 		return
 	}
 	out.WriteByte(open)
-	c.Enter()
-	for first := true; c.Peek() != '}' && c.Peek() != ']'; c.Next() {
+	c.enter()
+	for first := true; c.peek() != '}' && c.peek() != ']'; c.next() {
 		if !first {
 			out.WriteByte(',')
 		}
 		first = false
 		if open == '{' {
-			out.Write(c.Value())
-			c.Colon()
+			out.Write(c.value())
+			c.colon()
 			out.WriteByte(':')
 		}
 		outline(c, out)
 	}
-	out.WriteByte(c.Peek())
-	c.Pos++
+	out.WriteByte(c.peek())
+	c.pos++
 }
 
 // check holds the cursor to what encoding/json makes of a text.
@@ -45,23 +41,23 @@ func check(t *testing.T, text []byte) {
 	var want, got bytes.Buffer
 	require.NoError(t, json.Compact(&want, text))
 
-	var c scan.Cursor
-	c.Reset(text)
+	var c cursor
+	c.reset(text)
 	outline(&c, &got)
 	require.Equal(t, want.String(), got.String())
-	require.Equal(t, len(text), c.Pos)
+	require.Equal(t, len(text), c.pos)
 
-	c.Reset(text)
-	require.Equal(t, string(text), string(c.Value()))
-	require.Equal(t, len(text), c.Pos)
+	c.reset(text)
+	require.Equal(t, string(text), string(c.value()))
+	require.Equal(t, len(text), c.pos)
 
 	var items []json.RawMessage
 	if text[0] == '[' && json.Unmarshal(text, &items) == nil {
-		c.Reset(text)
-		c.Enter()
-		begin := c.Pos
-		require.Equal(t, len(items), c.Count())
-		require.Equal(t, begin, c.Pos)
+		c.reset(text)
+		c.enter()
+		begin := c.pos
+		require.Equal(t, len(items), c.count())
+		require.Equal(t, begin, c.pos)
 	}
 }
 
@@ -84,33 +80,19 @@ func TestCursorFindsWhereEveryValueEnds(t *testing.T) {
 
 func TestCursorTellsNamesAndEmptyStrings(t *testing.T) {
 	t.Parallel()
-	var c scan.Cursor
-	c.Reset([]byte(`{"name" : "", "x\u0061" : "y"}`))
-	c.Enter()
-	assert.False(t, c.Prefix([]byte(`"nam"`)))
-	assert.True(t, c.Prefix([]byte(`"name"`)))
-	c.Colon()
-	assert.True(t, c.IsEmptyString())
-	assert.Equal(t, `""`, string(c.Value()))
-	c.Next()
-	assert.False(t, c.IsEmptyString())
-	assert.True(t, c.HasEscapes(c.Value()))
-	c.Colon()
-	assert.False(t, c.HasEscapes(c.Value()))
-}
-
-func TestInternerGivesBackWhatItIsGiven(t *testing.T) {
-	t.Parallel()
-	var in scan.Interner
-	for range 3 { // the third finds what collisions have left of the second
-		for n := range 2000 {
-			text := strings.Repeat("đ", n%40) + string(rune('a'+n%26))
-			assert.Equal(t, text, in.String([]byte(text)))
-		}
-	}
-	assert.Equal(t, "Work", (*scan.Interner)(nil).String([]byte("Work")))
-	once, again := in.String([]byte("Việt Nam")), in.String([]byte("Việt Nam"))
-	assert.Same(t, unsafe.StringData(once), unsafe.StringData(again))
+	var c cursor
+	c.reset([]byte(`{"name" : "", "x\u0061" : "y"}`))
+	c.enter()
+	assert.False(t, c.prefix([]byte(`"nam"`)))
+	assert.True(t, c.prefix([]byte(`"name"`)))
+	c.colon()
+	assert.True(t, c.isEmptyString())
+	assert.Equal(t, `""`, string(c.value()))
+	c.next()
+	assert.False(t, c.isEmptyString())
+	assert.True(t, c.hasEscapes(c.value()))
+	c.colon()
+	assert.False(t, c.hasEscapes(c.value()))
 }
 
 func FuzzCursor(f *testing.F) {

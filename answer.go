@@ -1,0 +1,164 @@
+package antcrm
+
+import (
+	"bytes"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/antbuddy/antcrm-go/internal/redact"
+	"github.com/antbuddy/antcrm-go/internal/retry"
+)
+
+// answer is a complete HTTP answer. Its body is valid until the call ends.
+type answer struct {
+	core     *core
+	req      *request
+	attempts int  // of the call, this one included
+	unknown  bool // an attempt of the call may have been carried out
+	status   int
+	header   http.Header
+	body     []byte
+	readErr  error // why the body could not be read although the status is good
+}
+
+func (a *answer) isGood() bool { return a.status >= 200 && a.status < 300 }
+
+// isEmptySuccess reports whether an answer needs no body: a 204 to a DELETE or a
+// PUT (our decision).
+func (a *answer) isEmptySuccess() bool {
+	method := a.req.method
+	return a.status == http.StatusNoContent && (method == http.MethodDelete || method == http.MethodPut)
+}
+
+func (a *answer) requestID() string {
+	for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "Request-Id", "X-Amzn-Requestid", "Cf-Ray"} {
+		if id := a.header.Get(name); id != "" {
+			return oneLine(a.core.redact(id), maxErrorMessage)
+		}
+	}
+	return ""
+}
+
+// json returns the body as JSON text: without a byte order mark, whatever the
+// Content-Type says. An empty body and HTML are no answer to anything.
+func (a *answer) json() ([]byte, error) {
+	body := bytes.TrimPrefix(a.body, []byte("\ufeff"))
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	switch {
+	case len(trimmed) == 0:
+		return nil, a.problem("the body is empty")
+	case trimmed[0] == '<':
+		return nil, a.problem("the body is HTML, not JSON")
+	}
+	return body, nil
+}
+
+// text is the body without a byte order mark and white space around it.
+func (a *answer) text() []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(a.body, []byte("\ufeff")))
+}
+
+func (a *answer) isHTML() bool {
+	text := a.text()
+	return len(text) > 0 && text[0] == '<'
+}
+
+// problem is a DecodeError in words.
+func (a *answer) problem(text string) *DecodeError {
+	return a.located(&DecodeError{Problem: text})
+}
+
+// problemAt is problem with the place in the body, a JSON pointer.
+func (a *answer) problemAt(path, text string) *DecodeError {
+	return a.located(&DecodeError{Problem: text, Path: path})
+}
+
+// decodeError is a DecodeError for a decoder's complaint.
+func (a *answer) decodeError(err error) *DecodeError {
+	failure := describe(err)
+	failure.Offset += int64(len(a.body) - len(bytes.TrimPrefix(a.body, []byte("\ufeff"))))
+	return a.located(failure)
+}
+
+func (a *answer) located(failure *DecodeError) *DecodeError {
+	failure.Method, failure.URLPath = a.req.method, a.req.path
+	failure.ContentType = oneLine(a.core.redact(a.header.Get("Content-Type")), 100)
+	failure.Size = len(a.body)
+	failure.Path = a.core.redact(failure.Path)
+	failure.Attempts = a.attempts
+	// A write whose 2xx makes no sense may well have been carried out.
+	failure.callInfo = callInfo{op: a.req.op, unknown: a.unknown || !retry.IsRead(a.req.method)}
+	return failure
+}
+
+// apiError makes the error of an answer whose status is not a success. Its body
+// was cut when it was read.
+func (a *answer) apiError() *APIError {
+	text := a.text()
+	if len(text) > 0 && text[0] == '{' {
+		if said, err := readEnvelope(text); err == nil || said.message != "" {
+			return a.refusal(&said)
+		}
+	}
+	failure := a.newAPIError()
+	switch {
+	case a.status >= 300 && a.status < 400:
+		failure.Message = "redirects are not followed"
+	case len(text) > 0 && text[0] == '"':
+		unquoted, _ := scalarText(text)
+		failure.Message = oneLine(a.core.redact(unquoted), maxErrorMessage)
+	default:
+		failure.Message = oneLine(string(failure.Body), maxErrorMessage)
+	}
+	return failure
+}
+
+// refusal makes the error of an answer whose envelope was read.
+func (a *answer) refusal(said *envelope) *APIError {
+	failure := a.newAPIError()
+	failure.Message = oneLine(a.core.redact(said.message), maxErrorMessage)
+	failure.Code = oneLine(a.core.redact(said.code), 100)
+	return failure
+}
+
+func (a *answer) newAPIError() *APIError {
+	failure := &APIError{
+		StatusCode: a.status, Method: a.req.method, Path: a.req.path, RequestID: a.requestID(),
+		Attempts: a.attempts, callInfo: callInfo{op: a.req.op, unknown: a.unknown},
+	}
+	failure.RetryAfter, _ = retry.After(a.header, time.Now())
+	begin := a.body[:min(len(a.body), maxErrorBody)]
+	failure.Body = []byte(cutBytes(redact.Key(string(begin), a.core.key(), len(begin) < len(a.body)), maxErrorBody))
+	return failure
+}
+
+// hasNoData reports whether a JSON body carries no record.
+func (a *answer) hasNoData() bool {
+	text := a.text()
+	if len(text) == 0 {
+		return false
+	}
+	switch text[0] {
+	case '{':
+		said, err := readEnvelope(text)
+		return err == nil && (!said.hasData || said.emptyData)
+	case '[', 'n':
+		return isValidJSON(text) && isEmptyJSON(text)
+	}
+	return false
+}
+
+func cutBytes(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	text = text[:limit]
+	for len(text) > 0 {
+		if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size != 1 {
+			break
+		}
+		text = text[:len(text)-1]
+	}
+	return text
+}

@@ -1,0 +1,221 @@
+package antcrm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/antbuddy/antcrm-go/internal/bind"
+)
+
+// listAnswer reads both of the vendor's list shapes in one pass: each record is
+// bound in place and keeps its own copy of its JSON.
+type listAnswer[T any] struct {
+	envelope
+	body   []byte
+	nested string // the name of the array inside data, if data is an object
+	binder *bind.Binder
+
+	items     []T
+	found     bool // records came, or what stands for none
+	hasOwn    bool // an object came that has a field of a record
+	total     int
+	hasTotal  bool
+	limit     int
+	bindError error // the first record that could not be bound
+}
+
+// maxBuilt is how many bytes the records of an answer may take in memory. The
+// shortest record, {}, takes 200 times its text; 10,000 full contacts take half of
+// this.
+const maxBuilt = 64 << 20
+
+// decodeList decodes a list answer of either shape.
+func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
+	body, err := a.json()
+	if err != nil {
+		return nil, err
+	}
+	list, err := readList[T](a, body, nested, validUTF8, false)
+	if _, syntactic := errors.AsType[*jsontext.SyntacticError](err); syntactic && !errors.Is(err, io.ErrUnexpectedEOF) {
+		list, err = readList[T](a, body, nested, lenient, true)
+	}
+	switch {
+	case err != nil:
+		return nil, a.decodeError(err)
+	case list.success.answer == saysNo:
+		return nil, a.refusal(&list.envelope)
+	case list.bindError != nil:
+		return nil, a.decodeError(list.bindError)
+	case list.found || list.empty:
+		return list, nil
+	}
+	return list, list.takeObject(a)
+}
+
+func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options, broken bool) (*listAnswer[T], error) {
+	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), maxBuilt, broken)
+	list := &listAnswer[T]{body: body, nested: nested, binder: binder}
+	return list, readJSON(body, opts, list.read)
+}
+
+func (l *listAnswer[T]) read(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 'n':
+		l.found = true
+		return dec.SkipValue()
+	case '[':
+		return l.readItems(dec)
+	case '{':
+		return l.envelope.read(dec, func(name string) (bool, error) { return l.readOwn(dec, name) })
+	}
+	val, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	return &json.SemanticError{JSONKind: val.Kind(), GoType: reflect.TypeFor[[]T]()}
+}
+
+// readOwn reads the members that only a list's envelope has.
+func (l *listAnswer[T]) readOwn(dec *jsontext.Decoder, name string) (taken bool, err error) {
+	switch name {
+	case "data":
+		return l.readData(dec)
+	case "total":
+		l.total, l.hasTotal, err = readCount(dec)
+		return true, err
+	case "limit":
+		l.limit, _, err = readCount(dec)
+		return true, err
+	}
+	l.hasOwn = l.hasOwn || l.binder.Knows(name) && !isErrorName(name)
+	return false, nil
+}
+
+// isErrorName reports whether an error has a member of this name, which proves
+// nothing of a record then: a product's code is one.
+func isErrorName(name string) bool {
+	return name == "code" || name == "errorCode" || slices.Contains(messageNames[:], name)
+}
+
+func (l *listAnswer[T]) readData(dec *jsontext.Decoder) (taken bool, err error) {
+	switch kind := dec.PeekKind(); {
+	case kind == '[':
+		return true, l.readItems(dec)
+	case kind == 'n':
+		l.found = true
+	case kind == '{' && l.nested != "":
+		l.hasData = true
+		return true, eachMember(dec, func(name string) error { return l.readNested(dec, name) })
+	}
+	return false, nil
+}
+
+func (l *listAnswer[T]) readNested(dec *jsontext.Decoder, name string) error {
+	if name == l.nested {
+		switch dec.PeekKind() {
+		case '[':
+			return l.readItems(dec)
+		case 'n':
+			l.found = true
+		}
+	}
+	return dec.SkipValue()
+}
+
+// readItems reads an array of records; a null among them is none. After a record
+// that cannot be bound the others are only skipped: what the answer says of
+// success may come behind them.
+func (l *listAnswer[T]) readItems(dec *jsontext.Decoder) error {
+	l.found = true
+	l.items = []T{}
+	first := dec.InputOffset() + 1
+	return eachElement(dec, func(kind jsontext.Kind) error {
+		if kind == 'n' || l.bindError != nil {
+			return dec.SkipValue()
+		}
+		begin := dec.InputOffset()
+		text, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		l.makeRoom(begin-first, int64(len(l.body))-begin)
+		l.items = l.items[:len(l.items)+1]
+		l.bindError = place(l.bind(text, &l.items[len(l.items)-1]), dec)
+		return nil
+	})
+}
+
+// makeRoom makes room for one more record. How many more are to come is
+// guessed from the size of those read, and an eighth added; but at most as
+// many as a usual page has, since the server must not decide how much is
+// allocated.
+func (l *listAnswer[T]) makeRoom(read, left int64) {
+	have := len(l.items)
+	if have < cap(l.items) {
+		return
+	}
+	more := 1
+	if have > 0 {
+		more += int(min(left*int64(have)/read*9/8, int64(MaxBatchSize-1-have%MaxBatchSize)))
+	}
+	l.items = slices.Grow(l.items, more)
+}
+
+// bind binds a record, which keeps its own copy of its text: it must not keep a
+// whole page alive, nor share the buffer of an answer.
+func (l *listAnswer[T]) bind(text []byte, record *T) error {
+	own, err := l.binder.Bind(text, record)
+	if keeper, ok := any(record).(rawKeeper); ok {
+		keeper.setRaw(own)
+	}
+	return err
+}
+
+// place says where in the answer a bind.Error is: in the value that was read last.
+func place(err error, dec *jsontext.Decoder) error {
+	if failure, ok := errors.AsType[*bind.Error](err); ok {
+		failure.Path = string(dec.StackPointer()) + failure.Path
+		failure.Offset += int(dec.InputOffset()) - failure.Size
+	}
+	return err
+}
+
+// readCount reads a count, a number or a numeric string; anything else says
+// nothing.
+func readCount(dec *jsontext.Decoder) (n int, ok bool, err error) {
+	val, err := dec.ReadValue()
+	if err != nil {
+		return 0, false, err
+	}
+	text, _ := scalarText(val)
+	n, err = strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, false, nil
+	}
+	return n, true, nil
+}
+
+// takeObject sorts out an object, not an empty one, that came where a list was
+// expected and has none in it. What is neither an error of the server's nor
+// plainly a record is a DecodeError: a record must not be invented.
+func (l *listAnswer[T]) takeObject(a *answer) error {
+	saysSuccess := l.success.answer == saysYes || l.success.text != ""
+	switch {
+	case l.hasMessage && !l.hasOwn && l.success.answer != saysYes:
+		return a.refusal(&l.envelope)
+	case saysSuccess, !l.hasOwn && (l.success.isThere || l.hasData):
+		return a.problemAt("/data", "the answer has no array of records")
+	}
+	l.items = make([]T, 1)
+	if err := l.bind(bytes.TrimSpace(l.body), &l.items[0]); err != nil {
+		return a.decodeError(err)
+	}
+	return nil
+}

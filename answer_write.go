@@ -1,0 +1,199 @@
+package antcrm
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/antbuddy/antcrm-go/internal/bind"
+)
+
+// writeAnswer is what the answer of a write says.
+type writeAnswer struct {
+	envelope
+	names []string // that the endpoint promises the id under
+	ids   []idList // one a name
+}
+
+// idList is the ids under one name: a lone id is a list of one.
+type idList struct {
+	name  string
+	first []ID // at most as many as a request can carry; "" for a null
+	count int
+	err   error // the first id that is none
+}
+
+// decodeWrite reads the answer of a write. It needs a truthy success, or the
+// id that the endpoint promises under one of the names; where an id is
+// promised, its absence is an error too, but not one of decodeWrite's.
+func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
+	body, err := a.json()
+	if err != nil {
+		return nil, err
+	}
+	said := &writeAnswer{names: names, ids: make([]idList, len(names))}
+	for i, name := range names {
+		said.ids[i].name = name
+	}
+	if err := readJSON(body, lenient, said.read); err != nil {
+		return nil, a.decodeError(err)
+	}
+	if said.success.answer == saysNo { // a refusal may carry anything where the id would be
+		return nil, said.refusal(a)
+	}
+	return said, said.check(a)
+}
+
+// refusal makes the error of a write that the server has refused. A product's id
+// has the name of an error's code.
+func (w *writeAnswer) refusal(a *answer) *APIError {
+	withIDs := false
+	for i := range w.ids {
+		if l := &w.ids[i]; isErrorName(l.name) {
+			w.code = string(l.single())
+		} else {
+			withIDs = withIDs || l.hasID()
+		}
+	}
+	failure := a.refusal(&w.envelope)
+	failure.withIDs = withIDs
+	return failure
+}
+
+// check reports what keeps an answer that is no refusal from being a good one.
+func (w *writeAnswer) check(a *answer) error {
+	for i := range w.ids {
+		l := &w.ids[i]
+		if l.err != nil {
+			failure := a.decodeError(l.err)
+			failure.Path = "/" + l.name + failure.Path
+			return failure
+		}
+		if isErrorName(l.name) && w.hasMessage && w.success.answer != saysYes {
+			return a.problemAt("/"+l.name, "the answer has a message and does not say success: what should be an id may be the code of an error")
+		}
+	}
+	if len(w.names) == 0 && w.success.answer != saysYes {
+		return a.problemAt("/success", oneLine(a.core.redact(w.success.doubt()), maxErrorMessage))
+	}
+	return nil
+}
+
+// doubt says why a success is none. Its text may be quoted: it is no longer than a
+// word or two, and every error text is made one line.
+func (t truth) doubt() string {
+	if t.text == "" {
+		return "the answer does not say success"
+	}
+	return "success is " + t.text + ", which says neither yes nor no"
+}
+
+func (w *writeAnswer) read(dec *jsontext.Decoder) error {
+	if kind := dec.PeekKind(); kind != '{' {
+		val, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		return wrongKind(val)
+	}
+	return w.envelope.read(dec, func(name string) (bool, error) {
+		at := slices.Index(w.names, name)
+		if at < 0 {
+			return false, nil
+		}
+		return true, w.ids[at].read(dec)
+	})
+}
+
+// read reads one id or an array of them. It keeps no more than can be needed:
+// the server must not decide how much is allocated.
+func (l *idList) read(dec *jsontext.Decoder) error {
+	*l = idList{name: l.name}
+	switch dec.PeekKind() {
+	case 'n':
+		return dec.SkipValue()
+	case '[':
+		return eachElement(dec, func(jsontext.Kind) error { return l.add(dec, "/"+strconv.Itoa(l.count)) })
+	}
+	return l.add(dec, "")
+}
+
+func (l *idList) add(dec *jsontext.Decoder, path string) error {
+	val, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	l.count++
+	if l.err != nil || len(l.first) == MaxBatchSize {
+		return nil
+	}
+	text, err := bind.Text{}.Read(string(val))
+	if err != nil {
+		failure := describe(wrongKind(val))
+		failure.Path, failure.Offset = path, dec.InputOffset()-int64(len(val))
+		l.err = failure
+	}
+	l.first = append(l.first, ID(text))
+	return nil
+}
+
+// hasID reports whether any of the ids is one.
+func (l idList) hasID() bool {
+	return l.count > len(l.first) || slices.ContainsFunc(l.first, func(id ID) bool { return id != "" })
+}
+
+// single is the only id, "" if there is none or more than one.
+func (l *idList) single() ID {
+	if l.count != 1 || len(l.first) == 0 {
+		return ""
+	}
+	return l.first[0]
+}
+
+// single returns the first lone id under any of the names.
+func (w *writeAnswer) single() writtenID {
+	for i := range w.ids {
+		if id := w.ids[i].single(); id != "" {
+			return writtenID{w.ids[i].name, id}
+		}
+	}
+	return writtenID{}
+}
+
+// idRefs reads the ids of a package answer under any of the names. Their count
+// must be the records': which record an id belongs to is never guessed.
+func idRefs(a *answer, count int, names ...string) (ids []ID, name string, err error) {
+	said, err := a.decodeWrite(names...)
+	if err != nil {
+		return nil, "", err
+	}
+	list := &said.ids[0]
+	for i := range said.ids {
+		if said.ids[i].count > 0 {
+			list = &said.ids[i]
+			break
+		}
+	}
+	if list.count != count {
+		return nil, "", a.problemAt("/"+list.name, fmt.Sprintf("%d ids for %d records", list.count, count))
+	}
+	for i, id := range list.first {
+		if id == "" {
+			return nil, "", a.problemAt("/"+list.name+"/"+strconv.Itoa(i), "a record without an id")
+		}
+	}
+	return list.first, list.name, nil
+}
+
+// decodeOk reads an answer that is Ok, as text or as a JSON string, or a normal
+// write answer.
+func (a *answer) decodeOk() error {
+	if text := strings.Trim(string(a.text()), `"`); strings.EqualFold(text, "ok") {
+		return nil
+	}
+	_, err := a.decodeWrite()
+	return err
+}

@@ -1,0 +1,213 @@
+package antcrm
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/antbuddy/antcrm-go/internal/bind"
+)
+
+// envelope is what an object says about the whole answer beside its records or
+// ids. Every answer is read by it, once: a list, a write, a refusal, an error page.
+type envelope struct {
+	success truth
+	message string // of message, error, errors or msg, the first of them that has a text
+	code    string // of code or errorCode, else of the object that the message comes from
+
+	hasMessage bool // one of the message's names is there
+	hasData    bool
+	emptyData  bool // data is null, [] or {}
+	empty      bool // no member at all
+
+	rank  int // of the name that message comes from, from 1; 0: none yet
+	asked [len(messageNames)]bool
+}
+
+var messageNames = [...]string{"message", "error", "errors", "msg"}
+
+// read reads an object. own has the first say: it reads the value of a member and
+// reports that, or leaves the member to the envelope.
+func (e *envelope) read(dec *jsontext.Decoder, own func(name string) (taken bool, err error)) error {
+	e.empty = true
+	return eachMember(dec, func(name string) error {
+		e.empty = false
+		if taken, err := own(name); taken || err != nil {
+			return err
+		}
+		return e.readMember(dec, name)
+	})
+}
+
+// readMember reads the value of a member, of which the envelope keeps little: an
+// answer of 16 MiB may be one member.
+func (e *envelope) readMember(dec *jsontext.Decoder, name string) error {
+	val, err := dec.ReadValue()
+	switch name {
+	case "success":
+		if err == nil {
+			e.success = readTruth(val)
+		}
+	case "data":
+		e.hasData = true
+		e.emptyData = err == nil && isEmptyJSON(val)
+	case "code", "errorCode":
+		if kind := val.Kind(); (kind == '"' || kind == '0') && len(val) <= maxErrorBody {
+			e.code, _ = scalarText(val)
+		}
+	default:
+		e.readMessage(name, val)
+	}
+	return err
+}
+
+// readMessage keeps the message of the name that comes first in messageNames.
+// Each name is looked at once.
+func (e *envelope) readMessage(name string, val jsontext.Value) {
+	at := slices.Index(messageNames[:], name)
+	if at < 0 {
+		return
+	}
+	e.hasMessage = true
+	if e.asked[at] || e.rank > 0 && e.rank < at+1 {
+		return
+	}
+	e.asked[at] = true
+	text, code := messageText(val)
+	if text == "" {
+		return
+	}
+	e.message, e.rank = text, at+1
+	if e.code == "" {
+		e.code = code
+	}
+}
+
+// noOwn leaves every member to the envelope.
+func noOwn(string) (taken bool, err error) { return false, nil }
+
+// readEnvelope reads as much of an object as can be read: the text may be cut.
+func readEnvelope(text []byte) (e envelope, err error) {
+	err = readJSON(text, lenient, func(dec *jsontext.Decoder) error { return e.read(dec, noOwn) })
+	return e, err
+}
+
+// truth is what a value of success says.
+type truth struct {
+	answer  yesNo
+	isThere bool   // not absent
+	text    string // the beginning of a value that says neither yes nor no
+}
+
+type yesNo int
+
+const (
+	saysNothing yesNo = iota // absent, null, or a value that we do not know
+	saysYes
+	saysNo
+)
+
+// readTruth knows the vendor's ways to say yes and no. Any other value ("ok", 2,
+// 200) says neither (our decision: to take it for a no would report a write that
+// was done as refused).
+func readTruth(val jsontext.Value) truth {
+	const longest = 40
+	if len(val) > longest {
+		return truth{isThere: true, text: cutBytes(string(val[:longest]), longest) + "…"}
+	}
+	text, err := scalarText(val)
+	switch {
+	case err != nil:
+	case val.Kind() == 'n':
+		return truth{isThere: true}
+	case text == "1" || text == "true":
+		return truth{answer: saysYes, isThere: true}
+	case text == "0" || text == "false" || text == "":
+		return truth{answer: saysNo, isThere: true}
+	}
+	return truth{isThere: true, text: string(val)}
+}
+
+// scalarText is the text of a string, a number, a boolean or null.
+func scalarText(val []byte) (string, error) { return bind.Text{Booleans: true}.Read(string(val)) }
+
+// messageText reads a server's message: a string, an object with a message, a
+// list of either, or the first text of an object of texts; and the code beside it.
+// It looks at the beginning of a long one, and not deep into any.
+func messageText(val jsontext.Value) (text, code string) {
+	const maxDepth = 4
+	val = val[:min(len(val), maxErrorBody)]
+	m := messageReader{dec: jsontext.NewDecoder(bytes.NewBuffer(val), lenient)}
+	text = m.read(maxDepth)
+	return text, m.code
+}
+
+// messageReader reads a message in one pass, as far as its text goes: it may be cut.
+type messageReader struct {
+	dec  *jsontext.Decoder
+	code string
+	err  error // why it can read no further
+}
+
+func (m *messageReader) read(depth int) string {
+	switch kind := m.dec.PeekKind(); {
+	case kind == '{' && depth > 0:
+		return m.object(depth)
+	case kind == '[' && depth > 0:
+		return m.list(depth)
+	}
+	return m.scalar()
+}
+
+func (m *messageReader) scalar() string {
+	val, err := m.dec.ReadValue()
+	if err != nil {
+		m.err = err
+		return ""
+	}
+	if kind := val.Kind(); kind != '"' && kind != '0' {
+		return ""
+	}
+	text, _ := scalarText(val)
+	return strings.TrimSpace(text)
+}
+
+func (m *messageReader) list(depth int) string {
+	const shown = 5
+	var texts []string
+	m.err = eachElement(m.dec, func(jsontext.Kind) error {
+		if text := m.read(depth - 1); text != "" && len(texts) < shown {
+			texts = append(texts, text)
+		}
+		return m.err
+	})
+	return strings.Join(texts, "; ")
+}
+
+// object prefers the members that are named as messages are; else it returns the
+// first text with its name.
+func (m *messageReader) object(depth int) string {
+	best, rank := "", len(detailNames)
+	m.err = eachMember(m.dec, func(name string) error {
+		if name == "code" || name == "errorCode" {
+			if code := m.scalar(); m.code == "" {
+				m.code = code
+			}
+			return m.err
+		}
+		text := m.read(depth - 1)
+		switch at := slices.Index(detailNames[:], name); {
+		case text == "":
+		case at >= 0 && at < rank:
+			best, rank = text, at
+		case best == "":
+			best = name + ": " + text
+		}
+		return m.err
+	})
+	return best
+}
+
+var detailNames = [...]string{"message", "error", "errors", "msg", "detail", "description"}

@@ -1,0 +1,364 @@
+package antcrm
+
+import (
+	"encoding/json"
+	"math/big"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/antbuddy/antcrm-go/internal/bind"
+)
+
+// ID is an identifier of the CRM: a lead, a customer, an order number, a
+// ticket, a 24-digit object id. The vendor declares identifiers as strings
+// and answers with numbers or strings as it pleases, so ID decodes both (and
+// null as "") and keeps the text exactly: a 19-digit number loses no digit.
+// It is sent as a JSON string.
+type ID string
+
+// String returns the identifier's text.
+func (id ID) String() string { return string(id) }
+
+// UnmarshalJSON accepts a number, a string or null.
+func (id *ID) UnmarshalJSON(data []byte) error { return unmarshalText(data, id) }
+
+// Decimal is an exact decimal number kept as its text: money in the currency
+// the CRM uses (VND, as sent), quantities. It decodes a JSON number, a
+// numeric string, "" and null (both: the empty Decimal), and is sent as a
+// JSON number. The empty Decimal means "not given" and is left out of
+// requests; "0" is a value and is sent. In an update a pointer to the empty
+// Decimal sends "", which clears the amount (our decision).
+//
+// An amount that is no number ("on request", true) does not fail a page of good
+// records: the Decimal keeps its text, and Valid reports false (our decision).
+// A Decimal that is no number is not sent: that is ErrValidation.
+type Decimal string
+
+// NewDecimal returns the Decimal of an integer, such as an amount in VND.
+func NewDecimal(n int64) Decimal { return Decimal(strconv.FormatInt(n, 10)) }
+
+// String returns the number's text.
+func (d Decimal) String() string { return string(d) }
+
+// IsSet reports whether d is not empty. Valid reports whether it is a number.
+func (d Decimal) IsSet() bool { return d != "" }
+
+// Valid reports whether d is a number. The empty Decimal is none.
+func (d Decimal) Valid() bool { return bind.IsDecimal(string(d)) }
+
+// Rat returns the exact value; ok is false if d is empty or not a number, or
+// has an exponent of more than four digits (whose exact value would not fit
+// in memory).
+func (d Decimal) Rat() (r *big.Rat, ok bool) {
+	if !d.Valid() {
+		return nil, false
+	}
+	if i := strings.IndexAny(string(d), "eE"); i >= 0 && len(strings.TrimLeft(string(d[i+1:]), "+-0")) > 4 {
+		return nil, false
+	}
+	return new(big.Rat).SetString(string(d))
+}
+
+// Float64 returns the nearest float64; ok is false if d is empty or not a
+// number.
+func (d Decimal) Float64() (f float64, ok bool) {
+	if !d.Valid() {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(string(d), 64)
+	return f, err == nil
+}
+
+// Int64 returns the value if it is a whole number that fits an int64.
+func (d Decimal) Int64() (n int64, ok bool) {
+	if n, err := strconv.ParseInt(string(d), 10, 64); err == nil {
+		return n, true
+	}
+	r, ok := d.Rat()
+	if !ok || !r.IsInt() || !r.Num().IsInt64() {
+		return 0, false
+	}
+	return r.Num().Int64(), true
+}
+
+// MarshalJSON writes a JSON number. It writes "" for the empty Decimal (how the
+// vendor prints a missing amount), and a JSON string for what is no number.
+func (d Decimal) MarshalJSON() ([]byte, error) { return marshalNumber(string(d)) }
+
+// UnmarshalJSON accepts a number, a string or null, and any other value as its
+// JSON text.
+func (d *Decimal) UnmarshalJSON(data []byte) error { return unmarshalText(data, d) }
+
+// DecimalText is a Decimal that is sent as a JSON string: the price of a
+// product, which the vendor declares and prints as a string where an order's
+// money is a number. Convert between the two with a Go conversion.
+type DecimalText string
+
+// Decimal returns the same number as a Decimal.
+func (d DecimalText) Decimal() Decimal { return Decimal(d) }
+
+// Valid reports whether d is a number. The empty DecimalText is none.
+func (d DecimalText) Valid() bool { return d.Decimal().Valid() }
+
+// String returns the number's text.
+func (d DecimalText) String() string { return string(d) }
+
+// UnmarshalJSON accepts a number, a string or null, and any other value as its
+// JSON text.
+func (d *DecimalText) UnmarshalJSON(data []byte) error { return unmarshalText(data, d) }
+
+// Score is a number of loyalty points or a rating's score. It decodes a
+// number, a numeric string, "" and null (both: 0). A value that is no number
+// decodes as 0 rather than failing a page of good records (our decision);
+// RawJSON still has it.
+type Score float64
+
+// UnmarshalJSON accepts what the type's comment lists.
+func (s *Score) UnmarshalJSON(data []byte) error {
+	if f, ok := Decimal(data).Float64(); ok { // the usual form: no string is allocated
+		*s = Score(f)
+		return nil
+	}
+	text, err := numberText(data)
+	if err != nil {
+		return err
+	}
+	*s = 0
+	if f, ok := Decimal(text).Float64(); ok {
+		*s = Score(f)
+	}
+	return nil
+}
+
+// Timestamp is a point in time: epoch milliseconds on the wire. It decodes a
+// number or numeric string of milliseconds, RFC 3339 with or without a
+// fraction, YYYY-MM-DD (midnight UTC), "" and null. A text that is none of
+// these decodes as the zero Timestamp rather than failing a page of good
+// records (our decision: the vendor's dates are not documented well enough);
+// RawJSON still has the text. Times are kept to the millisecond, in UTC.
+type Timestamp struct{ time.Time }
+
+// NewTimestamp returns t as a Timestamp, cut to the millisecond.
+func NewTimestamp(t time.Time) Timestamp {
+	if t.IsZero() {
+		return Timestamp{}
+	}
+	return Timestamp{time.UnixMilli(t.UnixMilli()).UTC()}
+}
+
+// MarshalJSON writes epoch milliseconds, and null for the zero Timestamp.
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, t.UnixMilli(), 10), nil
+}
+
+// UnmarshalJSON accepts what the type's comment lists.
+func (t *Timestamp) UnmarshalJSON(data []byte) error {
+	if ms, err := strconv.ParseInt(string(data), 10, 64); err == nil { // the usual form: no string is allocated
+		*t = fromMillis(ms)
+		return nil
+	}
+	text, err := numberText(data)
+	if err != nil {
+		return err
+	}
+	*t = parseTimestamp(text)
+	return nil
+}
+
+func parseTimestamp(text string) Timestamp {
+	if text == "" {
+		return Timestamp{}
+	}
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return fromMillis(ms)
+	}
+	if bind.IsDecimal(text) {
+		// 1.692084490615E12, as some JSON writers print large numbers.
+		if f, err := strconv.ParseFloat(text, 64); err == nil && f > -maxMillis && f < maxMillis {
+			return fromMillis(int64(f))
+		}
+		return Timestamp{}
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if parsed, err := time.Parse(layout, text); err == nil {
+			return fromMillis(parsed.UnixMilli())
+		}
+	}
+	return Timestamp{}
+}
+
+// maxMillis is the end of year 9999: beyond it a number is no date.
+const maxMillis = 253402300800000
+
+func fromMillis(ms int64) Timestamp {
+	if ms <= -maxMillis || ms >= maxMillis {
+		return Timestamp{}
+	}
+	return NewTimestamp(time.UnixMilli(ms))
+}
+
+// ContactKind tells a person from an organization among customers (wire
+// name type). The vendor sends it as a number or a string; it is sent as the
+// string the vendor declares. Values beyond the constants are passed on as
+// they are.
+type ContactKind string
+
+// The kinds of the vendor's page.
+const (
+	KindPerson  ContactKind = "0" // a contact, in the vendor's words
+	KindAccount ContactKind = "1" // an account: an organization
+)
+
+// UnmarshalJSON accepts a number, a string or null.
+func (k *ContactKind) UnmarshalJSON(data []byte) error { return unmarshalText(data, k) }
+
+// Gender of a contact. The vendor sends it as a number or a string; it is
+// sent as the string the vendor declares.
+type Gender string
+
+// The genders of the vendor's page.
+const (
+	GenderMale   Gender = "0"
+	GenderFemale Gender = "1"
+	GenderOther  Gender = "2"
+)
+
+// UnmarshalJSON accepts a number, a string or null.
+func (g *Gender) UnmarshalJSON(data []byte) error { return unmarshalText(data, g) }
+
+// NumericCode is a small enumeration that the vendor sends as a number or a
+// numeric string, and that is sent as a number: the kind of a discount, the
+// kind and the status of a loyalty entry. Empty means "not given".
+type NumericCode string
+
+// The numeric codes of the vendor's page.
+const (
+	DiscountCash    NumericCode = "0" // typeDiscount: an amount of money
+	DiscountPercent NumericCode = "1" // typeDiscount: a percentage
+
+	LoyaltyAccumulation NumericCode = "1" // LoyaltyEntry.Type
+	LoyaltyRedemption   NumericCode = "2"
+
+	LoyaltyFailed    NumericCode = "0" // LoyaltyEntry.Status
+	LoyaltySucceeded NumericCode = "1"
+)
+
+// MarshalJSON writes a number where the code is one, else the text.
+func (c NumericCode) MarshalJSON() ([]byte, error) { return marshalNumber(string(c)) }
+
+// UnmarshalJSON accepts a number, a string or null.
+func (c *NumericCode) UnmarshalJSON(data []byte) error { return unmarshalText(data, c) }
+
+// Flag is a yes or a no of a record: Yes, No, or empty if the record does not
+// say. It decodes true and false, which the vendor also prints as 1 and 0 and
+// as texts, and "" and null (both: empty); it is sent as true or false.
+type Flag string
+
+// The values of a Flag. Other texts are passed on as they are.
+const (
+	Yes Flag = "true"
+	No  Flag = "false"
+)
+
+// Bool reports whether the flag is Yes.
+func (f Flag) Bool() bool { return f == Yes }
+
+// MarshalJSON writes true or false, and any other text as a string.
+func (f Flag) MarshalJSON() ([]byte, error) {
+	if f == Yes || f == No {
+		return []byte(f), nil
+	}
+	return json.Marshal(string(f))
+}
+
+// UnmarshalJSON accepts a boolean, a number, a string or null.
+func (f *Flag) UnmarshalJSON(data []byte) error { return unmarshalText(data, f) }
+
+func flagText(text string) string {
+	switch text {
+	case "1":
+		return string(Yes)
+	case "0":
+		return string(No)
+	}
+	return text
+}
+
+// Tags is a list of tag names. The vendor declares it as a string and shows
+// an array: a lone string decodes as one tag, "" and null as none.
+type Tags []string
+
+// UnmarshalJSON accepts an array of strings, one string, "" or null.
+func (t *Tags) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '[' {
+		return t.unmarshalArray(data)
+	}
+	var one ID
+	if err := unmarshalText(data, &one); err != nil {
+		return err
+	}
+	switch {
+	case one != "":
+		*t = Tags{string(one)}
+	case string(data) == "null":
+		*t = nil
+	default:
+		*t = Tags{}
+	}
+	return nil
+}
+
+func (t *Tags) unmarshalArray(data []byte) error {
+	var names []ID
+	if err := jsonv2.Unmarshal(data, &names, lenient); err != nil {
+		return err
+	}
+	*t = make(Tags, len(names))
+	for i, name := range names {
+		(*t)[i] = string(name)
+	}
+	return nil
+}
+
+// textOf says how a type whose kind is string is read from JSON.
+func textOf(t reflect.Type) bind.Text {
+	switch t {
+	case reflect.TypeFor[Decimal](), reflect.TypeFor[DecimalText]():
+		return bind.Text{Canonical: bind.ShortNumber, Booleans: true, Composites: true}
+	case reflect.TypeFor[NumericCode]():
+		return bind.Text{Canonical: bind.ShortNumber}
+	case reflect.TypeFor[Flag]():
+		return bind.Text{Canonical: flagText, Booleans: true}
+	}
+	return bind.Text{}
+}
+
+// unmarshalText is the UnmarshalJSON of types whose kind is string.
+func unmarshalText[T ~string](data []byte, into *T) error {
+	text, err := textOf(reflect.TypeFor[T]()).Read(string(data))
+	if err != nil {
+		return err
+	}
+	*into = T(text)
+	return nil
+}
+
+// numberText returns the text of what should be a number, whatever it is.
+func numberText(data []byte) (string, error) {
+	return bind.Text{Booleans: true, Composites: true}.Read(string(data))
+}
+
+// marshalNumber writes a number as one, and any other text as a JSON string.
+func marshalNumber(text string) ([]byte, error) {
+	if bind.IsDecimal(text) {
+		return []byte(bind.ShortNumber(text)), nil
+	}
+	return json.Marshal(text)
+}

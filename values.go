@@ -1,0 +1,84 @@
+package antcrm
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// Country of an address.
+type Country struct {
+	Code string `json:"code,omitzero"` // ISO 3166 code, such as VN
+	Name string `json:"name,omitzero"`
+}
+
+// Address is a postal address, Vietnamese style.
+type Address struct {
+	redacted
+
+	Type         string   `json:"type,omitzero"` // such as Work
+	HouseNumber  string   `json:"street,omitzero"`
+	StreetName   string   `json:"streetName,omitzero"`
+	Ward         string   `json:"wards,omitzero"`
+	District     string   `json:"state,omitzero"`
+	City         string   `json:"city,omitzero"`
+	Country      *Country `json:"country,omitzero"`
+	CityCode     string   `json:"cityCode,omitzero"`  // read only: the vendor lists it in answers
+	DistrictCode string   `json:"stateCode,omitzero"` // read only
+	WardCode     string   `json:"wardsCode,omitzero"` // read only
+	Zip          string   `json:"zip,omitzero"`       // read only
+	ID           ID       `json:"_id,omitzero"`       // read only
+}
+
+// Phone is a telephone number.
+type Phone struct {
+	redacted
+
+	Type  string `json:"type,omitzero"` // such as Work
+	Value string `json:"value,omitzero"`
+	ID    ID     `json:"_id,omitzero"` // read only
+}
+
+// Email is an e-mail address.
+type Email struct {
+	redacted
+
+	Type  string `json:"type,omitzero"` // such as Work
+	Value string `json:"value,omitzero"`
+	ID    ID     `json:"_id,omitzero"` // read only
+}
+
+// SocialProfile is an account elsewhere, such as on Facebook.
+type SocialProfile struct {
+	redacted
+
+	Protocol string `json:"protocol,omitzero"` // such as Facebook
+	Value    string `json:"value,omitzero"`
+}
+
+// CustomField is a field the CRM's administrator has defined. Its value may
+// be any JSON; TextField and Text cover the usual case of a text.
+type CustomField struct {
+	redacted
+
+	Name  string          `json:"name,omitzero"`
+	Value json.RawMessage `json:"value,omitzero"`
+}
+
+// TextField returns a custom field whose value is a text.
+func TextField(name, text string) CustomField {
+	if !utf8.ValidString(text) {
+		// An encoder would replace the bytes in silence; so they are refused before sending.
+		return CustomField{Name: name, Value: json.RawMessage(`"` + text + `"`)}
+	}
+	value, _ := json.Marshal(text) // a string always marshals
+	return CustomField{Name: name, Value: value}
+}
+
+// Text returns the value if it is a JSON string, else the JSON itself.
+func (f CustomField) Text() string {
+	var text string
+	if json.Unmarshal(f.Value, &text) == nil {
+		return text
+	}
+	return string(f.Value)
+}
