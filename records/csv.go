@@ -7,30 +7,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
-// CSV reads a CSV file: UTF-8 with or without a byte order mark, the header in
-// the first line, as Excel and others write it. Empty fields set nothing, rows
-// of empty fields are passed over. Phones, emails, tags and assignees may hold
-// several values between ; or |; addresses, im, cusFields and groupPackage are
-// JSON lists, of the API's members alone; addresses cannot be beside address.*,
-// nor groupPackage beside item.*. Line breaks are refused but in lists, custom
-// fields, notes, descriptions and streets: elsewhere a quote is wrong, most
-// likely.
+// CSV reads a CSV file: UTF-8, or UTF-16 as Excel's "Unicode text" has it, also
+// packed with gzip, the header in the first line. Empty fields set nothing, rows
+// and columns of blanks are passed over. Phones, emails, tags and assignees may
+// hold several values between ; or |; addresses, im, cusFields and groupPackage
+// are JSON lists, of the API's members alone; addresses cannot be beside
+// address.*, nor groupPackage beside item.*. Line breaks are refused but in
+// lists, custom fields, notes, descriptions and streets: elsewhere a quote is
+// wrong, most likely. What spreadsheets do to cells is refused, mended or
+// reported as docs/bulk-import.md lists it. Rows of one order (the same
+// opportunityIdApiRing, beside columns item.*) must follow one another; they
+// become one order.
 func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
-		return &csvFormat[P]{cfg: cfg, schema: s, file: r}
+		return &tableFormat[P]{cfg: cfg, schema: s, rows: &csvRows{cfg: cfg, file: r}}
 	})
 }
 
-type csvFormat[P any] struct {
-	cfg    *config
-	schema schema[P]
-	file   io.Reader
+// csvRows reads the rows of a CSV file.
+type csvRows struct {
+	cfg  *config
+	file io.Reader
 
 	budget  *budget
 	rows    *csv.Reader
@@ -39,8 +40,6 @@ type csvFormat[P any] struct {
 	last    int    // the line on which the last row began
 	text    []byte // the last row as it is
 	header  []string
-	columns []column[P] // by place; set nil: left out
-	key     int         // the place of the caller's own key, -1: none
 }
 
 // budget is a reader that refuses to go on for ever without the end of a row:
@@ -77,67 +76,60 @@ func (b *budget) row(end int64) []byte {
 	return bytes.Trim(text, "\r\n")
 }
 
-func (f *csvFormat[P]) fail(line int, problem string, cause error) error {
-	if cause == nil {
-		cause = errFile
-	}
-	return &RowError{Line: line, Problem: problem, Err: cause}
-}
-
-// errFile is the cause of what is wrong with a file as a whole.
-var errFile = errors.New("records: the file cannot be read")
-
 const csvBuffer = 4 << 10 // of encoding/csv: what it may have read beyond a row
 
-func (f *csvFormat[P]) begin() error {
-	if f.file == nil {
-		return f.fail(0, "there is no file", nil)
+func (f *csvRows) begin() error {
+	head, bom, err := openText(f.file)
+	if err != nil {
+		return err
 	}
-	head := bufio.NewReaderSize(f.file, 64<<10)
-	delimiter, err := f.sniff(head)
+	f.bom = bom
+	for range f.cfg.skipLines {
+		if err := f.skipLine(head); err != nil {
+			return err
+		}
+	}
+	delimiter, err := f.detect(head)
 	if err != nil {
 		return err
 	}
 	f.budget = &budget{file: head}
 	f.rows = csv.NewReader(f.budget)
 	f.rows.Comma = delimiter
-	f.rows.FieldsPerRecord = -1 // told apart below
+	f.rows.FieldsPerRecord = -1 // checked later
 	f.rows.ReuseRecord = true
-	header, line, err := f.next()
-	if errors.Is(err, io.EOF) {
-		return f.fail(0, "the file is empty: its first line must name the columns", nil)
-	}
-	if bad := (*RowError)(nil); errors.As(err, &bad) {
-		return f.fail(bad.Line, "the header: "+bad.Problem, bad.Err)
-	}
-	return f.readHeader(slices.Clone(header), line)
+	return nil
 }
 
-// sniff looks at the beginning of a file: its encoding, its delimiter.
-func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
-	start, err := head.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, f.fail(0, "reading failed: "+err.Error(), err)
+// skipLine passes over a line before the header, however long it is.
+func (f *csvRows) skipLine(head *bufio.Reader) error {
+	for {
+		_, err := head.ReadSlice('\n')
+		switch {
+		case err == nil:
+			f.skipped++
+			f.last++
+			return nil
+		case errors.Is(err, io.EOF):
+			return nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return readFailed(f.last+1, err)
+		}
 	}
-	switch {
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		f.bom = true
-		_, _ = head.Discard(3) // it was there a moment ago
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return 0, f.fail(0, "the file is UTF-16: save it as CSV UTF-8", nil)
-	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("\xd0\xcf\x11\xe0")):
-		return 0, f.fail(0, "the file is a workbook or an archive: save it as CSV UTF-8", nil)
-	}
+}
+
+// detect looks at the header for the delimiter.
+func (f *csvRows) detect(head *bufio.Reader) (rune, error) {
 	first, ended := firstLine(head)
 	if !ended && bytes.IndexByte(bytes.TrimSuffix(first, []byte("\r")), '\r') >= 0 {
-		return 0, f.fail(1, "its lines end with a carriage return alone: save the file as CSV UTF-8", nil)
+		return 0, fileError(1, "its lines end with a carriage return alone: save the file as CSV UTF-8", nil)
 	}
-	delimiter := detect(first)
-	if told, isSep := bytes.CutPrefix(bytes.TrimSuffix(first, []byte("\r")), []byte("sep=")); isSep {
-		if r, size := utf8.DecodeRune(told); size == len(told) && isDelimiter(r) {
-			_, _ = head.Discard(min(len(first)+1, head.Buffered()))
-			f.skipped, f.last, delimiter = 1, 1, r
-		}
+	delimiter := mostFrequent(first)
+	if r, isSep := separatorLine(string(first)); isSep {
+		_, _ = head.Discard(min(len(first)+1, head.Buffered()))
+		f.skipped++
+		f.last++
+		delimiter = r
 	}
 	if f.cfg.delimiter != 0 {
 		delimiter = f.cfg.delimiter
@@ -145,8 +137,21 @@ func (f *csvFormat[P]) sniff(head *bufio.Reader) (rune, error) {
 	return delimiter, nil
 }
 
+// separatorLine reads Excel's "sep=;" line, in any case, also in quotes.
+func separatorLine(line string) (rune, bool) {
+	line = strings.TrimRight(line, "\r")
+	if inner, ok := strings.CutPrefix(line, `"`); ok && strings.HasSuffix(inner, `"`) {
+		line = strings.TrimSuffix(inner, `"`)
+	}
+	if len(line) < 5 || !strings.EqualFold(line[:4], "sep=") {
+		return 0, false
+	}
+	r, size := utf8.DecodeRuneInString(line[4:])
+	return r, isDelimiter(r) && strings.Trim(line[4+size:], " ,;\t") == ""
+}
+
 // firstLine looks at a file's first line, or as much of it as fits the buffer. It
-// reads no further than the line: a pipe may give the next one much later.
+// reads no further than the line: a pipe may bring the next one much later.
 func firstLine(head *bufio.Reader) (line []byte, ended bool) {
 	for want := 1; ; want = head.Buffered() + 1 {
 		// What is wrong with the file shows when it is read.
@@ -158,10 +163,10 @@ func firstLine(head *bufio.Reader) (line []byte, ended bool) {
 	}
 }
 
-// detect counts what may stand between the names of a header, outside quotes.
-func detect(line []byte) rune {
+// mostFrequent counts what may stand between the names of a header, outside quotes.
+func mostFrequent(line []byte) rune {
 	best, most := ',', 0
-	for _, delimiter := range ",;\t" {
+	for _, delimiter := range ",;\t|" {
 		count, quoted := 0, false
 		for _, r := range string(line) {
 			switch r {
@@ -181,7 +186,7 @@ func detect(line []byte) rune {
 }
 
 // next reads a row. Its line is right even if it could not be read.
-func (f *csvFormat[P]) next() (fields []string, line int, err error) {
+func (f *csvRows) next() (fields []string, line int, err error) {
 	f.budget.left = f.cfg.rowLimit() + csvBuffer
 	fields, err = f.rows.Read()
 	f.text = f.budget.row(f.rows.InputOffset())
@@ -194,9 +199,9 @@ func (f *csvFormat[P]) next() (fields []string, line int, err error) {
 	case errors.Is(err, io.EOF):
 		return nil, 0, io.EOF
 	case errors.Is(err, errRowTooLong):
-		return nil, begin, f.fail(begin, fmt.Sprintf("the row that begins here or soon after has more than %d bytes: is a quote never closed?", f.cfg.rowLimit()), errRowTooLong)
+		return nil, begin, fileError(begin, fmt.Sprintf("the row that begins here or soon after has more than %d bytes: is a quote never closed?", f.cfg.rowLimit()), errRowTooLong)
 	case err != nil:
-		return nil, begin, f.fail(begin, "reading failed: "+err.Error(), err)
+		return nil, begin, readFailed(begin, err)
 	}
 	line, _ = f.rows.FieldPos(0)
 	f.last = line + f.skipped
@@ -204,7 +209,7 @@ func (f *csvFormat[P]) next() (fields []string, line int, err error) {
 }
 
 // unparsed is a row that is not CSV.
-func (f *csvFormat[P]) unparsed(parse *csv.ParseError, fields []string) error {
+func (f *csvRows) unparsed(parse *csv.ParseError, fields []string) error {
 	bad := &RowError{Line: parse.StartLine + f.skipped, Row: Row{Line: parse.StartLine + f.skipped, Text: bytes.Clone(f.text)}}
 	bad.Column = min(len(fields)+1, max(len(f.header), 1))
 	if bad.Column <= len(f.header) {
@@ -225,177 +230,18 @@ func (f *csvFormat[P]) unparsed(parse *csv.ParseError, fields []string) error {
 	return bad
 }
 
-func (f *csvFormat[P]) readHeader(header []string, line int) error {
-	f.header, f.key = header, -1
-	f.columns = make([]column[P], len(header))
-	places := map[string]int{}
-	for i, name := range header {
-		c, problem := f.columnOf(name)
-		if problem != "" {
-			return f.badColumn(line, i, problem)
-		}
-		f.columns[i] = c
-		if c.set == nil { // left out: it takes nothing from another
-			continue
-		}
-		for _, id := range []string{fold(name), strings.Join(c.names, " ")} {
-			earlier, twice := places[id]
-			if twice && earlier != i && (!c.many || id == fold(name)) {
-				return f.badColumn(line, i, fmt.Sprintf("is the same column as %d (%s)", earlier+1, label(header[earlier])))
-			}
-			places[id] = i
-		}
-		if c.names[0] == f.schema.keyName {
-			f.key = i
-		}
-	}
-	if err := f.checkParts(line); err != nil {
-		return err
-	}
-	return f.checkMapping(header, line)
+func (f *csvRows) headerRead(header []string) { f.header = header }
+
+func (f *csvRows) lastText() []byte { return f.text }
+
+func (f *csvRows) lineOf(cell int) int {
+	line, _ := f.rows.FieldPos(cell)
+	return line + f.skipped
 }
 
-// checkParts finds a list beside columns of its first element: the one would
-// overwrite the other, or add to it.
-func (f *csvFormat[P]) checkParts(line int) error {
-	for i, list := range f.columns {
-		if list.parts == "" {
-			continue
-		}
-		part := slices.IndexFunc(f.columns, func(c column[P]) bool { return c.set != nil && strings.HasPrefix(c.names[0], list.parts) })
-		if part >= 0 {
-			first, second := min(i, part), max(i, part)
-			return f.badColumn(line, second, fmt.Sprintf("sets the same as column %d (%s): use one of the two", first+1, label(f.header[first])))
-		}
+func (f *csvRows) style() (delimiter rune, bom bool) {
+	if f.rows == nil {
+		return ',', f.bom
 	}
-	return nil
-}
-
-func (f *csvFormat[P]) badColumn(line, place int, problem string) error {
-	return &RowError{Line: line, Column: place + 1, Header: f.header[place], Problem: problem, Err: errFile}
-}
-
-// checkMapping finds a mapped column that the file does not have: a typing error
-// would leave its values out in silence.
-func (f *csvFormat[P]) checkMapping(header []string, line int) error {
-	for _, name := range f.cfg.mapped {
-		has := func(column string) bool { return fold(column) == fold(name) }
-		if target := f.cfg.columns[fold(name)]; target != "" && !slices.ContainsFunc(header, has) {
-			return &RowError{Line: line, Problem: fmt.Sprintf("there is no column %q, which is mapped to %q", label(name), label(target)), Err: errFile}
-		}
-	}
-	return nil
-}
-
-// columnOf finds what a column of the file sets, or says why nothing.
-func (f *csvFormat[P]) columnOf(name string) (c column[P], problem string) {
-	if !utf8.ValidString(name) {
-		return c, "is not UTF-8: save the file as CSV UTF-8"
-	}
-	if slices.Contains(reportColumns(), name) {
-		return c, ""
-	}
-	target, mapped := f.cfg.columns[fold(name)]
-	if mapped && target == "" {
-		return c, ""
-	}
-	if !mapped {
-		target = name
-	}
-	if c, ok := f.schema.find(target); ok {
-		return c, ""
-	}
-	switch {
-	case mapped:
-		return c, fmt.Sprintf("is mapped to %q, which is no column of these records", label(target))
-	case f.cfg.ignoreUnknown:
-		return c, ""
-	case strings.TrimSpace(name) == "":
-		return c, "has no name: give it one, or leave out the columns that are not known"
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Mn, r) }) {
-		return c, "is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"
-	}
-	return c, "is an unknown column"
-}
-
-func (f *csvFormat[P]) read(record *P) (Row, error) {
-	for {
-		fields, line, err := f.next()
-		if err != nil {
-			return Row{Line: line}, err
-		}
-		if !slices.ContainsFunc(fields, func(field string) bool { return field != "" }) {
-			continue
-		}
-		row := Row{Line: line}
-		if len(fields) != len(f.header) {
-			row.Text = bytes.Clone(f.text)
-			return row, &RowError{Line: line, Problem: fmt.Sprintf("%d fields, but the header has %d", len(fields), len(f.header)), Row: row}
-		}
-		if text := f.untold(fields); text != "" {
-			row.Text = []byte(text)
-			return row, &RowError{Line: line, Problem: textProblem, Row: row}
-		}
-		if f.cfg.keepRows || f.cfg.badRows != nil {
-			row.Fields = slices.Clone(fields)
-		}
-		return row, f.fill(record, fields, row)
-	}
-}
-
-// untold is the text of a report's row whose fields could not be told apart,
-// and which nobody has put into its columns since.
-func (f *csvFormat[P]) untold(fields []string) (text string) {
-	for i, field := range fields {
-		switch {
-		case f.header[i] == textColumn:
-			text = field
-		case field != "" && !slices.Contains(reportColumns(), f.header[i]):
-			return ""
-		}
-	}
-	return text
-}
-
-// fill sets the record's fields from a row's.
-func (f *csvFormat[P]) fill(record *P, fields []string, row Row) error {
-	for i, value := range fields {
-		problem := f.check(value)
-		if c := f.columns[i]; problem == "" && value != "" && c.set != nil {
-			if err := c.fill(record, value); err != nil {
-				problem = err.Error()
-			}
-		}
-		if problem != "" {
-			line, _ := f.rows.FieldPos(i)
-			return &RowError{Line: line + f.skipped, Column: i + 1, Header: f.header[i], Problem: problem, Row: row}
-		}
-	}
-	return nil
-}
-
-func (f *csvFormat[P]) check(value string) (problem string) {
-	if len(value) > f.cfg.maxField {
-		return fmt.Sprintf("has %d bytes, more than %d", len(value), f.cfg.maxField)
-	}
-	if utf8.ValidString(value) {
-		return ""
-	}
-	valid := 0
-	for valid < len(value) {
-		r, size := utf8.DecodeRuneInString(value[valid:])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		valid += size
-	}
-	return fmt.Sprintf("is not UTF-8 from byte %d on: save the file as CSV UTF-8", valid+1)
-}
-
-func (f *csvFormat[P]) keyColumn() (column int, header string) {
-	if f.key < 0 {
-		return 0, ""
-	}
-	return f.key + 1, f.header[f.key]
+	return f.rows.Comma, f.bom
 }

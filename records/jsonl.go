@@ -7,26 +7,29 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// JSONLines reads JSON lines: on each line one object, as the API takes it. An
-// unknown or repeated member is an error. Empty lines are passed over.
+// JSONLines reads JSON lines, in UTF-8 or UTF-16, also packed with gzip: on each
+// line one object, as the API takes it. An unknown or repeated member is an
+// error. Empty lines are passed over.
 func JSONLines[P Params](r io.Reader, opts ...Option) *Reader[P] {
-	return newReader(opts, func(cfg *config, _ schema[P]) format[P] {
-		return &jsonFormat[P]{cfg: cfg, file: r}
+	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
+		return &jsonFormat[P]{cfg: cfg, schema: s, file: r}
 	})
 }
 
 type jsonFormat[P any] struct {
-	cfg   *config
-	file  io.Reader
-	lines *bufio.Reader
-	line  int
-	some  bool // a line that is not empty has come
+	cfg    *config
+	schema schema[P]
+	file   io.Reader
+	lines  *bufio.Reader
+	line   int
+	some   bool // a line that is not empty has come
 }
 
 // jsonLine is a record beside what a report has added.
@@ -38,22 +41,9 @@ type jsonLine[P any] struct {
 	Text    jsontext.Value `json:"_text"`
 }
 
-func (f *jsonFormat[P]) begin() error {
-	if f.file == nil {
-		return &RowError{Problem: "there is no file", Err: errFile}
-	}
-	f.lines = bufio.NewReaderSize(f.file, 64<<10)
-	start, err := f.lines.Peek(3)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return &RowError{Problem: "reading failed: " + err.Error(), Err: err}
-	}
-	switch {
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		_, _ = f.lines.Discard(3) // it was there a moment ago
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return &RowError{Problem: "the file is UTF-16: save it as UTF-8", Err: errFile}
-	}
-	return nil
+func (f *jsonFormat[P]) begin() (err error) {
+	f.lines, _, err = openText(f.file)
+	return err
 }
 
 func (f *jsonFormat[P]) read(record *P) (Row, error) {
@@ -104,6 +94,9 @@ func (f *jsonFormat[P]) next() ([]byte, error) {
 
 func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 	var line jsonLine[P]
+	if f.cfg.asNew {
+		text = f.withoutOwn(text)
+	}
 	err := json.Unmarshal(text, &line, json.RejectUnknownMembers(true))
 	if err == nil {
 		*record = line.Record
@@ -121,6 +114,9 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 	} else if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		bad.Column, bad.Header = int(semantic.ByteOffset)+1, string(semantic.JSONPointer)
 		switch {
+		case errors.Is(err, json.ErrUnknownName) && f.ownMember(text) != "":
+			bad.Column, bad.Header, bad.Err = 0, "/"+f.ownMember(text), ErrExported
+			bad.Problem = "is the CRM's own key: the file is an export, and an import would create its records a second time"
 		case errors.Is(err, json.ErrUnknownName):
 			bad.Problem = "is an unknown member"
 		case semantic.JSONKind != 0:
@@ -128,6 +124,40 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 		}
 	}
 	return bad
+}
+
+// ownMember is a key of the CRM among the members of an object, "" if there is none.
+func (f *jsonFormat[P]) ownMember(text []byte) string {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(text, &members) != nil {
+		return ""
+	}
+	for _, name := range f.schema.ownKeys {
+		if _, there := members[name]; there {
+			return name
+		}
+	}
+	return ""
+}
+
+// withoutOwn leaves out what the CRM sets itself.
+func (f *jsonFormat[P]) withoutOwn(text []byte) []byte {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(text, &members) != nil {
+		return text // decoding it says why
+	}
+	count := len(members)
+	for _, name := range slices.Concat(f.schema.ownKeys, f.schema.readOnly) {
+		delete(members, name)
+	}
+	if len(members) == count {
+		return text
+	}
+	shorter, err := json.Marshal(members)
+	if err != nil {
+		return text
+	}
+	return shorter
 }
 
 func syntaxProblem(err error) string {
@@ -159,3 +189,5 @@ func kindName(kind jsontext.Kind) string {
 }
 
 func (f *jsonFormat[P]) keyColumn() (column int, header string) { return 0, "" }
+
+func (f *jsonFormat[P]) merges() bool { return false }

@@ -170,12 +170,12 @@ func TestCSVPassesOverEmptyRowsAndLeftOutColumns(t *testing.T) {
 	assert.JSONEq(t, `[{"name":"Mai","customerIdApiRing":"E1"},{"name":"Lan","customerIdApiRing":"E2"}]`, toJSON(t, list))
 }
 
-func TestCSVKeepsFieldsAsTheyAre(t *testing.T) {
+func TestCSVKeepsFieldsButForBlanksRoundThem(t *testing.T) {
 	t.Parallel()
 	list, err := contactsOf("name,customerIdApiRing,bgInfo\n\" Mai, \"\"Bé\"\"\",007,\"a\r\nb\"\n")
 	require.NoError(t, err)
 	require.Len(t, list, 1)
-	assert.Equal(t, " Mai, \"Bé\"", list[0].Name)
+	assert.Equal(t, "Mai, \"Bé\"", list[0].Name)
 	assert.Equal(t, "007", list[0].ExternalID)
 	assert.Equal(t, "a\nb", list[0].BackgroundInfo)
 }
@@ -192,12 +192,12 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 		"an empty file":          {text: "", want: "records: the file is empty: its first line must name the columns"},
 		"a lone BOM":             {text: "\ufeff", want: "records: the file is empty: its first line must name the columns"},
 		"a lone sep line":        {text: "sep=;\n", want: "records: the file is empty: its first line must name the columns"},
-		"UTF-16":                 {text: "\xff\xfen\x00a\x00", want: "records: the file is UTF-16: save it as CSV UTF-8"},
+		"UTF-32":                 {text: "\xff\xfe\x00\x00n\x00\x00\x00", want: "records: the file is UTF-32: save it as CSV UTF-8"},
 		"lines of old Macs":      {text: "name,phones\rMai,1\rLan,2\r", want: "records: line 1: its lines end with a carriage return alone: save the file as CSV UTF-8"},
 		"accents apart":          {text: "na\u0302me,phones\n", want: "records: line 1, column 1 (na\u0302me): is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference"},
 		"a workbook":             {text: "PK\x03\x04....", want: "records: the file is a workbook or an archive: save it as CSV UTF-8"},
 		"an unknown column":      {text: "name,Mã KH\nMai,1\n", want: `records: line 1, column 2 (Mã KH): is an unknown column`},
-		"a column without name":  {text: "name,\nMai,1\n", want: `records: line 1, column 2: has no name: give it one, or leave out the columns that are not known`},
+		"a column without name":  {text: "name,\nMai,1\n", want: `records: line 2, column 2: has a value, but its column has no name`},
 		"a column twice":         {text: "name,customerIdApiRing,Name\n", want: `records: line 1, column 3 (Name): is the same column as 1 (name)`},
 		"a column by two names":  {text: "ExternalID,name,customerIdApiRing\n", want: `records: line 1, column 3 (customerIdApiRing): is the same column as 1 (ExternalID)`},
 		"a list twice":           {text: "name,phones,Phones\n", want: `records: line 1, column 3 (Phones): is the same column as 2 (phones)`},
@@ -235,7 +235,7 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 func TestBadValuesOfOrdersAreRefusedWithThePlace(t *testing.T) {
 	t.Parallel()
 	for column, values := range map[string]map[string]string{
-		"value": {"1.500.000": "may be thousands or a fraction", "12.500": "may be thousands or a fraction", "1,5": "is not a number", "NaN": "is not a number", "1e999": "is not a number", "mười": "is not a number"},
+		"value": {"1.500.000": "may be thousands or a fraction", "12.500": "may be thousands or a fraction", "1,5": "is not a number", "NaN": "is a word for no value", "1e999": "is a number that a spreadsheet has shortened", "mười": "is not a number"},
 		"createdAt": {
 			"13/03/2024": "is not a date", "{}": "is not a date", "2023": "is not a date", "20240313": "is not a date", "202403130624": "is not a date", "20240313062420": "is not a date",
 			"45364": "is not a date", "45364.5": "is not a date", "-1710311060673": "is not a date", "1710311060": "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)",
@@ -596,7 +596,7 @@ func TestBadJSONLinesAreRefusedWithThePlace(t *testing.T) {
 	}{
 		"an empty file":       {text: "", want: "records: the file is empty"},
 		"empty lines":         {text: "\n \n", want: "records: the file is empty"},
-		"UTF-16":              {text: "\xff\xfe{\x00", want: "records: the file is UTF-16: save it as UTF-8"},
+		"UTF-16, cut short":   {text: "\xff\xfe{\x00", want: "records: line 1, column 2: the JSON is cut short"},
 		"cut short":           {text: good + `{"name":"La`, want: "records: line 2, column 12 (/name): the JSON is cut short", good: 1},
 		"not JSON":            {text: good + "\nname,phone\n", want: "records: line 3, column 2: is not JSON", good: 1},
 		"two on a line":       {text: strings.TrimSpace(good) + good, want: "records: line 1, column 39: is not JSON"},

@@ -48,7 +48,8 @@ func (r *Reader[P]) NewReport(w io.Writer) *Report {
 	return &Report{open: func() rowWriter { return r.format.report(w) }}
 }
 
-// Add writes a row with what became of it, and why. Once it has failed, it fails.
+// Add writes a row, or all rows of an order, with what became of it, and why.
+// Once it has failed, it fails.
 func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 	if p.err != nil {
 		return p.err
@@ -61,13 +62,16 @@ func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 		why = oneLine(reason.Error())
 	}
 	p.count++
-	if err := p.rows.write(row, []string{strconv.Itoa(row.Line), outcome.String(), why}); err != nil {
-		p.err = fmt.Errorf("records: write report: %w", err)
+	for _, part := range row.all() {
+		if err := p.rows.write(part, []string{strconv.Itoa(part.Line), outcome.String(), why}); err != nil {
+			p.err = fmt.Errorf("records: write report: %w", err)
+			break
+		}
 	}
 	return p.err
 }
 
-// Count is how many rows were added.
+// Count is how many records were added.
 func (p *Report) Count() int { return p.count }
 
 // Flush writes what is still in memory. Call it at the end.
@@ -100,11 +104,9 @@ type csvReport struct {
 	begun  bool
 }
 
-func (f *csvFormat[P]) report(w io.Writer) rowWriter {
-	report := &csvReport{file: w, rows: csv.NewWriter(w), header: f.header, bom: f.bom}
-	if f.rows != nil {
-		report.rows.Comma = f.rows.Comma
-	}
+func (f *tableFormat[P]) report(w io.Writer) rowWriter {
+	report := &csvReport{file: w, rows: csv.NewWriter(w), header: f.header}
+	report.rows.Comma, report.bom = f.rows.style()
 	for i, name := range f.header {
 		if !slices.Contains(reportColumns(), name) {
 			report.keep = append(report.keep, i)

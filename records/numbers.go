@@ -1,0 +1,185 @@
+package records
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// grouped is a number as people write thousands where the point is not for
+// decimals: 1.500 or 1.500.000.
+var grouped = regexp.MustCompile(`^-?[1-9][0-9]{0,2}(\.[0-9]{3})+$`)
+
+var errNumber = errors.New("is not a number such as 1500000 or 12.5")
+
+// number reads an exact decimal.
+func (c *config) number(value string) (antcrm.Decimal, error) {
+	if rounded.MatchString(value) {
+		if !everyDigit(value) {
+			return "", errors.New(roundedProblem)
+		}
+	} else if c.decimal != 0 {
+		plain, ok := ungroup(value, c.decimal)
+		if !ok {
+			return "", fmt.Errorf("is not a number with %q before its decimals", c.decimal)
+		}
+		value = plain
+	} else if grouped.MatchString(value) {
+		return "", errors.New("may be thousands or a fraction: write numbers without separators of thousands, or say what stands before decimals")
+	}
+	if _, ok := antcrm.Decimal(value).Float64(); !ok {
+		return "", errNumber
+	}
+	return antcrm.Decimal(value), nil
+}
+
+// everyDigit reports that a number in E-notation shows all its digits, so that
+// none was cut off: 1.710311060673E12, not 1.71E+12.
+func everyDigit(value string) bool {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(value), "e")
+	n, err := strconv.Atoi(exponent)
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(mantissa, "+-"), ".")
+	return err == nil && n >= 0 && len(whole) == 1 && len(fraction) >= n
+}
+
+var (
+	pointDecimals = regexp.MustCompile(`^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?$`)
+	commaDecimals = regexp.MustCompile(`^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$`)
+	blankGroups   = regexp.MustCompile(`^[+-]?[0-9]{1,3}( [0-9]{3})+([.,][0-9]+)?$`)
+)
+
+// ungroup turns a number as people write it into one for programs. The currency
+// may stand behind it.
+func ungroup(value string, mark rune) (plain string, ok bool) {
+	for _, sign := range []string{"₫", "đ", "Đ", "VNĐ", "VND", "vnđ", "vnd"} {
+		value = strings.TrimSpace(strings.TrimSuffix(value, sign))
+	}
+	if blankGroups.MatchString(value) {
+		value = strings.ReplaceAll(value, " ", "")
+	}
+	other, shape := ",", pointDecimals
+	if mark == ',' {
+		other, shape = ".", commaDecimals
+	}
+	if !shape.MatchString(value) {
+		return "", false
+	}
+	value = strings.TrimPrefix(strings.ReplaceAll(value, other, ""), "+")
+	return strings.ReplaceAll(value, string(mark), "."), true
+}
+
+var (
+	serial = regexp.MustCompile(`^[1-9][0-9]{3,4}([.,][0-9]+)?$`)
+	digits = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// serialDay is the day that a spreadsheet means by a number. Its count begins
+// on 1899-12-30 for all days since 1900-03-01.
+func serialDay(value string, zone *time.Location) (time.Time, bool) {
+	number, err := strconv.ParseFloat(strings.Replace(value, ",", ".", 1), 64)
+	if err != nil || number < 61 || number >= 2958466 {
+		return time.Time{}, false
+	}
+	whole := int(number)
+	seconds := int((number-float64(whole))*86400 + 0.5)
+	return time.Date(1899, 12, 30+whole, 0, 0, seconds, 0, zone), true
+}
+
+// noZone are the forms of times that name no zone.
+func noZone() []string {
+	return []string{"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999"}
+}
+
+// date reads a point in time. A number must have the size of today's
+// milliseconds: 20240313, 1710311060 (seconds) and 45364 (Excel's days) would be
+// taken as 1970.
+func (c *config) date(value string) (at antcrm.Timestamp, err error) {
+	if c.dateFormat == SerialDates {
+		day, ok := serialDay(value, c.location)
+		if !ok {
+			return at, errors.New("is not a spreadsheet's number of a day, such as 45364")
+		}
+		return antcrm.NewTimestamp(day), nil
+	}
+	if c.dateFormat != "" {
+		day, err := time.ParseInLocation(c.dateFormat, value, c.location)
+		if err != nil || !plausible(day) {
+			return at, errors.New("is not a date of the form that was set")
+		}
+		return antcrm.NewTimestamp(day), nil
+	}
+	for _, layout := range noZone() {
+		if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
+			return antcrm.NewTimestamp(day), nil
+		}
+	}
+	return isoOrMilliseconds(value)
+}
+
+func plausible(day time.Time) bool { return day.Year() >= 1900 && day.Year() < 2200 }
+
+func isoOrMilliseconds(value string) (at antcrm.Timestamp, err error) {
+	if rounded.MatchString(value) && !everyDigit(value) {
+		return at, errors.New(roundedProblem)
+	}
+	number, isNumber := antcrm.Decimal(value).Float64()
+	quoted, err := json.Marshal(value)
+	if err != nil {
+		return at, err
+	}
+	if err := at.UnmarshalJSON(quoted); err == nil && !at.IsZero() && plausible(at.Time) && (!isNumber || number >= 1e12 && number < 1e13) {
+		return at, nil
+	}
+	problem := "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)"
+	if day, ok := serialDay(value, time.UTC); ok && serial.MatchString(value) {
+		problem += "; a spreadsheet would mean " + day.Format(time.DateOnly) + ": say so with the date format serial"
+	}
+	return antcrm.Timestamp{}, errors.New(problem)
+}
+
+// dayForms are birthdays with all three parts; which of day and month comes
+// first is not known.
+func dayForms() []string {
+	return []string{"2/1/2006", "1/2/2006", "2-1-2006", "1-2-2006", "2.1.2006", "2006-1-2", "2006/1/2", "2006.1.2"}
+}
+
+var threeParts = regexp.MustCompile(`^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}$`)
+
+// birthday checks a day and leaves it as it stands: the wire's form is not known.
+func (c *config) birthday(value string) (string, error) {
+	if c.dateFormat == SerialDates {
+		day, ok := serialDay(value, time.UTC)
+		if !ok {
+			return "", errors.New("is not a spreadsheet's number of a day, such as 36526")
+		}
+		return day.Format(time.DateOnly), nil
+	}
+	if c.dateFormat != "" {
+		if day, err := time.Parse(c.dateFormat, value); err != nil || !plausible(day) {
+			return "", errors.New("is not a day of the form that was set")
+		}
+		return value, nil
+	}
+	if digits.MatchString(value) || serial.MatchString(value) {
+		problem := "is a number, not a day such as 2000-03-15"
+		if day, ok := serialDay(value, time.UTC); ok && serial.MatchString(value) {
+			problem += "; a spreadsheet would mean " + day.Format(time.DateOnly) + ": say so with the date format serial"
+		}
+		return "", errors.New(problem)
+	}
+	if !threeParts.MatchString(value) {
+		return value, nil
+	}
+	for _, form := range dayForms() {
+		if day, err := time.Parse(form, value); err == nil && day.Year() >= 1850 && day.Year() < 2200 {
+			return value, nil
+		}
+	}
+	return "", errors.New("is no day of the calendar")
+}
