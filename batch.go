@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 // MaxBatchSize is how many records one request of a batch may carry (the
@@ -17,118 +13,6 @@ import (
 const MaxBatchSize = 100
 
 const defaultConcurrency = 4
-
-// Outcome says what became of a record.
-type Outcome int
-
-// The outcomes. The zero value is the one that promises nothing.
-const (
-	// OutcomeUnknown: sent, no usable answer; it may have been carried out.
-	OutcomeUnknown Outcome = iota
-	// OutcomeDone: the server has confirmed it.
-	OutcomeDone
-	// OutcomeRejected: the server said no.
-	OutcomeRejected
-	// OutcomeNotSent: it never left this process.
-	OutcomeNotSent
-)
-
-// String returns unknown, done, rejected or not sent.
-func (o Outcome) String() string {
-	switch o {
-	case OutcomeUnknown:
-		return "unknown"
-	case OutcomeDone:
-		return "done"
-	case OutcomeRejected:
-		return "rejected"
-	case OutcomeNotSent:
-		return "not sent"
-	}
-	return "outcome " + strconv.Itoa(int(o))
-}
-
-// outcomeOf classifies the error of a write.
-func outcomeOf(err error) Outcome {
-	switch {
-	case err == nil:
-		return OutcomeDone
-	case errors.Is(err, ErrOutcomeUnknown):
-		return OutcomeUnknown
-	case errors.Is(err, ErrValidation):
-		return OutcomeNotSent
-	}
-	if answered, ok := errors.AsType[*APIError](err); ok && answered.Attempts > 0 {
-		return OutcomeRejected
-	}
-	return OutcomeNotSent
-}
-
-// BatchResult is what became of a batch.
-type BatchResult[R any] struct {
-	Results  []R            // index i answers input i; the zero R where it was not confirmed
-	Failures []BatchFailure // runs of inputs that were not confirmed, in input order
-}
-
-// BatchFailure is a run of inputs that were not confirmed.
-type BatchFailure struct {
-	First, Count int     // the run of inputs
-	Outcome      Outcome // what is known of them
-	Err          error   // why
-}
-
-// BatchError is returned by a batch method when not every record was
-// confirmed. errors.Is and errors.As reach the cause of each failure.
-type BatchError struct {
-	Failures []BatchFailure // as in the BatchResult
-
-	op    string
-	total int
-}
-
-// Error is one line: how many records failed, and the first few causes.
-func (e *BatchError) Error() string {
-	const shown = 3
-	failed := 0
-	for _, failure := range e.Failures {
-		failed += failure.Count
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "antcrm: %s: %d of %d records not confirmed", e.op, failed, e.total)
-	for i, failure := range e.Failures {
-		if i == shown {
-			fmt.Fprintf(&b, "; and %d more", len(e.Failures)-shown)
-			break
-		}
-		fmt.Fprintf(&b, "; %s %s: %v", failure.records(), failure.Outcome, failure.Err)
-	}
-	return oneLine(b.String(), 8*maxErrorMessage)
-}
-
-func (f BatchFailure) records() string {
-	if f.Count == 1 {
-		return "record " + strconv.Itoa(f.First)
-	}
-	return fmt.Sprintf("records %d to %d", f.First, f.First+f.Count-1)
-}
-
-// Unwrap returns the causes.
-func (e *BatchError) Unwrap() []error {
-	causes := make([]error, 0, len(e.Failures))
-	for _, failure := range e.Failures {
-		if failure.Err != nil {
-			causes = append(causes, failure.Err)
-		}
-	}
-	return causes
-}
-
-// BatchProgress is how far a batch has come, in records.
-type BatchProgress struct {
-	Total     int // records in the batch; 0 in an import, whose length is not known
-	Confirmed int // done
-	Failed    int // rejected, unknown or not sent
-}
 
 // BatchOption changes a batch or an import.
 type BatchOption func(*batchConfig) error
@@ -274,87 +158,36 @@ func (b bulk[P, R]) groupOf(record *P) string {
 	return b.group(record)
 }
 
-// RecordFault reports whether a call was refused for what can be the fault of a
-// record in it: 400, 409, 413, 422, or a falsy success. Any other refusal (a
-// wrong key, a 404, a 429 to the end) would have met any record, and nothing was
-// carried out. WithIsolation and journals go by it.
-func RecordFault(err error) bool {
-	answered, ok := errors.AsType[*APIError](err)
-	if !ok || outcomeOf(err) != OutcomeRejected {
-		return false
-	}
-	switch answered.StatusCode {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return true
-	}
-	return errors.Is(err, ErrRejected)
-}
-
-// isolable reports whether a refused chunk may be sent again in halves. One
-// whose refusal gives ids may have been carried out in part: that would double
-// what was.
-func isolable(err error) bool {
-	answered, _ := errors.AsType[*APIError](err)
-	return RecordFault(err) && !answered.withIDs
-}
-
-// leftGoroutine is what is known of a request in which a callback (a transport,
-// a limiter, a resolver) has called runtime.Goexit, as a test's FailNow does.
-func leftGoroutine(op string) error {
-	return fmt.Errorf("antcrm: %s: a callback has left the goroutine of the request: %w", op, ErrOutcomeUnknown)
-}
-
-// halve sends a chunk of n records, beginning at the record first, and, as long
-// as send says so, its halves in place of it.
-func halve(first, n int, send func(first, n int) (again bool)) {
-	if !send(first, n) {
-		return
-	}
-	halve(first, n/2, send)
-	halve(first+n/2, n-n/2, send)
-}
-
-// halves reports whether a chunk of n records that ended in err is to be sent
-// in halves.
-func (cfg *batchConfig) halves(n int, err error) bool {
-	return err != nil && cfg.isolation && n > 1 && isolable(err)
-}
-
-// batchRun is a batch in progress.
-type batchRun[P, R any] struct {
-	bulk[P, R]
-	cfg     *batchConfig
-	items   []P
-	results []R
-	stopped atomic.Bool
-
-	mu       sync.Mutex
-	causes   []BatchFailure // First and Count unused
-	causeOf  []int32        // by input: index into causes, -1 done
-	progress BatchProgress
-}
-
-// run sends all items and waits for the last answer. The result is never nil.
+// run sends all items as an import of a slice, and gathers the results. The result is never nil.
 func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*BatchResult[R], error) {
-	r := &batchRun[P, R]{bulk: b, items: items, results: make([]R, len(items)), causeOf: make([]int32, len(items))}
-	r.progress.Total = len(items)
+	g := newGathering[R](b.op, len(items))
 	cfg, err := newBatchConfig(opts)
 	if err == nil {
 		err = firstError(b.ready(ctx), cfg.withoutImport())
 	}
 	if err != nil {
-		r.failAll(err)
-		return r.end(err)
+		return g.end(err, err)
 	}
-	r.cfg = cfg
-	if r.refuseInvalid() {
-		return r.end(nil)
+	if bad := invalidRecords(items); len(bad) > 0 {
+		for i, err := range bad {
+			g.add([]int64{int64(i)}, nil, OutcomeNotSent, err)
+		}
+		return g.end(fmt.Errorf("antcrm: %s: %w", b.op, errOthersInvalid), nil)
 	}
-	for i := range r.causeOf {
-		r.causeOf[i] = notBegun
+	r := newBulkRun(b, cfg, g.take)
+	r.checked, r.ahead, r.progress.Total = true, cfg.concurrency, len(items)
+	_ = r.run(ctx, func(yield func(P, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}) // every failure is one of records
+	rest := fmt.Errorf("antcrm: %s: not sent because an earlier record failed", b.op)
+	if err := contextError(ctx); err != nil {
+		rest = fmt.Errorf("antcrm: %s: not sent: %w", b.op, err)
 	}
-	r.sendAll(ctx)
-	return r.end(nil)
+	return g.end(rest, nil)
 }
 
 // ready reports what keeps a bulk write from beginning.
@@ -376,45 +209,20 @@ func (cfg *batchConfig) withoutImport() error {
 	return nil
 }
 
-const (
-	confirmed int32 = -1
-	notBegun  int32 = -2
-)
-
-// refuseInvalid checks every record before the first is sent.
-func (r *batchRun[P, R]) refuseInvalid() bool {
-	bad := r.invalid()
-	if len(bad) == 0 {
-		return false
-	}
-	others := int32(-1)
-	for i := range r.items {
-		if err := bad[i]; err != nil {
-			r.causeOf[i] = r.addCause(OutcomeNotSent, err)
-			continue
-		}
-		if others < 0 {
-			others = r.addCause(OutcomeNotSent, fmt.Errorf("antcrm: %s: not sent because other records are invalid", r.op))
-		}
-		r.causeOf[i] = others
-	}
-	return true
-}
-
-// invalid are the errors of bad records, by place. Nothing can be sent before
-// all are checked, so every core takes its part of them.
-func (r *batchRun[P, R]) invalid() map[int]error {
+// invalidRecords returns the errors of invalid records, by index. Nothing can be sent before all are checked, so every
+// core checks its share.
+func invalidRecords[P any](items []P) map[int]error {
 	const least = 500 // fewer are not worth a goroutine
 	var (
 		mu       sync.Mutex
 		bad      = map[int]error{}
 		checkers sync.WaitGroup
-		part     = max(least, len(r.items)/runtime.GOMAXPROCS(0)+1)
+		share    = max(least, len(items)/runtime.GOMAXPROCS(0)+1)
 	)
-	for first := 0; first < len(r.items); first += part {
+	for first := 0; first < len(items); first += share {
 		checkers.Go(func() {
-			for i := first; i < min(first+part, len(r.items)); i++ {
-				if err := checkRecord(&r.items[i], i); err != nil {
+			for i := first; i < min(first+share, len(items)); i++ {
+				if err := checkRecord(&items[i], i); err != nil {
 					mu.Lock()
 					bad[i] = err
 					mu.Unlock()
@@ -439,180 +247,69 @@ func checkRecord[P any](record *P, index int) error {
 	return err
 }
 
-func (r *batchRun[P, R]) addCause(outcome Outcome, err error) int32 {
-	r.causes = append(r.causes, BatchFailure{Outcome: outcome, Err: err})
-	return int32(len(r.causes) - 1)
+// gathering collects the results of a batch, by input.
+type gathering[R any] struct {
+	op      string
+	results []R
+	causes  []BatchFailure // First and Count unused
+	causeOf []int          // by input: an index into causes, or one of the constants
 }
 
-func (r *batchRun[P, R]) failAll(err error) {
-	cause := r.addCause(OutcomeNotSent, err)
-	for i := range r.causeOf {
-		r.causeOf[i] = cause
+const (
+	confirmed = -1
+	notBegun  = -2
+)
+
+func newGathering[R any](op string, total int) *gathering[R] {
+	g := &gathering[R]{op: op, results: make([]R, total), causeOf: make([]int, total)}
+	for i := range g.causeOf {
+		g.causeOf[i] = notBegun
 	}
+	return g
 }
 
-// batchChunk is one request, unless it is halved.
-type batchChunk struct {
-	at   []int // its inputs
-	body []byte
-	err  error // of encoding it
+// take adds what the engine reports. Records that were not begun are explained at the end, all by one cause.
+func (g *gathering[R]) take(e bulkEvent[R]) bool {
+	if !e.notBegun {
+		g.add(e.at, e.refs, e.outcome, e.err)
+	}
+	return true
 }
 
-// sendAll lets the workers take chunks in input order.
-func (r *batchRun[P, R]) sendAll(ctx context.Context) {
-	chunks := r.chunks()
-	width := min(r.cfg.concurrency, len(chunks))
-	ready := make(chan batchChunk, width)
-	enough := make(chan struct{})
-	var encoder, workers sync.WaitGroup
-	encoder.Go(func() { r.encodeAhead(chunks, ready, enough) })
-	for range width {
-		workers.Go(func() {
-			for c := range ready {
-				if r.stopped.Load() || ctx.Err() != nil {
-					return
-				}
-				halve(0, len(c.at), func(first, n int) bool { return r.deliver(ctx, r.part(c, first, n)) })
-			}
-		})
-	}
-	workers.Wait()
-	close(enough)
-	encoder.Wait()
-	r.explainNotBegun(ctx)
-}
-
-// encodeAhead encodes chunks while others are on their way, so that a worker
-// whose answer has come has the next one to send: one a worker at most, to
-// bound the memory.
-func (r *batchRun[P, R]) encodeAhead(chunks [][]int, ready chan<- batchChunk, enough <-chan struct{}) {
-	defer close(ready)
-	for _, at := range chunks {
-		select {
-		case ready <- r.encoded(at):
-		case <-enough:
-			return
-		}
-	}
-}
-
-func (r *batchRun[P, R]) encoded(at []int) batchChunk {
-	records := make([]*P, len(at))
-	for i, input := range at {
-		records[i] = &r.items[input]
-	}
-	body, err := r.encode(records)
-	return batchChunk{at: at, body: body, err: err}
-}
-
-// part is a chunk, or one that holds some of its records.
-func (r *batchRun[P, R]) part(c batchChunk, first, n int) batchChunk {
-	if n == len(c.at) {
-		return c
-	}
-	return r.encoded(c.at[first : first+n])
-}
-
-// explainNotBegun says why the inputs that are left were not sent.
-func (r *batchRun[P, R]) explainNotBegun(ctx context.Context) {
-	reason := fmt.Errorf("antcrm: %s: not sent because an earlier record failed", r.op)
-	if err := contextError(ctx); err != nil {
-		reason = fmt.Errorf("antcrm: %s: not sent: %w", r.op, err)
-	}
-	cause := int32(-1)
-	for i := range r.causeOf {
-		if r.causeOf[i] == notBegun {
-			if cause < 0 {
-				cause = r.addCause(OutcomeNotSent, reason)
-			}
-			r.causeOf[i] = cause
-		}
-	}
-}
-
-// chunks cuts the inputs into requests: indexes of one group, in input order.
-func (r *batchRun[P, R]) chunks() [][]int {
-	var chunks [][]int
-	open := map[string]int{} // group: its chunk that has room
-	for i := range r.items {
-		group := r.groupOf(&r.items[i])
-		at, ok := open[group]
-		if !ok {
-			at = len(chunks)
-			open[group] = at
-			chunks = append(chunks, make([]int, 0, r.cfg.chunkSize))
-		}
-		chunks[at] = append(chunks[at], i)
-		if len(chunks[at]) == r.cfg.chunkSize {
-			delete(open, group)
-		}
-	}
-	return chunks
-}
-
-// deliver sends a chunk and reports whether its halves are to be sent instead.
-func (r *batchRun[P, R]) deliver(ctx context.Context, c batchChunk) (again bool) {
-	if r.stopped.Load() || ctx.Err() != nil {
-		return false
-	}
-	var refs []R
-	err := c.err
-	defer func() {
-		if !again {
-			r.record(c.at, refs, err)
-		}
-	}()
-	if err == nil {
-		err = leftGoroutine(r.op) // if the request never returns
-		refs, err = r.sendEncoded(ctx, c.body, r.groupOf(&r.items[c.at[0]]), len(c.at), r.cfg.call)
-	}
-	return r.cfg.halves(len(c.at), err)
-}
-
-func (r *batchRun[P, R]) record(chunk []int, refs []R, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (g *gathering[R]) add(at []int64, refs []R, outcome Outcome, err error) {
 	cause := confirmed
-	if err != nil {
-		cause = r.addCause(outcomeOf(err), err)
-		if r.cfg.stopOnError {
-			r.stopped.Store(true)
+	if outcome != OutcomeDone {
+		cause = len(g.causes)
+		g.causes = append(g.causes, BatchFailure{Outcome: outcome, Err: err})
+	}
+	for i, input := range at {
+		g.causeOf[input] = cause
+		if cause == confirmed && i < len(refs) {
+			g.results[input] = refs[i]
 		}
-	}
-	for i, at := range chunk {
-		r.causeOf[at] = cause
-		if err == nil && refs != nil {
-			r.results[at] = refs[i]
-		}
-	}
-	if err == nil {
-		r.progress.Confirmed += len(chunk)
-	} else {
-		r.progress.Failed += len(chunk)
-	}
-	if r.cfg.progress != nil {
-		r.cfg.progress(r.progress)
 	}
 }
 
-// end turns the causes into runs. err is for a batch of no records that is
-// invalid all the same.
-func (r *batchRun[P, R]) end(err error) (*BatchResult[R], error) {
-	result := &BatchResult[R]{Results: r.results}
-	for i := 0; i < len(r.causeOf); {
-		cause, first := r.causeOf[i], i
-		for i < len(r.causeOf) && r.causeOf[i] == cause {
+// end turns the causes into runs. rest is why records were not begun; empty is the error of a batch of no records.
+func (g *gathering[R]) end(rest, empty error) (*BatchResult[R], error) {
+	result := &BatchResult[R]{Results: g.results}
+	for i := 0; i < len(g.causeOf); {
+		cause, first := g.causeOf[i], i
+		for i < len(g.causeOf) && g.causeOf[i] == cause {
 			i++
 		}
 		if cause == confirmed {
 			continue
 		}
-		failure := r.causes[cause]
+		failure := BatchFailure{Outcome: OutcomeNotSent, Err: rest}
+		if cause != notBegun {
+			failure = g.causes[cause]
+		}
 		failure.First, failure.Count = first, i-first
 		result.Failures = append(result.Failures, failure)
 	}
 	if len(result.Failures) == 0 {
-		return result, err
+		return result, empty
 	}
-	return result, &BatchError{Failures: result.Failures, op: r.op, total: len(r.items)}
+	return result, &BatchError{Failures: result.Failures, op: g.op, total: len(g.results)}
 }

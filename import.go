@@ -2,197 +2,21 @@ package antcrm
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"reflect"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// ImportResult is what became of one record of an import's source.
-type ImportResult[R any] struct {
-	Index   int64   // of the record in the source, from 0
-	Ref     R       // the CRM's key of it; the zero R where it was not confirmed
-	Outcome Outcome // as in a batch
-	Err     error   // why it was not confirmed; nil if it is done
-}
-
-// WithJournal makes an import remember in a journal what it has sent, so that
-// it can be run again after any crash, with the same source: what was answered
-// is given from the journal, what was not begun is sent, and what was begun and
-// not answered is OutcomeUnknown (see WithUnknownResolver). A source that no
-// longer gives the records that were sent ends the import with
-// ErrSourceChanged; that it has grown at its end does no harm. The journal is of
-// one account and one server, which nothing checks: with another's, records are
-// given as done and not sent. For imports only.
-func WithJournal(journal Journal) BatchOption {
-	return func(cfg *batchConfig) error {
-		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {
-			return invalid("journal", "is nil")
-		}
-		cfg.journal = journal
-		return nil
-	}
-}
-
-// WithRetryRejected makes an import send again what the journal says the server
-// has rejected; without it the rejection is reported again. The records may have
-// been corrected since. For imports with a journal only.
-func WithRetryRejected() BatchOption {
-	return func(cfg *batchConfig) error {
-		cfg.retryRejected = true
-		return nil
-	}
-}
-
-// UnknownChunk is a chunk that an earlier run of an import began, and whose
-// answer is not in the journal.
-type UnknownChunk[P any] struct {
-	Indexes []int64 // of the records in the source
-	Records []P     // as the source gives them, and as they were sent
-}
-
-// Resolution is what was found out about one record of an UnknownChunk.
-type Resolution[R any] struct {
-	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it
-	// is not and is to be sent again, OutcomeUnknown if that could not be told.
-	Outcome Outcome
-	Ref     R // of a record that is done; without one it stays unknown
-}
-
-// WithUnknownResolver makes an import ask what became of a chunk that an
-// earlier run began and whose answer is not in the journal: resolve looks the
-// records up, by a phone number, say, and gives one Resolution a record, in
-// order. After an error, or with none, the chunk stays unknown.
-//
-// Be sure of "not there": what is sent again because a search was wrong, or
-// because the lost request was still on its way, is doubled. resolve may be
-// called for several chunks at once. Its types must be the import's. For imports
-// with a journal only.
-func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
-	return func(cfg *batchConfig) error {
-		if resolve == nil {
-			return invalid("resolver", "is nil")
-		}
-		cfg.resolver = resolve
-		return nil
-	}
-}
-
-// importChunk is records on their way: one request, unless it is halved.
-type importChunk[P any] struct {
-	at      []int64
-	records []P
-	known   *JournalEntry // what an earlier run has left of it; nil: nothing
-}
-
-func (c *importChunk[P]) add(index int64, record P) {
-	c.at = append(c.at, index)
-	c.records = append(c.records, record)
-}
-
-func (c *importChunk[P]) dropLast() {
-	n := len(c.at) - 1
-	clear(c.records[n:])
-	c.at, c.records = c.at[:n], c.records[:n]
-}
-
-// expects is the record that a chunk of the journal takes next.
-func (c *importChunk[P]) expects() int64 {
-	n := int64(len(c.at))
-	for _, run := range c.known.Records {
-		if n < run.Count {
-			return run.First + n
-		}
-		n -= run.Count
-	}
-	return -1
-}
-
-func (c *importChunk[P]) part(first, n int) *importChunk[P] {
-	return &importChunk[P]{at: c.at[first : first+n], records: c.records[first : first+n]}
-}
-
-// pick is the part of a chunk whose places are in the list.
-func (c *importChunk[P]) pick(places []int) *importChunk[P] {
-	picked := &importChunk[P]{}
-	for _, i := range places {
-		picked.add(c.at[i], c.records[i])
-	}
-	return picked
-}
-
-func (c *importChunk[P]) pointers() []*P {
-	list := make([]*P, len(c.records))
-	for i := range c.records {
-		list[i] = &c.records[i]
-	}
-	return list
-}
-
-func (c *importChunk[P]) runs() []JournalRun {
-	var runs []JournalRun
-	for _, index := range c.at {
-		if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == index {
-			runs[last].Count++
-		} else {
-			runs = append(runs, JournalRun{First: index, Count: 1})
-		}
-	}
-	return runs
-}
-
-// importNews is what a worker has to tell.
-type importNews[P, R any] struct {
-	at      []int64
-	refs    []R // nil unless done
-	outcome Outcome
-	err     error
-	fatal   error           // ends the import
-	ended   *importChunk[P] // a chunk of which nothing more comes
-}
-
-// importRun is an import in progress. Its fields belong to the caller's
-// goroutine, in which the source is read and results are given; workers send
-// chunks and tell what became of them.
-type importRun[P, R any] struct {
-	bulk[P, R]
-	cfg     *batchConfig
-	yield   func(ImportResult[R], error) bool
-	resolve func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)
-
-	jobs     chan *importChunk[P]
-	news     chan importNews[P, R]
-	workers  sync.WaitGroup
-	started  int
-	underWay int         // chunks with the workers
-	halted   atomic.Bool // nothing new is sent; also read and set by workers
-
-	past    past[P]
-	key     []byte                     // of the journal's digests
-	resumed bool                       // the journal is to be finished
-	open    map[string]*importChunk[P] // by group: what is being filled
-	spare   []*importChunk[P]
-
-	next      int64 // the next record's place
-	progress  BatchProgress
-	sourceErr error
-	fatal     error // why the import was halted, if not for a record
-	quit      bool  // the consumer has broken out
-}
-
 // importAll is Import for any package endpoint.
 func (b bulk[P, R]) importAll(ctx context.Context, source iter.Seq2[P, error], opts []BatchOption) iter.Seq2[ImportResult[R], error] {
 	var used atomic.Bool
 	return func(yield func(ImportResult[R], error) bool) {
-		im := &importRun[P, R]{bulk: b, yield: yield, open: map[string]*importChunk[P]{}}
-		err := im.configure(ctx, opts)
+		var none ImportResult[R]
+		r, err := b.newImport(ctx, opts, yield)
 		if err == nil && source == nil {
 			err = invalid("source", "is nil")
 		}
@@ -200,719 +24,467 @@ func (b bulk[P, R]) importAll(ctx context.Context, source iter.Seq2[P, error], o
 			err = invalid("source", "was imported: another range over the same import would send it again")
 		}
 		if err != nil {
-			var none ImportResult[R]
 			yield(none, err)
 			return
 		}
-		im.run(ctx, source)
+		if err := r.run(ctx, source); err != nil {
+			yield(none, err)
+		}
 	}
 }
 
-func (im *importRun[P, R]) configure(ctx context.Context, opts []BatchOption) error {
+func (b bulk[P, R]) newImport(ctx context.Context, opts []BatchOption, yield func(ImportResult[R], error) bool) (*bulkRun[P, R], error) {
 	cfg, err := newBatchConfig(opts)
-	if err := firstError(err, im.ready(ctx)); err != nil {
-		return err
+	if err := firstError(err, b.ready(ctx)); err != nil {
+		return nil, err
 	}
-	im.cfg = cfg
-	if cfg.journal == nil && (cfg.resolver != nil || cfg.retryRejected) {
-		return invalid("journal", "is needed by WithUnknownResolver and WithRetryRejected: see WithJournal")
+	r := newBulkRun(b, cfg, func(e bulkEvent[R]) bool {
+		for i, index := range e.at {
+			result := ImportResult[R]{Index: index, Outcome: e.outcome, Err: e.err}
+			if e.outcome == OutcomeDone && i < len(e.refs) {
+				result.Ref = e.refs[i]
+			}
+			if !yield(result, nil) {
+				return false
+			}
+		}
+		return true
+	})
+	if cfg.journal == nil {
+		if cfg.resolver != nil || cfg.retryRejected {
+			return nil, invalid("journal", "is needed by WithUnknownResolver and WithRetryRejected: see WithJournal")
+		}
+		return r, nil
 	}
+	r.ledger = &ledger{journal: cfg.journal, retryRejected: cfg.retryRejected}
 	if cfg.resolver != nil {
 		var ok bool
-		if im.resolve, ok = cfg.resolver.(func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)); !ok {
-			return invalid("resolver", "is for records of another type")
+		if r.resolve, ok = cfg.resolver.(func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)); !ok {
+			return nil, invalid("resolver", "is for records of another type")
 		}
 	}
-	im.jobs = make(chan *importChunk[P])
-	im.news = make(chan importNews[P, R], min(cfg.concurrency, 64)) // room enough: workers can wait
-	return nil
+	return r, nil
 }
 
-func (im *importRun[P, R]) run(ctx context.Context, source iter.Seq2[P, error]) {
+// chunk is the records of one request, unless it is halved.
+type chunk[P any] struct {
+	at      []int64 // places in the source
+	records []P
+	body    []byte     // once it is encoded
+	sent    *sentChunk // how an earlier run has sent these records; nil: it has not
+}
+
+func (c *chunk[P]) add(index int64, record P) {
+	c.at = append(c.at, index)
+	c.records = append(c.records, record)
+}
+
+func (c *chunk[P]) dropLast() {
+	n := len(c.at) - 1
+	clear(c.records[n:])
+	c.at, c.records = c.at[:n], c.records[:n]
+}
+
+func (c *chunk[P]) part(first, n int) *chunk[P] {
+	if n == len(c.at) {
+		return c
+	}
+	return &chunk[P]{at: c.at[first : first+n], records: c.records[first : first+n]}
+}
+
+// bulkEvent is what became of some records.
+type bulkEvent[R any] struct {
+	at       []int64
+	refs     []R // nil unless done
+	outcome  Outcome
+	err      error
+	notBegun bool // the run was over before these records were looked at
+}
+
+// workerEvent is what a worker reports.
+type workerEvent[P, R any] struct {
+	bulkEvent[R]
+	fatal error     // ends the run
+	ended *chunk[P] // a chunk of which nothing more comes; nothing else is set then
+}
+
+// bulkRun is the one engine of batches and imports. Its fields belong to the caller's goroutine, which reads the source,
+// fills chunks and emits events; workers send the chunks.
+type bulkRun[P, R any] struct {
+	bulk[P, R]
+	cfg     *batchConfig
+	emit    func(bulkEvent[R]) bool // false: the consumer has broken out
+	ledger  *ledger                 // nil: there is no journal
+	resolve func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)
+	checked bool // the records are known to be valid
+	ahead   int  // how many chunks may wait, encoded, for a worker while the source is read on
+
+	jobs     chan *chunk[P]
+	events   chan workerEvent[P, R]
+	workers  sync.WaitGroup
+	started  int         // workers
+	underWay int         // chunks with the workers
+	halted   atomic.Bool // nothing new is sent; also read and set by workers
+
+	waiting []*chunk[P]              // for a worker
+	filling map[string]*chunk[P]     // by group
+	replays map[*sentChunk]*chunk[P] // chunks of earlier runs whose records are coming
+	spare   []*chunk[P]              // to be filled again
+
+	next      int64 // the next record's place
+	progress  BatchProgress
+	sourceErr error
+	fatal     error // why the run was halted, if not for a record
+	brokenOut bool  // the consumer has
+}
+
+func newBulkRun[P, R any](b bulk[P, R], cfg *batchConfig, emit func(bulkEvent[R]) bool) *bulkRun[P, R] {
+	return &bulkRun[P, R]{
+		bulk: b, cfg: cfg, emit: emit, filling: map[string]*chunk[P]{}, replays: map[*sentChunk]*chunk[P]{},
+		jobs:   make(chan *chunk[P]),
+		events: make(chan workerEvent[P, R], min(cfg.concurrency, 64)), // room enough: workers can wait
+	}
+}
+
+// run reads the source to its end, unless something halts it, and returns when every request has. Its error is the
+// source's, the journal's or the context's.
+func (r *bulkRun[P, R]) run(ctx context.Context, source iter.Seq2[P, error]) error {
 	work, cancel := context.WithCancel(ctx)
 	// Deferred, because the consumer's loop body may panic or leave its goroutine.
-	defer im.stop(ctx, cancel)
-	if im.cfg.journal != nil {
-		im.fail(im.resume(ctx))
-	}
-	if im.fatal == nil {
+	defer r.stop(ctx, cancel)
+	r.fail(r.ledger.resume(ctx, r.op))
+	if r.fatal == nil {
 		for record, err := range source {
 			if err != nil {
-				im.sourceErr = fmt.Errorf("antcrm: %s: the source failed after %d records: %w", im.op, im.next, err)
+				r.sourceErr = fmt.Errorf("antcrm: %s: the source failed after %d records: %w", r.op, r.next, err)
 				break
 			}
-			if !im.take(work, record) {
+			if !r.read(work, record) {
 				break
 			}
 		}
 	}
-	if !im.quit {
-		im.flush(work)
+	r.flush(work)
+	for r.underWay > 0 && !r.brokenOut {
+		r.handle(<-r.events)
 	}
-	for im.underWay > 0 && !im.quit {
-		im.hear(<-im.news)
-	}
-	im.end(ctx)
-}
-
-// end finishes the journal and gives the sequence's own error.
-func (im *importRun[P, R]) end(ctx context.Context) {
-	if im.quit {
-		return
-	}
-	im.fail(im.finishJournal(ctx))
-	err := join(im.sourceErr, im.fatal)
-	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
-		err = join(fmt.Errorf("antcrm: %s: %w", im.op, ended), err)
-	}
-	if err != nil {
-		var none ImportResult[R]
-		im.quit = true
-		im.yield(none, err)
-	}
-}
-
-// stop leaves no goroutine behind, whatever has ended the import.
-func (im *importRun[P, R]) stop(ctx context.Context, cancel context.CancelFunc) {
-	cancel()
-	close(im.jobs)
-	for im.underWay > 0 {
-		if news := <-im.news; news.ended != nil {
-			im.underWay--
-		}
-	}
-	im.workers.Wait()
-	im.past.close()
-	_ = im.finishJournal(ctx) // end has reported what there was to report
-}
-
-func (im *importRun[P, R]) resume(ctx context.Context) error {
-	history, err := im.cfg.journal.Resume(ctx, im.op)
-	if err != nil {
-		return err
-	}
-	im.resumed = true
-	if history != nil && history.Entries != nil {
-		im.past.open(history.Entries)
-	}
-	if history != nil {
-		im.key = history.Key
-	}
-	return nil
-}
-
-func (im *importRun[P, R]) finishJournal(ctx context.Context) error {
-	if !im.resumed {
+	if r.brokenOut {
 		return nil
 	}
-	im.resumed = false
-	return im.cfg.journal.Finish(context.WithoutCancel(ctx))
+	r.fail(r.ledger.finish(ctx))
+	err := join(r.sourceErr, r.fatal)
+	if ended := contextError(ctx); ended != nil && !errors.Is(err, ended) {
+		err = join(fmt.Errorf("antcrm: %s: %w", r.op, ended), err)
+	}
+	return err
 }
 
-// fail ends the import; the first failure is the one that is told.
-func (im *importRun[P, R]) fail(err error) {
+// stop leaves no goroutine behind, whatever has ended the run.
+func (r *bulkRun[P, R]) stop(ctx context.Context, cancel context.CancelFunc) {
+	cancel()
+	close(r.jobs)
+	for r.underWay > 0 {
+		if e := <-r.events; e.ended != nil {
+			r.underWay--
+		}
+	}
+	r.workers.Wait()
+	r.ledger.close()
+	_ = r.ledger.finish(ctx) // run has reported what there was to report
+}
+
+// fail ends the run; the first failure is the one that is reported.
+func (r *bulkRun[P, R]) fail(err error) {
 	if err == nil {
 		return
 	}
-	if im.fatal == nil {
-		im.fatal = err
+	if r.fatal == nil {
+		r.fatal = err
 	}
-	im.halted.Store(true)
+	r.halted.Store(true)
 }
 
 // obstacle is why nothing more may be sent, or nil.
-func (im *importRun[P, R]) obstacle(ctx context.Context) error {
+func (r *bulkRun[P, R]) obstacle(ctx context.Context) error {
 	if err := contextError(ctx); err != nil {
-		return fmt.Errorf("antcrm: %s: not sent: %w", im.op, err)
+		return fmt.Errorf("antcrm: %s: not sent: %w", r.op, err)
 	}
-	if im.halted.Load() {
-		return fmt.Errorf("antcrm: %s: not sent because the import was stopped", im.op)
+	if r.halted.Load() {
+		return fmt.Errorf("antcrm: %s: not sent because the import was stopped", r.op)
 	}
 	return nil
 }
 
-// take puts a record of the source into its chunk. It reports whether another
-// record is wanted.
-func (im *importRun[P, R]) take(ctx context.Context, record P) (more bool) {
-	index := im.next
-	im.next++
-	c, err := im.past.chunk(index, im.forget(ctx))
-	if err != nil {
-		im.fail(err)
-		im.give([]int64{index}, nil, OutcomeUnknown, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
-		return false
+// read takes a record of the source. It reports whether another one is wanted.
+func (r *bulkRun[P, R]) read(ctx context.Context, record P) (more bool) {
+	index := r.next
+	r.next++
+	obstacle := r.obstacle(ctx)
+	sent, err := r.ledger.find(ctx, index)
+	switch {
+	case err != nil:
+		r.fail(err)
+		r.report(bulkEvent[R]{at: []int64{index}, err: fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)})
+	case sent != nil:
+		r.replay(ctx, sent, index, record)
+	case obstacle != nil:
+		r.report(bulkEvent[R]{at: []int64{index}, outcome: OutcomeNotSent, err: obstacle, notBegun: true})
+	default:
+		r.fill(ctx, index, record)
 	}
-	if reason := im.obstacle(ctx); reason != nil {
-		im.takeLast(ctx, c, index, record, reason)
-		return false
+	for len(r.events) > 0 && !r.brokenOut {
+		r.handle(<-r.events)
 	}
-	if c == nil {
-		c = im.filling(ctx, im.groupOf(&record))
-	}
+	return obstacle == nil && !r.brokenOut && !r.halted.Load()
+}
+
+// fill puts a record into the chunk of its group, unless it is invalid.
+func (r *bulkRun[P, R]) fill(ctx context.Context, index int64, record P) {
+	group := r.groupOf(&record)
+	c := r.chunkOf(ctx, group)
 	c.add(index, record)
-	if err := checkRecord(&c.records[len(c.records)-1], int(index)); err != nil {
-		im.refuse(c, err)
-	} else if len(c.at) == im.limit(c) {
-		im.hand(ctx, c)
+	if !r.checked {
+		if err := checkRecord(&c.records[len(c.records)-1], int(index)); err != nil {
+			c.dropLast()
+			if r.cfg.stopOnError {
+				r.halted.Store(true)
+			}
+			r.report(bulkEvent[R]{at: []int64{index}, outcome: OutcomeNotSent, err: err})
+			return
+		}
 	}
-	im.hearWaiting()
-	return !im.quit && !im.halted.Load()
-}
-
-// takeLast reports the record that was read when the import had stopped.
-func (im *importRun[P, R]) takeLast(ctx context.Context, c *importChunk[P], index int64, record P, reason error) {
-	if c == nil {
-		im.give([]int64{index}, nil, OutcomeNotSent, reason)
-		return
-	}
-	c.add(index, record)
-	if len(c.at) == im.limit(c) { // else it is among those that flush reports
-		im.hand(ctx, c)
+	if len(c.at) == r.cfg.chunkSize {
+		delete(r.filling, group)
+		r.dispatch(ctx, c)
 	}
 }
 
-func (im *importRun[P, R]) limit(c *importChunk[P]) int {
-	if c.known != nil {
-		return c.known.Count()
-	}
-	return im.cfg.chunkSize
-}
+// maxFilling bounds what a source with a group for every record can hold open.
+const maxFilling = 16
 
-// refuse reports the last record of a chunk as invalid and goes on without it.
-func (im *importRun[P, R]) refuse(c *importChunk[P], err error) {
-	if c.known != nil { // it was valid when it was sent
-		im.changed(c)
-		return
-	}
-	index := c.at[len(c.at)-1]
-	c.dropLast()
-	if im.cfg.stopOnError {
-		im.halted.Store(true)
-	}
-	im.give([]int64{index}, nil, OutcomeNotSent, err)
-}
-
-// mostOpen bounds what a source with a group for every record can hold open.
-const mostOpen = 16
-
-// filling is the chunk of a group that has room.
-func (im *importRun[P, R]) filling(ctx context.Context, group string) *importChunk[P] {
-	if c := im.open[group]; c != nil {
+// chunkOf is the chunk of a group that has room.
+func (r *bulkRun[P, R]) chunkOf(ctx context.Context, group string) *chunk[P] {
+	if c := r.filling[group]; c != nil {
 		return c
 	}
-	if len(im.open) == mostOpen {
-		im.hand(ctx, im.opened()[0])
+	if len(r.filling) == maxFilling {
+		oldest := inOrder(r.filling)[0]
+		delete(r.filling, r.groupOf(&oldest.records[0]))
+		r.dispatch(ctx, oldest)
 	}
-	var c *importChunk[P]
-	if last := len(im.spare) - 1; last >= 0 {
-		c, im.spare = im.spare[last], im.spare[:last]
+	var c *chunk[P]
+	if last := len(r.spare) - 1; last >= 0 {
+		c, r.spare = r.spare[last], r.spare[:last]
 	} else {
-		c = &importChunk[P]{at: make([]int64, 0, im.cfg.chunkSize), records: make([]P, 0, im.cfg.chunkSize)}
+		c = &chunk[P]{at: make([]int64, 0, r.cfg.chunkSize), records: make([]P, 0, r.cfg.chunkSize)}
 	}
-	im.open[group] = c
+	r.filling[group] = c
 	return c
 }
 
-// opened lists the chunks being filled, the oldest first.
-func (im *importRun[P, R]) opened() []*importChunk[P] {
-	list := make([]*importChunk[P], 0, len(im.open))
-	for _, c := range im.open {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b *importChunk[P]) int { return slices.Compare(a.at, b.at) })
-	return list
+// inOrder lists chunks by their first records.
+func inOrder[K comparable, P any](chunks map[K]*chunk[P]) []*chunk[P] {
+	return slices.SortedFunc(maps.Values(chunks), func(a, b *chunk[P]) int { return slices.Compare(a.at, b.at) })
 }
 
-// hand settles a chunk that an earlier run has settled, and has any other sent.
-func (im *importRun[P, R]) hand(ctx context.Context, c *importChunk[P]) {
-	if c.known != nil {
-		if im.recall(c) {
-			im.dispatch(ctx, c)
-		}
+// flush dispatches what is left when the source has ended.
+func (r *bulkRun[P, R]) flush(ctx context.Context) {
+	if r.brokenOut {
 		return
 	}
-	for group, other := range im.open {
-		if other == c {
-			delete(im.open, group)
+	if r.sourceErr == nil && r.obstacle(ctx) == nil {
+		r.fail(r.ledger.missing(ctx, r.op, r.next))
+	}
+	for _, c := range inOrder(r.replays) {
+		r.reportUnsent(c, firstError(r.obstacle(ctx), r.sourceErr))
+	}
+	for _, c := range inOrder(r.filling) {
+		if len(c.at) > 0 {
+			r.dispatch(ctx, c)
 		}
 	}
-	if len(c.at) > 0 {
-		im.dispatch(ctx, c)
-	}
+	r.ahead = 0
+	r.submit(ctx)
 }
 
-// recall gives what the journal knows of a chunk. It reports whether the chunk
-// has to go to a worker all the same.
-func (im *importRun[P, R]) recall(c *importChunk[P]) (unsettled bool) {
-	body, err := im.encode(c.pointers())
-	if err != nil || im.digest(body) != c.known.Digest {
-		im.changed(c)
-		return false
-	}
-	switch c.known.Outcome {
-	case OutcomeDone:
-		var refs []R
-		if err := json.Unmarshal(c.known.Refs, &refs); err != nil || len(refs) != len(c.at) {
-			im.fail(journalFailure{fmt.Errorf("antcrm: %s: the journal's entry of record %d %w", im.op, c.at[0], errDamaged)})
-			im.give(c.at, nil, OutcomeUnknown, fmt.Errorf("%w: %w", ErrOutcomeUnknown, im.fatal))
-			return false
+// dispatch queues a chunk for the workers.
+func (r *bulkRun[P, R]) dispatch(ctx context.Context, c *chunk[P]) {
+	r.waiting = append(r.waiting, c)
+	r.submit(ctx)
+}
+
+// submit passes waiting chunks to workers until no more wait than may. A worker that is free encodes its chunk itself;
+// while all are busy, the caller's goroutine encodes ahead, so that they need not when their answers have come.
+func (r *bulkRun[P, R]) submit(ctx context.Context) {
+	for len(r.waiting) > 0 && !r.brokenOut {
+		c := r.waiting[0]
+		if reason := r.obstacle(ctx); reason != nil {
+			r.waiting = r.waiting[1:]
+			r.reportUnsent(c, reason)
+			continue
 		}
-		im.give(c.at, refs, OutcomeDone, nil)
-	case OutcomeRejected:
-		im.give(c.at, nil, OutcomeRejected, im.rejectedBefore(c.known.Status))
-	default:
-		if im.resolve != nil {
-			return true
+		if r.started < r.cfg.concurrency {
+			r.started++
+			r.submitted()
+			r.workers.Go(func() { r.work(ctx, c) })
+			continue
 		}
-		im.give(c.at, nil, OutcomeUnknown, im.begunBefore())
-	}
-	return false
-}
-
-// rejectedBefore is the error of a chunk that an earlier run saw rejected. The
-// server's message may have held personal data: the journal has only the status.
-func (im *importRun[P, R]) rejectedBefore(status int) error {
-	return &APIError{StatusCode: status, Method: im.method, Path: im.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, callInfo: callInfo{op: im.op}}
-}
-
-func (im *importRun[P, R]) begunBefore() error {
-	return fmt.Errorf("antcrm: %s: sent by an earlier run whose answer is not in the journal: %w", im.op, ErrOutcomeUnknown)
-}
-
-// changed ends an import whose source gives other records than were sent.
-func (im *importRun[P, R]) changed(c *importChunk[P]) {
-	err := fmt.Errorf("antcrm: %s: records %d to %d are not the ones that were sent from there: %w", im.op, c.known.First(), c.at[len(c.at)-1], ErrSourceChanged)
-	im.past.drop(c)
-	im.fail(err)
-	im.give(c.at, nil, OutcomeUnknown, fmt.Errorf("%w: %w", err, ErrOutcomeUnknown))
-}
-
-// dispatch gives a chunk to a worker, and takes news while all are busy.
-func (im *importRun[P, R]) dispatch(ctx context.Context, c *importChunk[P]) {
-	for !im.quit {
-		if reason := im.obstacle(ctx); reason != nil {
-			im.withhold(c, reason)
-			return
+		select {
+		case r.jobs <- c:
+			r.submitted()
+			continue
+		case e := <-r.events:
+			r.handle(e)
+			continue
+		default:
 		}
-		if im.started < im.cfg.concurrency {
-			im.started++
-			im.underWay++
-			im.workers.Go(func() { im.work(ctx, c) })
+		last := r.waiting[len(r.waiting)-1]
+		_ = r.encodeChunk(last) // its worker reports the error
+		if len(r.waiting) <= r.ahead {
 			return
 		}
 		select {
-		case im.jobs <- c:
-			im.underWay++
-			return
-		case news := <-im.news:
-			im.hear(news)
+		case r.jobs <- c:
+			r.submitted()
+		case e := <-r.events:
+			r.handle(e)
 		case <-ctx.Done():
 		}
 	}
 }
 
-// withhold reports a chunk that this run has not sent.
-func (im *importRun[P, R]) withhold(c *importChunk[P], reason error) {
-	if c.known == nil {
-		im.give(c.at, nil, OutcomeNotSent, reason)
-		return
-	}
-	before := im.begunBefore()
-	if len(c.at) < c.known.Count() {
-		before = fmt.Errorf("antcrm: %s: sent by an earlier run together with records that have not come: %w", im.op, ErrOutcomeUnknown)
-	}
-	im.give(c.at, nil, OutcomeUnknown, fmt.Errorf("%w; %w", before, reason))
+func (r *bulkRun[P, R]) submitted() {
+	r.waiting = r.waiting[1:]
+	r.underWay++
 }
 
-// flush hands over what is left when the source has ended.
-func (im *importRun[P, R]) flush(ctx context.Context) {
-	complete := im.sourceErr == nil && im.obstacle(ctx) == nil
-	if complete {
-		im.fail(im.past.missing(im.op, im.next, im.forget(ctx)))
+// reportUnsent reports a chunk that this run has not sent.
+func (r *bulkRun[P, R]) reportUnsent(c *chunk[P], reason error) {
+	if c.sent == nil {
+		r.report(bulkEvent[R]{at: c.at, outcome: OutcomeNotSent, err: reason, notBegun: true})
+		return
 	}
-	for _, c := range im.past.partial() {
-		reason := im.obstacle(ctx)
-		if reason == nil {
-			reason = im.sourceErr
+	before := r.sentBefore()
+	if len(c.at) < c.sent.Count() {
+		before = fmt.Errorf("antcrm: %s: sent by an earlier run together with records that have not come: %w", r.op, ErrOutcomeUnknown)
+	}
+	r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("%w; %w", before, reason)})
+}
+
+// handle takes what a worker reports.
+func (r *bulkRun[P, R]) handle(e workerEvent[P, R]) {
+	if c := e.ended; c != nil {
+		r.underWay--
+		if c.sent == nil {
+			clear(c.records)
+			c.at, c.records, c.body = c.at[:0], c.records[:0], nil
+			r.spare = append(r.spare, c)
 		}
-		im.withhold(c, reason)
-	}
-	for _, c := range im.opened() {
-		im.hand(ctx, c)
-	}
-}
-
-// hear takes a worker's news and gives the results.
-func (im *importRun[P, R]) hear(news importNews[P, R]) {
-	if news.ended != nil {
-		im.underWay--
-		im.reuse(news.ended)
 		return
 	}
-	im.fail(news.fatal)
-	im.give(news.at, news.refs, news.outcome, news.err)
+	r.fail(e.fatal)
+	r.report(e.bulkEvent)
 }
 
-func (im *importRun[P, R]) hearWaiting() {
-	for !im.quit {
-		select {
-		case news := <-im.news:
-			im.hear(news)
-		default:
-			return
-		}
-	}
-}
-
-func (im *importRun[P, R]) reuse(c *importChunk[P]) {
-	if c.known != nil {
+// report emits what became of some records.
+func (r *bulkRun[P, R]) report(e bulkEvent[R]) {
+	if r.brokenOut {
 		return
 	}
-	clear(c.records)
-	c.at, c.records = c.at[:0], c.records[:0]
-	im.spare = append(im.spare, c)
-}
-
-// give yields a result for each record.
-func (im *importRun[P, R]) give(at []int64, refs []R, outcome Outcome, err error) {
-	if im.quit {
-		return
-	}
-	if outcome == OutcomeDone {
-		im.progress.Confirmed += len(at)
+	if e.outcome == OutcomeDone {
+		r.progress.Confirmed += len(e.at)
 	} else {
-		im.progress.Failed += len(at)
+		r.progress.Failed += len(e.at)
 	}
-	if im.cfg.progress != nil {
-		im.cfg.progress(im.progress)
+	if r.cfg.progress != nil {
+		r.cfg.progress(r.progress)
 	}
-	for i, index := range at {
-		result := ImportResult[R]{Index: index, Outcome: outcome, Err: err}
-		if outcome == OutcomeDone && i < len(refs) {
-			result.Ref = refs[i]
-		}
-		if !im.yield(result, nil) {
-			im.quit = true
-			return
-		}
-	}
+	r.brokenOut = !r.emit(e)
 }
 
 // work is a worker: one chunk after the other.
-func (im *importRun[P, R]) work(ctx context.Context, c *importChunk[P]) {
-	for ; c != nil; c = <-im.jobs { // nil: closed
-		im.workOn(ctx, c)
+func (r *bulkRun[P, R]) work(ctx context.Context, c *chunk[P]) {
+	for ; c != nil; c = <-r.jobs { // nil: closed
+		r.workOn(ctx, c)
 	}
 }
 
-// workOn tells that a chunk has ended in any case: the caller's goroutine waits
-// for it, even if a callback has left the worker's (runtime.Goexit).
-func (im *importRun[P, R]) workOn(ctx context.Context, c *importChunk[P]) {
-	defer func() { im.news <- importNews[P, R]{ended: c} }()
-	if c.known != nil {
-		im.lookUp(ctx, c)
-	} else {
-		im.deliver(ctx, c)
+// workOn reports the end of a chunk in any case: the caller's goroutine waits for it, even if a callback has left the
+// worker's (runtime.Goexit).
+func (r *bulkRun[P, R]) workOn(ctx context.Context, c *chunk[P]) {
+	defer func() { r.events <- workerEvent[P, R]{ended: c} }()
+	if c.sent != nil {
+		r.lookUp(ctx, c)
+		return
 	}
+	r.deliver(ctx, c)
 }
 
 // deliver sends a chunk, and its halves if it is rejected and to be isolated.
-func (im *importRun[P, R]) deliver(ctx context.Context, c *importChunk[P]) {
-	halve(0, len(c.at), func(first, n int) bool { return im.attempt(ctx, c.part(first, n)) })
+func (r *bulkRun[P, R]) deliver(ctx context.Context, c *chunk[P]) {
+	halve(0, len(c.at), func(first, n int) bool { return r.request(ctx, c.part(first, n)) })
 }
 
-// attempt makes one request and tells what came of it, or reports that the
-// halves are to be sent instead.
-func (im *importRun[P, R]) attempt(ctx context.Context, c *importChunk[P]) (again bool) {
-	left := leftGoroutine(im.op)
-	news := importNews[P, R]{at: c.at, err: left, fatal: left} // if exchange never returns
+// halve sends a chunk of n records, beginning at the record first, and, as long
+// as send says so, its halves in place of it.
+func halve(first, n int, send func(first, n int) (again bool)) {
+	if !send(first, n) {
+		return
+	}
+	halve(first, n/2, send)
+	halve(first+n/2, n-n/2, send)
+}
+
+// request makes one request and reports what came of it, or that the halves are to be sent instead.
+func (r *bulkRun[P, R]) request(ctx context.Context, c *chunk[P]) (again bool) {
+	left := leftGoroutine(r.op)
+	e := workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left} // if exchange never returns
 	defer func() {
 		if again {
 			return
 		}
-		if news.fatal != nil || news.err != nil && im.cfg.stopOnError {
-			im.halted.Store(true)
+		if e.fatal != nil || e.err != nil && r.cfg.stopOnError {
+			r.halted.Store(true)
 		}
-		im.news <- news
+		r.events <- e
 	}()
-	news, again = im.exchange(ctx, c)
+	e, again = r.exchange(ctx, c)
 	return again
 }
 
-// exchange is one request, between two lines of the journal: one before each
-// attempt, so that the journal knows when the last one began, and one after.
-func (im *importRun[P, R]) exchange(ctx context.Context, c *importChunk[P]) (news importNews[P, R], again bool) {
-	if reason := im.obstacle(ctx); reason != nil {
-		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: reason}, false
-	}
-	body, err := im.encode(c.pointers())
-	if err != nil {
-		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: err}, false
-	}
-	entry := im.entry(c, body)
-	begun, unbegun := false, error(nil)
-	call := *im.cfg.call
-	call.beforeAttempt = func(ctx context.Context) error {
-		unbegun = im.begin(ctx, entry)
-		begun = begun || unbegun == nil
-		return unbegun
-	}
-	refs, err := im.sendEncoded(ctx, body, im.groupOf(&c.records[0]), len(c.at), &call)
-	if unbegun != nil && !begun {
-		return importNews[P, R]{at: c.at, outcome: OutcomeNotSent, err: fmt.Errorf("antcrm: %s: not sent: %w", im.op, unbegun), fatal: unbegun}, false
-	}
-	if !begun {
-		return importNews[P, R]{at: c.at, outcome: outcomeOf(err), err: err}, false
-	}
-	again = im.cfg.halves(len(c.at), err)
-	unrecorded := firstError(unbegun, im.record(ctx, entry, refs, err, again))
-	news = importNews[P, R]{at: c.at, refs: refs, outcome: outcomeOf(err), err: err, fatal: unrecorded}
-	return news, again && unrecorded == nil
+// leftGoroutine is what is known of a request in which a callback (a transport,
+// a limiter, a resolver) has called runtime.Goexit, as a test's FailNow does.
+func leftGoroutine(op string) error {
+	return fmt.Errorf("antcrm: %s: a callback has left the goroutine of the request: %w", op, ErrOutcomeUnknown)
 }
 
-func (im *importRun[P, R]) digest(body []byte) string {
-	mac := hmac.New(sha256.New, im.key)
-	_, _ = mac.Write(body) // never fails
-	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+// exchange is one request. The journal has a line before each attempt, and one of how it ended.
+func (r *bulkRun[P, R]) exchange(ctx context.Context, c *chunk[P]) (e workerEvent[P, R], again bool) {
+	e.at, e.outcome = c.at, OutcomeNotSent
+	if e.err = r.obstacle(ctx); e.err != nil {
+		e.notBegun = true
+		return e, false
+	}
+	if e.err = r.encodeChunk(c); e.err != nil {
+		return e, false
+	}
+	entry := r.ledger.newEntry(c.at, c.body)
+	call := *r.cfg.call
+	call.beforeAttempt = entry.begin
+	e.refs, e.err = r.sendEncoded(ctx, c.body, r.groupOf(&c.records[0]), len(c.at), &call)
+	e.outcome = outcomeOf(e.err)
+	again = e.err != nil && r.cfg.isolation && len(c.at) > 1 && isolable(e.err)
+	e.fatal = entry.end(ctx, e.refs, e.err, again)
+	return e, again && e.fatal == nil
 }
 
-// entry is what the journal has of a chunk that is begun.
-func (im *importRun[P, R]) entry(c *importChunk[P], body []byte) JournalEntry {
-	if im.cfg.journal == nil {
-		return JournalEntry{}
-	}
-	return JournalEntry{Records: c.runs(), Digest: im.digest(body)}
-}
-
-func (im *importRun[P, R]) begin(ctx context.Context, entry JournalEntry) error {
-	if im.cfg.journal == nil {
-		return nil
-	}
-	return im.cfg.journal.Begin(ctx, entry)
-}
-
-// record writes down how a request ended, even if the import has been
-// cancelled meanwhile. A rejected chunk whose halves come is as if it had not
-// been sent: they have entries of their own. So is one that was refused for no
-// record's fault, such as a wrong key or a 429: the next run sends it.
-func (im *importRun[P, R]) record(ctx context.Context, entry JournalEntry, refs []R, err error, halved bool) error {
-	if im.cfg.journal == nil {
-		return nil
-	}
-	entry.Outcome = outcomeOf(err)
-	if halved || entry.Outcome == OutcomeRejected && !RecordFault(err) {
-		entry.Outcome = OutcomeNotSent
-	}
-	if answered, ok := errors.AsType[*APIError](err); ok {
-		entry.Status = answered.StatusCode
-	}
-	if entry.Outcome == OutcomeDone {
-		if entry.Refs, err = json.Marshal(refs); err != nil {
-			return journalFailure{err}
+func (r *bulkRun[P, R]) encodeChunk(c *chunk[P]) (err error) {
+	if c.body == nil {
+		records := make([]*P, len(c.records))
+		for i := range c.records {
+			records[i] = &c.records[i]
 		}
+		c.body, err = r.encode(records)
 	}
-	return im.cfg.journal.Record(context.WithoutCancel(ctx), entry)
-}
-
-// forget removes a journal's entry: its records are as if they had never been
-// sent.
-func (im *importRun[P, R]) forget(ctx context.Context) func(JournalEntry) (bool, error) {
-	return func(entry JournalEntry) (bool, error) {
-		if !im.cfg.retryRejected || entry.Outcome != OutcomeRejected {
-			return false, nil
-		}
-		return true, im.cfg.journal.Record(ctx, JournalEntry{Records: entry.Records, Digest: entry.Digest, Outcome: OutcomeNotSent})
-	}
-}
-
-// lookUp asks the caller what became of a chunk, and sends what is not there.
-func (im *importRun[P, R]) lookUp(ctx context.Context, c *importChunk[P]) {
-	found, err := im.ask(ctx, c)
-	places, err := sortResolutions(found, len(c.at), err)
-	refs := make([]R, 0, len(c.at))
-	for _, i := range places[OutcomeDone] {
-		refs = append(refs, found[i].Ref)
-	}
-	done, again, still := c.pick(places[OutcomeDone]), c.pick(places[OutcomeNotSent]), c.pick(places[OutcomeUnknown])
-	unrecorded := im.recordFound(ctx, c, done, refs, still)
-	if unrecorded != nil {
-		im.halted.Store(true)
-	}
-	if len(done.at) > 0 {
-		im.news <- importNews[P, R]{at: done.at, refs: refs, outcome: OutcomeDone, fatal: unrecorded}
-	}
-	if len(still.at) > 0 {
-		reason := im.begunBefore()
-		if err != nil {
-			reason = fmt.Errorf("%w; looking it up: %w", reason, err)
-		}
-		im.news <- importNews[P, R]{at: still.at, outcome: OutcomeUnknown, err: reason, fatal: unrecorded}
-	}
-	switch {
-	case len(again.at) == 0:
-	case unrecorded != nil:
-		im.news <- importNews[P, R]{at: again.at, outcome: OutcomeUnknown, err: fmt.Errorf("%w; %w", im.begunBefore(), unrecorded), fatal: unrecorded}
-	default:
-		im.deliver(ctx, again)
-	}
-}
-
-// ask calls the resolver. If it leaves its goroutine, the chunk stays unknown.
-func (im *importRun[P, R]) ask(ctx context.Context, c *importChunk[P]) (found []Resolution[R], err error) {
-	returned := false
-	defer func() {
-		if !returned {
-			left := leftGoroutine(im.op)
-			im.halted.Store(true)
-			im.news <- importNews[P, R]{at: c.at, err: left, fatal: left}
-		}
-	}()
-	found, err = im.resolve(ctx, UnknownChunk[P]{Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
-	returned = true
-	return found, err
-}
-
-// sortResolutions lists the places of the records by what was found. Done without
-// a reference is unknown: it would be done for ever, and nobody could tell as what.
-func sortResolutions[R any](found []Resolution[R], count int, err error) (places [4][]int, _ error) {
-	if err == nil && found != nil && len(found) != count {
-		err = fmt.Errorf("%d resolutions for %d records", len(found), count)
-	}
-	nameless := 0
-	for i := range count {
-		outcome := OutcomeUnknown
-		switch {
-		case err != nil || found == nil:
-		case found[i].Outcome == OutcomeDone && reflect.ValueOf(&found[i].Ref).Elem().IsZero():
-			nameless++
-		case found[i].Outcome == OutcomeDone, found[i].Outcome == OutcomeNotSent:
-			outcome = found[i].Outcome
-		}
-		places[outcome] = append(places[outcome], i)
-	}
-	if nameless > 0 {
-		err = fmt.Errorf("%d of %d resolutions are done without a reference", nameless, count)
-	}
-	return places, err
-}
-
-// recordFound replaces the entry of a chunk by what is known of its parts now,
-// in one line.
-func (im *importRun[P, R]) recordFound(ctx context.Context, whole, done *importChunk[P], refs []R, still *importChunk[P]) error {
-	if len(still.at) == len(whole.at) {
-		return nil // nothing new
-	}
-	void := *whole.known
-	void.Outcome = OutcomeNotSent
-	entries := []JournalEntry{void}
-	for _, part := range []*importChunk[P]{done, still} {
-		if len(part.at) == 0 {
-			continue
-		}
-		body, err := im.encode(part.pointers())
-		if err != nil {
-			return journalFailure{err}
-		}
-		entry := im.entry(part, body)
-		if part == done {
-			entry.Outcome = OutcomeDone
-			if entry.Refs, err = json.Marshal(refs); err != nil {
-				return journalFailure{err}
-			}
-		}
-		entries = append(entries, entry)
-	}
-	return im.cfg.journal.Record(context.WithoutCancel(ctx), entries...)
-}
-
-// past walks through what a journal has left, in step with the source.
-type past[P any] struct {
-	pull   func() (JournalEntry, error, bool)
-	stop   func()
-	head   *JournalEntry     // the next one; nil: none is left
-	active []*importChunk[P] // those whose records are coming
-}
-
-func (p *past[P]) open(entries iter.Seq2[JournalEntry, error]) {
-	p.pull, p.stop = iter.Pull2(entries)
-}
-
-func (p *past[P]) close() {
-	if p.stop != nil {
-		p.stop()
-	}
-}
-
-// peek returns the next entry that is not to be forgotten; nil: none.
-func (p *past[P]) peek(forget func(JournalEntry) (bool, error)) (*JournalEntry, error) {
-	for p.head == nil && p.pull != nil {
-		entry, err, ok := p.pull()
-		if !ok {
-			p.pull = nil
-			break
-		}
-		if err == nil {
-			err = entry.check()
-		}
-		if err != nil {
-			return nil, journalFailure{fmt.Errorf("antcrm: read journal: %w", err)}
-		}
-		forgotten, err := forget(entry)
-		if err != nil {
-			return nil, err
-		}
-		if !forgotten {
-			p.head = &entry
-		}
-	}
-	return p.head, nil
-}
-
-// chunk returns the chunk in which an earlier run has sent the record; nil:
-// none has.
-func (p *past[P]) chunk(index int64, forget func(JournalEntry) (bool, error)) (found *importChunk[P], err error) {
-	for {
-		head, err := p.peek(forget)
-		if err != nil {
-			return nil, err
-		}
-		if head == nil || head.First() > index {
-			break
-		}
-		p.active = append(p.active, &importChunk[P]{known: head})
-		p.head = nil
-	}
-	for _, c := range p.active {
-		switch next := c.expects(); {
-		case next == index && found == nil:
-			found = c
-		case next <= index: // two entries have the same record
-			return nil, journalFailure{fmt.Errorf("antcrm: the journal's entry of record %d %w", c.known.First(), errDamaged)}
-		}
-	}
-	if found != nil && len(found.at)+1 == found.known.Count() {
-		p.drop(found)
-	}
-	return found, nil
-}
-
-func (p *past[P]) drop(c *importChunk[P]) {
-	p.active = slices.DeleteFunc(p.active, func(other *importChunk[P]) bool { return other == c })
-}
-
-// partial returns the chunks of which only some records came.
-func (p *past[P]) partial() []*importChunk[P] {
-	return slices.DeleteFunc(slices.Clone(p.active), func(c *importChunk[P]) bool { return len(c.at) == 0 })
-}
-
-// missing reports that a source has ended before the journal has.
-func (p *past[P]) missing(op string, count int64, forget func(JournalEntry) (bool, error)) error {
-	head, err := p.peek(forget)
-	if err != nil {
-		return err
-	}
-	if head == nil && len(p.active) == 0 {
-		return nil
-	}
-	return fmt.Errorf("antcrm: %s: the source has %d records, and later ones were sent: %w", op, count, ErrSourceChanged)
+	return err
 }

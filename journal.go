@@ -1,21 +1,20 @@
 package antcrm
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"iter"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
+
+	"github.com/antbuddy/antcrm-go/internal/journalfile"
 )
 
 var (
@@ -131,7 +130,7 @@ func (e JournalEntry) check() error {
 	return nil
 }
 
-var errDamaged = errors.New("is damaged")
+var errDamaged = journalfile.ErrDamaged
 
 // journalLine is an entry as the file has it, or entries that became known at
 // once.
@@ -171,11 +170,7 @@ func (l journalLine) entry() (JournalEntry, error) {
 }
 
 // parseLine reads a line.
-func parseLine(line []byte) ([]JournalEntry, error) {
-	text, ok := unseal(line)
-	if !ok {
-		return nil, errDamaged
-	}
+func parseLine(text []byte) ([]JournalEntry, error) {
 	var parsed journalLine
 	if err := strictJSON(text, &parsed); err != nil {
 		return nil, err
@@ -192,27 +187,6 @@ func parseLine(line []byte) ([]JournalEntry, error) {
 		}
 	}
 	return entries, nil
-}
-
-// A line begins with a checksum of its rest: one that was edited, or rotted, is
-// damaged, and not another chunk.
-const (
-	sealBegin = `{"sum":"`
-	sealEnd   = `",`
-	sealSize  = len(sealBegin) + 8 + len(sealEnd)
-)
-
-func seal(text []byte) []byte {
-	line := fmt.Appendf(nil, "%s%08x%s", sealBegin, crc32.ChecksumIEEE(text), sealEnd)
-	return append(line, text[1:]...) // without its brace
-}
-
-func unseal(line []byte) (text []byte, ok bool) {
-	if len(line) < sealSize {
-		return nil, false
-	}
-	text = append([]byte("{"), line[sealSize:]...)
-	return text, bytes.Equal(line, seal(text))
 }
 
 func strictJSON(data []byte, v any) error {
@@ -241,7 +215,6 @@ const (
 	journalMagic   = `{"journal":"antcrm"`
 	journalVersion = 1
 	journalKeySize = 32
-	maxJournalLine = 1 << 20
 )
 
 // FileJournal is a Journal in a file: JSON lines, only ever appended to. The
@@ -260,55 +233,41 @@ const (
 // 60 bytes a chunk in memory.
 type FileJournal struct {
 	path string
+	file *journalfile.File
 
-	mu      sync.Mutex // of all below
-	file    *os.File
+	mu      sync.Mutex    // of all below
 	header  journalHeader // Kind "" until the first import
-	size    int64         // of the lines written
-	entries map[int64]journalSpan
+	entries map[int64]journalfile.Span
 	inUse   bool
-	failed  error // a write that failed: nothing may follow it
-
-	syncing sync.Mutex // one fsync at a time; taken before mu
-	synced  int64
-}
-
-// journalSpan is where in the file the line of an entry is.
-type journalSpan struct {
-	offset int64
-	length int32
 }
 
 // OpenJournal opens the journal in a file, or begins one. Each account, and each
 // server, a fake included, needs a file of its own: nothing checks it, and what
 // was sent to one is not sent to the other (see Journal).
 //
-// A last line that a crash has torn (no end, or zeros in it) is cut off; any
-// other damage, a file that is no journal, and one that is in use
-// (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such
-// damage too, if the file system had written a later line first. Close it when
-// the import is over.
+// A part of a last line, as a crash leaves it, is cut off; any other damage, a file that is no journal (it is left as it
+// is), and one that is in use (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such damage
+// too, if the file system had written a later line first. Close it when the import is over.
 func OpenJournal(path string) (*FileJournal, error) {
-	j := &FileJournal{path: path, entries: map[int64]journalSpan{}}
-	file, err := openLocked(path)
+	j := &FileJournal{path: path, entries: map[int64]journalfile.Span{}}
+	file, err := journalfile.Open(path, journalMagic, j.read)
 	if err != nil {
 		return nil, j.failure("open", err)
 	}
 	j.file = file
-	if err := j.load(); err != nil {
-		_ = closeLocked(file, path)
-		return nil, j.failure("open", err)
-	}
 	return j, nil
 }
 
 // failure names the journal in an error.
 func (j *FileJournal) failure(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err // the path is named already
 	}
-	if errors.Is(err, ErrJournal) {
-		return fmt.Errorf("antcrm: %s journal %s: %w", doing, j.path, err)
+	if errors.Is(err, journalfile.ErrLocked) {
+		err = ErrJournalLocked
 	}
 	return journalFailure{fmt.Errorf("antcrm: %s journal %s: %w", doing, j.path, err)}
 }
@@ -319,105 +278,16 @@ type journalFailure struct{ error }
 func (f journalFailure) Unwrap() error      { return f.error }
 func (journalFailure) Is(target error) bool { return target == ErrJournal }
 
-// load reads the file and leaves it ready to be appended to.
-func (j *FileJournal) load() error {
-	info, err := j.file.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("is not a regular file")
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		// Not every file system can; there is no personal data in it either way.
-		_ = j.file.Chmod(0o600)
-	}
-	if err := j.scan(); err != nil {
-		return err
-	}
-	if j.size < info.Size() {
-		if err := j.file.Truncate(j.size); err != nil {
-			return err
-		}
-		return j.file.Sync()
-	}
-	return nil
-}
-
-// scan indexes the lines. It ends before a torn last line, so that size is
-// where the next line goes.
-func (j *FileJournal) scan() error {
-	lines := bufio.NewReaderSize(j.file, 64<<10)
-	var damaged error
-	for number := 1; ; number++ {
-		line, err := readLine(lines)
-		if number == 1 && !isHeader(line) {
-			return errors.New("is not a journal")
-		}
-		if errors.Is(err, io.EOF) {
-			return nil // what is left has no end: torn
-		}
-		if damaged != nil {
-			return damaged // and more follows
-		}
-		if err == nil {
-			err = j.index(number, line)
-		}
-		if errors.Is(err, errDamaged) {
-			damaged = fmt.Errorf("line %d %w", number, errDamaged)
-			if number > 1 && bytes.IndexByte(line, 0) < 0 {
-				return damaged
-			}
-			continue // the last line may be torn in its middle, where zeros are then
-		}
-		if err != nil {
-			return err
-		}
-		j.size += int64(len(line)) + 1
-	}
-}
-
-// isHeader reports whether a first line is a header, or the part of one that a
-// crash has left.
-func isHeader(line []byte) bool {
-	return strings.HasPrefix(string(line), journalMagic) || strings.HasPrefix(journalMagic, string(line))
-}
-
-// readLine reads a line without its end. Too long a line is damaged; it is
-// read to its end all the same.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	tooLong := false
-	for {
-		piece, err := r.ReadSlice('\n')
-		if len(line)+len(piece) > maxJournalLine {
-			tooLong = true
-			line = line[:min(len(line), len(journalMagic))]
-		} else {
-			line = append(line, piece...)
-		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case err != nil:
-			return line, err
-		case tooLong:
-			return line, errDamaged
-		}
-		return line[:len(line)-1], nil
-	}
-}
-
-func (j *FileJournal) index(number int, line []byte) error {
+// read takes a line of the file.
+func (j *FileJournal) read(number int, text []byte, at journalfile.Span) error {
 	if number == 1 {
-		return j.readHeader(line)
+		return j.readHeader(text)
 	}
-	entries, err := parseLine(line)
-	if err != nil {
-		return err
+	entries, err := parseLine(text)
+	if err == nil {
+		j.apply(entries, at)
 	}
-	j.apply(entries, journalSpan{offset: j.size, length: int32(len(line))})
-	return nil
+	return err
 }
 
 func (j *FileJournal) readHeader(line []byte) error {
@@ -435,7 +305,7 @@ func (j *FileJournal) readHeader(line []byte) error {
 	return nil
 }
 
-func (j *FileJournal) apply(entries []JournalEntry, at journalSpan) {
+func (j *FileJournal) apply(entries []JournalEntry, at journalfile.Span) {
 	for _, entry := range entries {
 		if entry.Outcome == OutcomeNotSent {
 			delete(j.entries, entry.First())
@@ -449,7 +319,7 @@ func (j *FileJournal) apply(entries []JournalEntry, at journalSpan) {
 func (j *FileJournal) Resume(_ context.Context, operation string) (*JournalHistory, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.usable(); err != nil {
+	if err := j.file.Check(); err != nil {
 		return nil, j.failure("resume", err)
 	}
 	if j.inUse {
@@ -465,22 +335,14 @@ func (j *FileJournal) Resume(_ context.Context, operation string) (*JournalHisto
 	}
 	j.inUse = true
 	firsts := slices.Sorted(maps.Keys(j.entries))
-	spans := make([]journalSpan, len(firsts))
+	spans := make([]journalfile.Span, len(firsts))
 	for i, first := range firsts {
 		spans[i] = j.entries[first]
 	}
-	return &JournalHistory{Key: slices.Clone(j.header.Key), Entries: j.replay(j.file, firsts, spans)}, nil
+	return &JournalHistory{Key: slices.Clone(j.header.Key), Entries: j.replay(firsts, spans)}, nil
 }
 
-func (j *FileJournal) usable() error {
-	if j.file == nil {
-		return os.ErrClosed
-	}
-	return j.failed
-}
-
-// begin writes the header. It is durable, and so is the file's name, before
-// any line follows.
+// begin writes the header.
 func (j *FileJournal) begin(operation string) error {
 	header := journalHeader{Kind: journalKind, Version: journalVersion, Operation: operation, Key: make([]byte, journalKeySize)}
 	_, _ = rand.Read(header.Key) // never fails
@@ -488,14 +350,7 @@ func (j *FileJournal) begin(operation string) error {
 	if err != nil {
 		return err
 	}
-	if err := j.write(text, nil); err != nil {
-		return err
-	}
-	if err := j.file.Sync(); err != nil {
-		j.failed = err
-		return err
-	}
-	if err := syncFolder(j.path); err != nil {
+	if err := j.file.Begin(text); err != nil {
 		return err
 	}
 	j.header = header
@@ -503,10 +358,10 @@ func (j *FileJournal) begin(operation string) error {
 }
 
 // replay reads entries back, one at a time.
-func (j *FileJournal) replay(file *os.File, firsts []int64, spans []journalSpan) iter.Seq2[JournalEntry, error] {
+func (j *FileJournal) replay(firsts []int64, spans []journalfile.Span) iter.Seq2[JournalEntry, error] {
 	return func(yield func(JournalEntry, error) bool) {
 		for i, first := range firsts {
-			entry, err := readEntry(file, first, spans[i])
+			entry, err := j.entry(first, spans[i])
 			if err != nil {
 				yield(JournalEntry{}, j.failure("read", err))
 				return
@@ -518,154 +373,82 @@ func (j *FileJournal) replay(file *os.File, firsts []int64, spans []journalSpan)
 	}
 }
 
-func readEntry(file *os.File, first int64, at journalSpan) (JournalEntry, error) {
-	line := make([]byte, at.length)
-	if _, err := file.ReadAt(line, at.offset); err != nil {
+func (j *FileJournal) entry(first int64, at journalfile.Span) (JournalEntry, error) {
+	text, err := j.file.Line(at)
+	if err != nil {
 		return JournalEntry{}, err
 	}
-	entries, err := parseLine(line)
+	entries, err := parseLine(text)
 	if err != nil {
-		return JournalEntry{}, fmt.Errorf("the line at offset %d %w", at.offset, err)
+		return JournalEntry{}, err
 	}
 	for _, entry := range entries {
 		if entry.First() == first && entry.Outcome != OutcomeNotSent {
 			return entry, nil
 		}
 	}
-	return JournalEntry{}, fmt.Errorf("the line at offset %d %w", at.offset, errDamaged)
+	return JournalEntry{}, fmt.Errorf("the line at offset %d %w", at.Offset, errDamaged)
 }
 
 // Begin implements Journal.
 func (j *FileJournal) Begin(_ context.Context, entry JournalEntry) error {
-	end, err := j.add(entry.line(true), entry)
+	err := j.add(entry.line(true), entry)
 	if err == nil {
-		err = j.sync(end)
+		err = j.file.Sync(j.file.Size())
 	}
-	if err != nil {
-		return j.failure("write", err)
-	}
-	return nil
+	return j.failure("write", err)
 }
 
 // Record implements Journal.
 func (j *FileJournal) Record(_ context.Context, entries ...JournalEntry) error {
-	var err error
+	var line journalLine
 	switch len(entries) {
 	case 0:
 		return nil
 	case 1:
-		_, err = j.add(entries[0].line(false), entries...)
+		line = entries[0].line(false)
 	default:
-		var line journalLine
 		for _, entry := range entries {
 			line.Entries = append(line.Entries, entry.line(false))
 		}
-		_, err = j.add(line, entries...)
 	}
-	if err != nil {
-		return j.failure("write", err)
-	}
-	return nil
+	return j.failure("write", j.add(line, entries...))
 }
 
-// add appends a line and returns where it ends.
-func (j *FileJournal) add(line journalLine, entries ...JournalEntry) (int64, error) {
+// add appends a line.
+func (j *FileJournal) add(line journalLine, entries ...JournalEntry) error {
 	for _, entry := range entries {
 		if err := entry.check(); err != nil {
-			return 0, fmt.Errorf("an entry %w", err)
+			return fmt.Errorf("an entry %w", err)
 		}
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.usable(); err != nil {
-		return 0, err
-	}
-	if !j.inUse {
-		return 0, errors.New("no import is under way")
 	}
 	text, err := json.Marshal(line)
 	if err != nil {
-		return 0, err
-	}
-	if err := j.write(seal(text), entries); err != nil {
-		return 0, err
-	}
-	return j.size, nil
-}
-
-// write appends a line. After a failure nothing more is written: the next line
-// would be glued to a torn one.
-func (j *FileJournal) write(text []byte, entries []JournalEntry) error {
-	if len(text) > maxJournalLine {
-		return errors.New("the references are too long")
-	}
-	if _, err := j.file.WriteAt(append(text, '\n'), j.size); err != nil {
-		j.failed = err
 		return err
-	}
-	j.apply(entries, journalSpan{offset: j.size, length: int32(len(text))})
-	j.size += int64(len(text)) + 1
-	return nil
-}
-
-// sync returns when everything before end is on the disk. Those who wait for
-// the fsync of another share the next one.
-func (j *FileJournal) sync(end int64) error {
-	j.syncing.Lock()
-	defer j.syncing.Unlock()
-	if j.synced >= end {
-		return nil
 	}
 	j.mu.Lock()
-	file, size, err := j.file, j.size, j.usable()
-	j.mu.Unlock()
-	if err != nil {
-		return err
+	defer j.mu.Unlock()
+	if !j.inUse {
+		return errors.New("no import is under way")
 	}
-	if err := file.Sync(); err != nil {
-		j.mu.Lock()
-		j.failed = err // what is on the disk is not known any more
-		j.mu.Unlock()
-		return err
+	at, err := j.file.Append(text)
+	if err == nil {
+		j.apply(entries, at)
 	}
-	j.synced = size
-	return nil
+	return err
 }
 
 // Finish implements Journal.
 func (j *FileJournal) Finish(context.Context) error {
 	j.mu.Lock()
 	j.inUse = false
-	end, err := j.size, j.usable()
 	j.mu.Unlock()
+	err := j.file.Check()
 	if err == nil {
-		err = j.sync(end)
+		err = j.file.Sync(j.file.Size())
 	}
-	if err != nil {
-		return j.failure("write", err)
-	}
-	return nil
+	return j.failure("write", err)
 }
 
 // Close closes the file and lets others open it. It may be called twice.
-func (j *FileJournal) Close() error {
-	j.syncing.Lock()
-	defer j.syncing.Unlock()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.file == nil {
-		return nil
-	}
-	var err error
-	if j.failed == nil && j.synced < j.size {
-		err = j.file.Sync()
-	}
-	if closeErr := closeLocked(j.file, j.path); err == nil {
-		err = closeErr
-	}
-	j.file = nil
-	if err != nil {
-		return j.failure("close", err)
-	}
-	return nil
-}
+func (j *FileJournal) Close() error { return j.failure("close", j.file.Close()) }

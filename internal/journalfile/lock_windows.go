@@ -1,4 +1,4 @@
-package antcrm
+package journalfile
 
 import (
 	"errors"
@@ -18,13 +18,16 @@ func openLocked(path string) (*os.File, error) {
 	}
 	handle, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, sharingViolation) {
-		return nil, ErrJournalLocked
+		return nil, ErrLocked
 	}
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(handle), path), nil
 }
+
+// exclusive says that nobody can delete or replace a file that is open here.
+const exclusive = true
 
 func closeLocked(file *os.File, _ string) error { return file.Close() }
 

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package antcrm
+package journalfile
 
 import (
 	"errors"
@@ -27,10 +27,13 @@ func openLocked(path string) (*os.File, error) {
 	}
 	_ = file.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = ErrJournalLocked
+		err = ErrLocked
 	}
 	return nil, err
 }
+
+// exclusive says that nobody can delete or replace a file that is open here.
+const exclusive = false
 
 func closeLocked(file *os.File, _ string) error { return file.Close() }
 

@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || windows)
 
-package antcrm
+package journalfile
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 func openLocked(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("%w (if there is none, remove %s.lock)", ErrJournalLocked, path)
+		return nil, fmt.Errorf("%w (if there is none, remove %s.lock)", ErrLocked, path)
 	}
 	if err != nil {
 		return nil, err
@@ -33,3 +33,6 @@ func closeLocked(file *os.File, path string) error {
 }
 
 func syncFolder(string) error { return nil }
+
+// exclusive says that nobody can delete or replace a file that is open here.
+const exclusive = false

@@ -1,0 +1,447 @@
+package antcrm
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+)
+
+// WithJournal makes an import remember in a journal what it has sent, so that
+// it can be run again after any crash, with the same source: what was answered
+// is reported from the journal, what was not begun is sent, and what was begun and
+// not answered is OutcomeUnknown (see WithUnknownResolver). A source that no
+// longer yields the records that were sent ends the import with
+// ErrSourceChanged; that it has grown at its end does no harm. The journal is of
+// one account and one server, which nothing checks: with another's, records are
+// reported as done and not sent. For imports only.
+func WithJournal(journal Journal) BatchOption {
+	return func(cfg *batchConfig) error {
+		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {
+			return invalid("journal", "is nil")
+		}
+		cfg.journal = journal
+		return nil
+	}
+}
+
+// WithRetryRejected makes an import send again what the journal says the server
+// has rejected; without it the rejection is reported again. The records may have
+// been corrected since. For imports with a journal only.
+func WithRetryRejected() BatchOption {
+	return func(cfg *batchConfig) error {
+		cfg.retryRejected = true
+		return nil
+	}
+}
+
+// UnknownChunk is a chunk that an earlier run of an import began, and whose
+// answer is not in the journal.
+type UnknownChunk[P any] struct {
+	Indexes []int64 // of the records in the source
+	Records []P     // as the source yields them, and as they were sent
+}
+
+// Resolution is what was found out about one record of an UnknownChunk.
+type Resolution[R any] struct {
+	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it
+	// is not and is to be sent again, OutcomeUnknown if that could not be told.
+	Outcome Outcome
+	Ref     R // of a record that is done; without one it stays unknown
+}
+
+// WithUnknownResolver makes an import ask what became of a chunk that an
+// earlier run began and whose answer is not in the journal: resolve looks the
+// records up, by a phone number, say, and returns one Resolution a record, in
+// order. After an error, or with none, the chunk stays unknown.
+//
+// Be sure of "not there": what is sent again because a search was wrong, or
+// because the lost request was still on its way, is doubled. resolve may be
+// called for several chunks at once. Its types must be the import's. For imports
+// with a journal only.
+func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
+	return func(cfg *batchConfig) error {
+		if resolve == nil {
+			return invalid("resolver", "is nil")
+		}
+		cfg.resolver = resolve
+		return nil
+	}
+}
+
+// ledger is what a run knows of its journal. A nil one has no journal and remembers nothing.
+type ledger struct {
+	journal       Journal
+	retryRejected bool
+
+	key     []byte // of the journal's digests
+	resumed bool   // the journal is to be finished
+	pull    func() (JournalEntry, error, bool)
+	cancel  func()
+	head    *sentChunk   // the next of the history; nil: not read yet, or none is left
+	active  []*sentChunk // those whose records are coming
+}
+
+// sentChunk is a chunk that an earlier run has sent.
+type sentChunk struct {
+	JournalEntry
+	came int64 // how many of its records the source has yielded again
+}
+
+// expects is the place of the record that comes next.
+func (c *sentChunk) expects() int64 {
+	n := c.came
+	for _, run := range c.Records {
+		if n < run.Count {
+			return run.First + n
+		}
+		n -= run.Count
+	}
+	return -1
+}
+
+func (l *ledger) resume(ctx context.Context, op string) error {
+	if l == nil {
+		return nil
+	}
+	history, err := l.journal.Resume(ctx, op)
+	if err != nil {
+		return err
+	}
+	l.resumed = true
+	if history == nil {
+		return nil
+	}
+	l.key = slices.Clone(history.Key)
+	if history.Entries != nil {
+		l.pull, l.cancel = iter.Pull2(history.Entries)
+	}
+	return nil
+}
+
+func (l *ledger) close() {
+	if l != nil && l.cancel != nil {
+		l.cancel()
+	}
+}
+
+func (l *ledger) finish(ctx context.Context) error {
+	if l == nil || !l.resumed {
+		return nil
+	}
+	l.resumed = false
+	return l.journal.Finish(context.WithoutCancel(ctx))
+}
+
+// find returns the chunk in which an earlier run has sent a record; nil: none has. Records are asked for in their order.
+func (l *ledger) find(ctx context.Context, index int64) (found *sentChunk, err error) {
+	if l == nil {
+		return nil, nil
+	}
+	for {
+		head, err := l.peek(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if head == nil || head.First() > index {
+			break
+		}
+		l.active = append(l.active, head)
+		l.head = nil
+	}
+	for _, c := range l.active {
+		switch next := c.expects(); {
+		case next == index && found == nil:
+			found = c
+		case next <= index: // two entries have the same record
+			return nil, damagedEntry(c.JournalEntry)
+		}
+	}
+	if found != nil {
+		if found.came++; int(found.came) == found.Count() {
+			l.active = slices.DeleteFunc(l.active, func(c *sentChunk) bool { return c == found })
+		}
+	}
+	return found, nil
+}
+
+func damagedEntry(entry JournalEntry) error {
+	return journalFailure{fmt.Errorf("antcrm: the journal's entry of record %d %w", entry.First(), errDamaged)}
+}
+
+// peek returns the next chunk of the history that is not to be sent again; nil: none is left.
+func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
+	for l.head == nil && l.pull != nil {
+		entry, err, ok := l.pull()
+		if !ok {
+			l.pull = nil
+			break
+		}
+		if err == nil {
+			err = entry.check()
+		}
+		if err != nil {
+			return nil, journalFailure{fmt.Errorf("antcrm: read journal: %w", err)}
+		}
+		if l.retryRejected && entry.Outcome == OutcomeRejected {
+			forgotten := JournalEntry{Records: entry.Records, Digest: entry.Digest, Outcome: OutcomeNotSent}
+			if err := l.journal.Record(context.WithoutCancel(ctx), forgotten); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		entry.Records = slices.Clone(entry.Records) // the journal may use its own again
+		l.head = &sentChunk{JournalEntry: entry}
+	}
+	return l.head, nil
+}
+
+// missing reports that a source of count records has ended before the journal has.
+func (l *ledger) missing(ctx context.Context, op string, count int64) error {
+	if l == nil {
+		return nil
+	}
+	head, err := l.peek(ctx)
+	if err != nil || head == nil && len(l.active) == 0 {
+		return err
+	}
+	return fmt.Errorf("antcrm: %s: the source has %d records, and later ones were sent: %w", op, count, ErrSourceChanged)
+}
+
+func (l *ledger) digest(body []byte) string {
+	mac := hmac.New(sha256.New, l.key)
+	_, _ = mac.Write(body) // never fails
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// ledgerEntry is a request in the journal. A nil one is of a run without a journal.
+type ledgerEntry struct {
+	ledger *ledger
+	entry  JournalEntry
+	begun  bool
+	failed error // why the last attempt was not begun
+}
+
+func (l *ledger) newEntry(at []int64, body []byte) *ledgerEntry {
+	if l == nil {
+		return nil
+	}
+	return &ledgerEntry{ledger: l, entry: JournalEntry{Records: runsOf(at), Digest: l.digest(body)}}
+}
+
+// begin is called before each attempt.
+func (e *ledgerEntry) begin(ctx context.Context) error {
+	if e == nil {
+		return nil
+	}
+	e.failed = e.ledger.journal.Begin(ctx, e.entry)
+	e.begun = e.begun || e.failed == nil
+	return e.failed
+}
+
+// end writes down how the request ended, even if the import has been cancelled meanwhile. A rejected chunk whose halves
+// come is as if it had not been sent: they have entries of their own. So is one that was refused for no record's fault,
+// such as a wrong key or a 429: the next run sends it.
+func (e *ledgerEntry) end(ctx context.Context, refs any, err error, halved bool) error {
+	if e == nil || !e.begun {
+		return e.failure()
+	}
+	e.entry.Outcome = outcomeOf(err)
+	if halved || e.entry.Outcome == OutcomeRejected && !RecordFault(err) {
+		e.entry.Outcome = OutcomeNotSent
+	}
+	if answered, ok := errors.AsType[*APIError](err); ok {
+		e.entry.Status = answered.StatusCode
+	}
+	if e.entry.Outcome == OutcomeDone {
+		if e.entry.Refs, err = json.Marshal(refs); err != nil {
+			return journalFailure{err}
+		}
+	}
+	return firstError(e.failed, e.ledger.journal.Record(context.WithoutCancel(ctx), e.entry))
+}
+
+func (e *ledgerEntry) failure() error {
+	if e == nil {
+		return nil
+	}
+	return e.failed
+}
+
+func runsOf(at []int64) []JournalRun {
+	var runs []JournalRun
+	for _, index := range at {
+		if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == index {
+			runs[last].Count++
+		} else {
+			runs = append(runs, JournalRun{First: index, Count: 1})
+		}
+	}
+	return runs
+}
+
+// replay takes a record that an earlier run has sent. Once all of its chunk have come, it reports what the journal knows.
+func (r *bulkRun[P, R]) replay(ctx context.Context, sent *sentChunk, index int64, record P) {
+	c := r.replays[sent]
+	if c == nil {
+		c = &chunk[P]{sent: sent}
+		r.replays[sent] = c
+	}
+	c.add(index, record)
+	if len(c.at) < sent.Count() {
+		return
+	}
+	delete(r.replays, sent)
+	if err := r.encodeChunk(c); err != nil || r.ledger.digest(c.body) != sent.Digest {
+		err := fmt.Errorf("antcrm: %s: records %d to %d are not the ones that were sent from there: %w", r.op, sent.First(), index, ErrSourceChanged)
+		r.fail(err)
+		r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("%w: %w", err, ErrOutcomeUnknown)})
+		return
+	}
+	switch {
+	case sent.Outcome == OutcomeDone:
+		r.replayDone(c)
+	case sent.Outcome == OutcomeRejected:
+		r.report(bulkEvent[R]{at: c.at, outcome: OutcomeRejected, err: r.rejectedBefore(sent.Status)})
+	case r.resolve != nil:
+		r.dispatch(ctx, c)
+	default:
+		r.report(bulkEvent[R]{at: c.at, err: r.sentBefore()})
+	}
+}
+
+func (r *bulkRun[P, R]) replayDone(c *chunk[P]) {
+	var refs []R
+	if err := json.Unmarshal(c.sent.Refs, &refs); err != nil || len(refs) != len(c.at) {
+		err := damagedEntry(c.sent.JournalEntry)
+		r.fail(err)
+		r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)})
+		return
+	}
+	r.report(bulkEvent[R]{at: c.at, refs: refs, outcome: OutcomeDone})
+}
+
+// rejectedBefore is the error of a chunk that an earlier run saw rejected. The
+// server's message may have held personal data: the journal has only the status.
+func (r *bulkRun[P, R]) rejectedBefore(status int) error {
+	return &APIError{StatusCode: status, Method: r.method, Path: r.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, callInfo: callInfo{op: r.op}}
+}
+
+func (r *bulkRun[P, R]) sentBefore() error {
+	return fmt.Errorf("antcrm: %s: sent by an earlier run whose answer is not in the journal: %w", r.op, ErrOutcomeUnknown)
+}
+
+// lookUp asks the caller what became of a chunk, and sends what is not there.
+func (r *bulkRun[P, R]) lookUp(ctx context.Context, c *chunk[P]) {
+	found, err := r.ask(ctx, c)
+	places, err := sortResolutions(found, len(c.at), err)
+	refs := make([]R, 0, len(c.at))
+	for _, i := range places[OutcomeDone] {
+		refs = append(refs, found[i].Ref)
+	}
+	done, again, still := c.pick(places[OutcomeDone]), c.pick(places[OutcomeNotSent]), c.pick(places[OutcomeUnknown])
+	unrecorded := r.recordFound(ctx, c, done, refs, still)
+	if unrecorded != nil {
+		r.halted.Store(true)
+	}
+	if len(done.at) > 0 {
+		r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: done.at, refs: refs, outcome: OutcomeDone}, fatal: unrecorded}
+	}
+	if len(still.at) > 0 {
+		reason := r.sentBefore()
+		if err != nil {
+			reason = fmt.Errorf("%w; looking it up: %w", reason, err)
+		}
+		r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: still.at, err: reason}, fatal: unrecorded}
+	}
+	switch {
+	case len(again.at) == 0:
+	case unrecorded != nil:
+		r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: again.at, err: fmt.Errorf("%w; %w", r.sentBefore(), unrecorded)}, fatal: unrecorded}
+	default:
+		r.deliver(ctx, again)
+	}
+}
+
+// pick is the part of a chunk whose places in it are in the list.
+func (c *chunk[P]) pick(places []int) *chunk[P] {
+	picked := &chunk[P]{}
+	for _, i := range places {
+		picked.add(c.at[i], c.records[i])
+	}
+	return picked
+}
+
+// ask calls the resolver. If it leaves its goroutine, the chunk stays unknown.
+func (r *bulkRun[P, R]) ask(ctx context.Context, c *chunk[P]) (found []Resolution[R], err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			left := leftGoroutine(r.op)
+			r.halted.Store(true)
+			r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left}
+		}
+	}()
+	found, err = r.resolve(ctx, UnknownChunk[P]{Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
+	returned = true
+	return found, err
+}
+
+// sortResolutions lists the places of the records by what was found. Done without
+// a reference is unknown: it would be done for ever, and nobody could tell as what.
+func sortResolutions[R any](found []Resolution[R], count int, err error) (places [4][]int, _ error) {
+	if err == nil && found != nil && len(found) != count {
+		err = fmt.Errorf("%d resolutions for %d records", len(found), count)
+	}
+	nameless := 0
+	for i := range count {
+		outcome := OutcomeUnknown
+		switch {
+		case err != nil || found == nil:
+		case found[i].Outcome == OutcomeDone && reflect.ValueOf(&found[i].Ref).Elem().IsZero():
+			nameless++
+		case found[i].Outcome == OutcomeDone, found[i].Outcome == OutcomeNotSent:
+			outcome = found[i].Outcome
+		}
+		places[outcome] = append(places[outcome], i)
+	}
+	if nameless > 0 {
+		err = fmt.Errorf("%d of %d resolutions are done without a reference", nameless, count)
+	}
+	return places, err
+}
+
+// recordFound replaces the entry of a chunk by what is known of its parts now,
+// in one line.
+func (r *bulkRun[P, R]) recordFound(ctx context.Context, whole, done *chunk[P], refs []R, still *chunk[P]) error {
+	if len(still.at) == len(whole.at) {
+		return nil // nothing new
+	}
+	void := whole.sent.JournalEntry
+	void.Outcome = OutcomeNotSent
+	entries := []JournalEntry{void}
+	for _, part := range []*chunk[P]{done, still} {
+		if len(part.at) == 0 {
+			continue
+		}
+		if err := r.encodeChunk(part); err != nil {
+			return journalFailure{err}
+		}
+		entry := r.ledger.newEntry(part.at, part.body).entry
+		if part == done {
+			var err error
+			entry.Outcome = OutcomeDone
+			if entry.Refs, err = json.Marshal(refs); err != nil {
+				return journalFailure{err}
+			}
+		}
+		entries = append(entries, entry)
+	}
+	return r.ledger.journal.Record(context.WithoutCancel(ctx), entries...)
+}
