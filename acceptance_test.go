@@ -160,7 +160,7 @@ func TestPartsOfRecordsPrintNothing(t *testing.T) {
 	for _, part := range []any{
 		antcrm.Phone{Value: private}, antcrm.Email{Value: private}, antcrm.Address{HouseNumber: private}, antcrm.SocialProfile{Value: private},
 		antcrm.TextField("f", private), antcrm.TicketContact{Name: private}, antcrm.OrderCustomer{Name: private},
-		antcrm.AccumulateCustomer{Phones: []string{private}}, antcrm.RedeemCustomer{Phone: private}, antcrm.RatingSession{SenderName: private},
+		antcrm.AccumulateCustomer{Phones: []antcrm.Phone{{Value: private}}}, antcrm.RedeemCustomer{Phone: private}, antcrm.RatingSession{SenderName: private},
 		antcrm.Message{ErrorMessage: private}, antcrm.Contact{Name: private}, antcrm.OpportunityUpdate{Number: private},
 	} {
 		var log bytes.Buffer

@@ -702,7 +702,7 @@ func ExamplePointsService_Accumulate() {
 	defer server.Close()
 	fill(server, antcrmtest.Contacts, antcrm.Contact{CustomerID: "475", ContactType: antcrm.ContactTypeCustomer, Phones: []antcrm.Phone{{Value: "0900000001"}}})
 
-	err := client.Points.Accumulate(ctx, antcrm.AccumulateParams{Code: "TIVI-8841", Data: antcrm.AccumulateCustomer{Phones: []string{"0900000001"}}})
+	err := client.Points.Accumulate(ctx, antcrm.AccumulateParams{Code: "TIVI-8841", Data: antcrm.AccumulateCustomer{Phones: []antcrm.Phone{{Type: "Work", Value: "0900000001"}}}})
 	if err != nil {
 		fmt.Println(err)
 		return

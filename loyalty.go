@@ -76,13 +76,14 @@ type AccumulateParams struct {
 	Data AccumulateCustomer `json:"data,omitzero"`
 }
 
-// AccumulateCustomer is who gets the points.
+// AccumulateCustomer is who gets the points. Emails and Phones are lists of the same objects as on contacts, as the vendor's page prints them
+// ("emails": [{"type": "Work", "value": "…"}]).
 type AccumulateCustomer struct {
 	redacted
 
-	Emails []string `json:"emails,omitzero"`
-	Name   string   `json:"name,omitzero"`
-	Phones []string `json:"phones,omitzero"`
+	Emails []Email `json:"emails,omitzero"`
+	Name   string  `json:"name,omitzero"`
+	Phones []Phone `json:"phones,omitzero"`
 }
 
 func (p AccumulateParams) validate() error {

@@ -34,7 +34,7 @@ func loyaltyOperations(tb testing.TB) []operation {
 	redeem.all = func(ctx context.Context, c *antcrm.Client, opts ...antcrm.CallOption) seqOf[antcrm.LoyaltyEntry] {
 		return c.Redeem.All(ctx, params, opts...)
 	}
-	accumulate := `{"code":"TIVInpmx8b98pfg","data":{"emails":["buyer@example.com"],"name":"Sample Buyer","phones":["0900000002"]}}`
+	accumulate := `{"code":"TIVInpmx8b98pfg","data":{"emails":[{"type":"Work","value":"buyer@example.com"}],"name":"Sample Buyer","phones":[{"type":"Work","value":"0900000002"}]}}`
 	gift := `{"code":"DAUMAY01","data":{"email":"buyer@example.com","phone":"0900000002"}}`
 	return append(append(points.operations(), redeem.operations()...),
 		operation{

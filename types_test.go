@@ -317,7 +317,7 @@ func TestRequestBodiesRoundTrip(t *testing.T) {
 	for body, into := range map[string]any{
 		`{"name":"n","code":"c","productIdApiRing":"p","value":"0","canEdit":false}`:         new(antcrm.ProductCreateParams),
 		`{"name":"","code":"","value":"","canEdit":false}`:                                   new(antcrm.ProductUpdateParams),
-		`{"code":"c","data":{"emails":[],"phones":["1"]}}`:                                   new(antcrm.AccumulateParams),
+		`{"code":"c","data":{"emails":[],"phones":[{"type":"Work","value":"1"}]}}`:           new(antcrm.AccumulateParams),
 		`{"code":"c","data":{"email":"e","phone":"1"}}`:                                      new(antcrm.RedeemParams),
 		`{"name":"","value":"","shipping_cost":"","groupPackage":[],"cusFields":[]}`:         new(antcrm.OpportunityUpdateParams),
 		`{"name":"n","value":0,"shipping_cost":0,"groupPackage":[{"quantity":0}]}`:           new(antcrm.OpportunityCreateParams),

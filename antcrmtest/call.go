@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // maxBatch is how many records a package may hold: the vendor's page.
@@ -30,24 +32,23 @@ type endpoint struct {
 
 // call is one request on its way through an endpoint.
 type call struct {
-	srv   *Server
-	end   *endpoint
-	query map[string]string
-	body  []byte
-	fault *Fault // effects that the handler itself must bring about; nil for none
-	wrote bool   // the store was changed
+	srv     *Server
+	end     *endpoint
+	query   map[string]string
+	body    []byte
+	fault   *Fault // effects that the handler itself must bring about; nil for none
+	wrote   bool   // the store was changed
+	request int    // its Number
 }
 
-// answer is what goes back under status 200.
+// answer is what goes back where nothing went wrong.
 type answer struct {
+	status      int    // 0 for the server's good status
 	contentType string // "" for JSON
 	body        []byte
 }
 
 func jsonAnswer(body []byte) answer { return answer{body: body} }
-
-// done is the answer to a write that promises no id.
-func done() (answer, *failure) { return jsonAnswer([]byte(`{"success":1}`)), nil }
 
 // readQuery takes the parameters that the endpoint knows; each may come once.
 func (c *call) readQuery(raw string) *failure {
@@ -67,7 +68,7 @@ func (c *call) readQuery(raw string) *failure {
 	for _, name := range names {
 		switch {
 		case !slices.Contains(c.end.query, name):
-			if !c.srv.cfg.lenientQuery {
+			if !c.srv.cfg.is(questions.UnknownFilter, "ignored") {
 				return c.unknownParameter(name)
 			}
 		case len(values[name]) > 1:
@@ -214,66 +215,10 @@ func (c *call) whole(name string, fallback, least int) (int, *failure) {
 	return n, nil
 }
 
-// equal adds an equality filter for each of the parameters that was given.
-func (c *call) equal(s *selection, names ...string) {
-	for _, name := range names {
-		if value, ok := c.query[name]; ok {
-			s.equal = append(s.equal, posting{name, value})
-		}
-	}
-}
-
-// paging reads page and limit by the server's rules. most cuts the limit down, 0 for not.
-func (c *call) paging(s *selection, size, most int) *failure {
-	page, f := c.whole("page", 1, 1)
-	if f != nil {
-		return f
-	}
-	limit, f := c.whole("limit", size, 1)
-	if f != nil {
-		return f
-	}
-	cfg := &c.srv.cfg
-	if most == 0 || cfg.maxLimit > 0 {
-		most = cfg.maxLimit
-	}
-	if cfg.ignoreLimit {
-		limit = size
-	}
-	if most > 0 {
-		limit = min(limit, most)
-	}
-	if cfg.ignorePage {
-		page = 1
-	}
-	if c.fault != nil && c.fault.Do == StuckPage {
-		page = max(c.fault.Page, 1)
-	}
-	s.limit, s.offset = limit, math.MaxInt
-	if page-1 <= math.MaxInt/limit {
-		s.offset = (page - 1) * limit
-	}
-	return nil
-}
-
 // moment is one documented way to write a point in time in a query.
 type moment struct {
 	rule string
 	read func(text string, end bool) (ms int64, ok bool)
-}
-
-// days are the dates of the contact filters; the last day counts to its end.
-func days(zone *time.Location) moment {
-	return moment{"must be a date like 2024-03-13", func(text string, end bool) (int64, bool) {
-		t, err := time.ParseInLocation(time.DateOnly, text, zone)
-		if err != nil {
-			return 0, false
-		}
-		if end {
-			return t.AddDate(0, 0, 1).UnixMilli() - 1, true
-		}
-		return t.UnixMilli(), true
-	}}
 }
 
 // instants are the times of the ticket, telesales, telecall, campaign, rating and message filters.

@@ -2,7 +2,8 @@ package antcrmtest
 
 import (
 	"slices"
-	"strconv"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // Operation is one method and path of the API.
@@ -23,8 +24,8 @@ func Operations() []Operation {
 
 // endpoints is the table of all operations: whoever adds one adds a line here.
 func (s *Server) endpoints() []*endpoint {
-	s.contacts = contacts()
-	orders, goods, desk := opportunities(), products(), tickets()
+	s.contacts = contacts(&s.cfg)
+	orders, goods, desk := opportunities(&s.cfg), products(&s.cfg), tickets(&s.cfg)
 	paged := func(names ...string) []string { return append(names, "page", "limit") }
 	dated := func(names ...string) []string { return append(paged(names...), "dateStart", "dateEnd") }
 	ends := slices.Concat(
@@ -66,25 +67,22 @@ func crud(path, docs string, res *resource, list func(c *call) (answer, *failure
 	return ends
 }
 
-// plainList answers a bare array.
-func (c *call) plainList(kind Kind, s selection) (answer, *failure) {
-	if f := c.paging(&s, c.srv.cfg.pageSize, 0); f != nil {
-		return answer{}, f
-	}
-	raws, _ := c.srv.store.page(kind, s)
-	return jsonAnswer(array(raws)), nil
-}
-
 func listContacts(c *call) (answer, *failure) {
 	var s selection
-	if v, ok := c.query["contactType"]; ok && v != "lead" && v != "customer" {
+	cfg := &c.srv.cfg
+	if v, ok := c.query["contactType"]; ok && v != "lead" && v != "customer" && !cfg.is(questions.EnumeratedValues, "accepted") {
 		return answer{}, badQuery("contactType", "must be lead or customer")
 	}
-	c.equal(&s, "customerIdApiRing", "leadId", "customerId", "phone", "email", "contactType", "type")
-	if f := c.between(&s, "createdAtf", "createdAtt", days(c.srv.cfg.location), false); f != nil {
+	if f := c.byUnlisted(&s, questions.ContactFilterExternalID, "customerIdApiRing"); f != nil {
 		return answer{}, f
 	}
-	if f := c.between(&s, "updateAtf", "updateAtt", days(c.srv.cfg.location), true); f != nil {
+	c.byKey(&s, "leadId", "customerId")
+	c.byPhone(&s, "phone")
+	c.equal(&s, "email", "contactType", "type")
+	if f := c.between(&s, "createdAtf", "createdAtt", cfg.days(), false); f != nil {
+		return answer{}, f
+	}
+	if f := c.between(&s, "updateAtf", "updateAtt", cfg.days(), true); f != nil {
 		return answer{}, f
 	}
 	return c.plainList(Contacts, s)
@@ -92,7 +90,9 @@ func listContacts(c *call) (answer, *failure) {
 
 func listOpportunities(c *call) (answer, *failure) {
 	var s selection
-	c.equal(&s, "number", "customerId", "phones")
+	c.byKey(&s, "number")
+	c.byPhone(&s, "phones")
+	c.equal(&s, "customerId")
 	return c.plainList(Opportunities, s)
 }
 
@@ -101,7 +101,8 @@ func listProducts(c *call) (answer, *failure) {
 	if v, ok := c.query["type"]; ok && v != "combo" && v != "product" {
 		return answer{}, badQuery("type", "must be combo or product")
 	}
-	c.equal(&s, "code", "type")
+	c.byKey(&s, "code")
+	c.equal(&s, "type")
 	return c.plainList(Products, s)
 }
 
@@ -109,9 +110,15 @@ func listTickets(c *call) (answer, *failure) {
 	var s selection
 	var f *failure
 	byUpdated := false
-	c.equal(&s, "TicketId")
+	c.byKey(&s, "TicketId")
 	if s.deleted, f = c.boolean("isTicketDeleted"); f != nil {
 		return answer{}, f
+	}
+	switch c.srv.cfg.answers[questions.TicketDeletedListed] {
+	case "listed", "listed-unmarked":
+		s.deleted = true
+	case "gone":
+		s.deleted = false
 	}
 	switch c.query["typeTime"] {
 	case "", "createdAt":
@@ -124,27 +131,6 @@ func listTickets(c *call) (answer, *failure) {
 		return answer{}, f
 	}
 	return c.plainList(Tickets, s)
-}
-
-// maxReportLimit is the most that telesales, telecalls, campaigns and ratings take as a limit: the vendor's page.
-const maxReportLimit = 100
-
-// report answers {"success":true,"data":[…],"total":n,"limit":n}.
-func (c *call) report(kind Kind, s selection, total bool) (answer, *failure) {
-	if f := c.between(&s, "dateStart", "dateEnd", instants(), false); f != nil {
-		return answer{}, f
-	}
-	if f := c.paging(&s, c.srv.cfg.pageSize, maxReportLimit); f != nil {
-		return answer{}, f
-	}
-	s.total = total && !c.srv.cfg.withoutTotals
-	raws, n := c.srv.store.page(kind, s)
-	o := object{{"success", []byte("true")}, {"data", array(raws)}}
-	if s.total {
-		o.set("total", strconv.AppendInt(nil, int64(n), 10))
-	}
-	o.set("limit", strconv.AppendInt(nil, int64(s.limit), 10))
-	return jsonAnswer(o.encode()), nil
 }
 
 func (c *call) campaignReport(kind Kind, s selection) (answer, *failure) {
@@ -169,61 +155,12 @@ func listTelesales(c *call) (answer, *failure) {
 
 func listTelecalls(c *call) (answer, *failure) { return c.campaignReport(Telecalls, selection{}) }
 
-func listCampaigns(c *call) (answer, *failure) { return c.report(Campaigns, selection{}, true) }
-
 // listRatings prints no total, as the vendor's own sample.
 func listRatings(c *call) (answer, *failure) {
 	var s selection
-	c.equal(&s, "type", "rating_score", "source")
+	if f := c.byUnlisted(&s, questions.RatingFilterSource, "source"); f != nil {
+		return answer{}, f
+	}
+	c.equal(&s, "type", "rating_score")
 	return c.report(Ratings, s, false)
-}
-
-// znsPageSize is the default limit that the page of this endpoint names.
-const znsPageSize = 50
-
-// listZNS answers 404 where there is no data, as its page says.
-func listZNS(c *call) (answer, *failure) {
-	var s selection
-	c.equal(&s, "campaign")
-	if f := c.between(&s, "dateStart", "dateEnd", epochs(), false); f != nil {
-		return answer{}, f
-	}
-	if f := c.paging(&s, znsPageSize, 0); f != nil {
-		return answer{}, f
-	}
-	raws, _ := c.srv.store.page(ZNSMessages, s)
-	if len(raws) == 0 {
-		return answer{}, notFound("no data found")
-	}
-	return jsonAnswer(object{{"success", []byte("true")}, {"data", array(raws)}}.encode()), nil
-}
-
-// listMessages goes by offset, not by page.
-func listMessages(c *call) (answer, *failure) {
-	var s selection
-	for _, name := range []string{"created_from", "created_to"} {
-		if f := c.required(name); f != nil {
-			return answer{}, f
-		}
-	}
-	if f := c.between(&s, "created_from", "created_to", instants(), false); f != nil {
-		return answer{}, f
-	}
-	c.equal(&s, "sessionId")
-	offset, f := c.whole("offset", 0, 0)
-	if f != nil {
-		return answer{}, f
-	}
-	if f := c.paging(&s, c.srv.cfg.pageSize, 0); f != nil {
-		return answer{}, f
-	}
-	if s.offset = offset; c.srv.cfg.ignorePage {
-		s.offset = 0
-	}
-	if c.fault != nil && c.fault.Do == StuckPage {
-		s.offset = (max(c.fault.Page, 1) - 1) * s.limit
-	}
-	raws, _ := c.srv.store.page(Messages, s)
-	data := object{{"sessions", array(raws)}}
-	return jsonAnswer(object{{"success", []byte("true")}, {"data", data.encode()}}.encode()), nil
 }

@@ -12,6 +12,7 @@ type failure struct {
 	field   string // the path of the field, "" when it is the whole request
 	message string
 	docs    string // where the rule is written down
+	shape   string // how it is answered, "" as the server answers refusals
 }
 
 func (f *failure) Error() string { return f.message }

@@ -3,8 +3,11 @@ package antcrmtest
 import (
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // credit is one accumulation or redemption on its way into the history.
@@ -15,6 +18,7 @@ type credit struct {
 	emails  []string
 	worth   int64  // while nothing of the kind is seeded
 	subject string // the field of the history that tells what the code stands for
+	name    string // of the person
 }
 
 // accumulate adds the points of a code to the contact with one of the phones or e-mails sent.
@@ -23,18 +27,12 @@ func accumulate(c *call) (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
-	person := listOf(func(v []byte) ([]byte, *problem) {
-		if isObject(v) {
-			return objectOf(rule{name: "value", required: true, check: anyText})(v)
-		}
-		return anyText(v)
-	})
-	data, f := loyaltyData(o, rule{name: "emails", check: person, empty: "[]"}, rule{name: "phones", check: person, empty: "[]"},
+	data, f := loyaltyData(o, rule{name: "emails", check: contactPoints(), empty: "[]"}, rule{name: "phones", check: contactPoints(), empty: "[]"},
 		rule{name: "name", check: anyText, empty: `""`})
 	if f != nil {
 		return answer{}, f
 	}
-	cr := credit{kind: PointCodes, code: o.text("code"), worth: c.srv.cfg.pointsPerCode, subject: "product"}
+	cr := credit{kind: PointCodes, code: o.text("code"), worth: c.srv.cfg.pointsPerCode, subject: "product", name: data.text("name")}
 	eachValue(data.get("phones"), func(v string) { cr.phones = append(cr.phones, v) })
 	eachValue(data.get("emails"), func(v string) { cr.emails = append(cr.emails, v) })
 	return c.book(cr, 1)
@@ -74,9 +72,22 @@ func (c *call) book(cr credit, sign int64) (answer, *failure) {
 	st := c.srv.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	holder := st.contactOf(cr.phones, cr.emails)
+	holder := st.contactOf(&c.srv.cfg, cr.phones, cr.emails)
 	if holder == nil {
-		return answer{}, notFound("data: no contact has one of these phones or e-mails")
+		if holder = c.unknownPerson(cr, sign); holder == nil {
+			if c.srv.cfg.is(questions.AccumulateUnknown, "ignored") && sign > 0 {
+				return c.done()
+			}
+			return answer{}, notFound("data: no contact has one of these phones or e-mails")
+		}
+	}
+	if sign > 0 && st.accumulated(cr.code) {
+		switch c.srv.cfg.answers[questions.AccumulateRepeat] {
+		case "refused":
+			return answer{}, badRequest("CODE_USED", "code: was accumulated before")
+		case "ignored":
+			return c.done()
+		}
 	}
 	subject, score, known := st.loyaltyCode(cr)
 	if !known {
@@ -85,8 +96,8 @@ func (c *call) book(cr credit, sign int64) (answer, *failure) {
 	contact, _ := splitObject(holder.raw)
 	available := decimal(contact.text("scoreAvailable"))
 	covered := sign > 0 || available != nil && available.Cmp(score) >= 0
-	c.wrote = true
-	st.insert(History, st.historyEntry(cr, sign, score, covered, subject, contact))
+	_, entry := st.insert(History, st.historyEntry(cr, sign, score, covered, subject, contact))
+	c.note(Change{Kind: History, Action: Created}, entry)
 	if !covered {
 		return answer{}, &failure{status: http.StatusBadRequest, code: "NOT_ENOUGH_POINTS", field: "code",
 			message: "code: the contact's points do not cover this gift"}
@@ -97,16 +108,45 @@ func (c *call) book(cr credit, sign int64) (answer, *failure) {
 	}
 	contact.set("updatedAt", strconv.AppendInt(nil, st.millis(), 10))
 	st.replace(Contacts, holder, contact)
-	return done()
+	points := new(big.Rat).Mul(score, big.NewRat(sign, 1))
+	c.note(Change{Kind: Contacts, Action: Updated, Points: decimalText(points)}, contact)
+	return c.done()
+}
+
+// unknownPerson makes a contact for points of a person whom nobody knows, where the server does that.
+func (c *call) unknownPerson(cr credit, sign int64) *record {
+	if sign < 0 || !c.srv.cfg.is(questions.AccumulateUnknown, "created") {
+		return nil
+	}
+	fields := object{{"name", quoted(cr.name)}}
+	for name, values := range map[string][]string{"phones": cr.phones, "emails": cr.emails} {
+		var points [][]byte
+		for _, v := range values {
+			points = append(points, object{{"type", []byte(`"Work"`)}, {"value", quoted(v)}}.encode())
+		}
+		fields.set(name, array(points))
+	}
+	r, o := c.srv.store.insert(Contacts, c.srv.contacts.complete(fields))
+	c.note(Change{Kind: Contacts, Action: Created}, o)
+	return r
+}
+
+// accumulated reports whether points were booked under that code before.
+func (st *store) accumulated(code string) bool {
+	l := st.kinds[History].index[posting{"code", code}]
+	return l != nil && slices.ContainsFunc(l.live(), func(r *record) bool { return r.has(posting{"type", "1"}) })
 }
 
 // contactOf finds the oldest contact with one of the phones, else with one of the e-mails.
-func (st *store) contactOf(phones, emails []string) *record {
+func (st *store) contactOf(cfg *config, phones, emails []string) *record {
 	for _, by := range []struct {
 		index  string
 		values []string
 	}{{"phone", phones}, {"email", emails}} {
 		for _, v := range by.values {
+			if by.index == "phone" {
+				v = cfg.phoneSought(v)
+			}
 			if r := st.kinds[Contacts].lookup(by.index, v); r != nil {
 				return r
 			}
@@ -163,23 +203,23 @@ func (st *store) historyEntry(cr credit, sign int64, score *big.Rat, covered boo
 // history lists accumulations (type=point) or, without a type, redemptions.
 func history(c *call) (answer, *failure) {
 	var s selection
+	cfg := &c.srv.cfg
 	switch {
-	case c.query["type"] == "point":
-		s.equal = []posting{{"type", "1"}}
-	case c.query["type"] != "":
+	case c.query["type"] != "" && c.query["type"] != "point":
 		return answer{}, badQuery("type", "must be point, or left out for redemptions")
-	case !c.srv.cfg.mixedHistory:
+	case c.query["type"] == "point":
+		if !cfg.is(questions.AccumulationList, "mixed") {
+			s.equal = []posting{{"type", "1"}}
+		}
+	case !cfg.is(questions.RedemptionList, "mixed"):
 		s.equal = []posting{{"type", "2"}}
 	}
-	c.equal(&s, "phone", "email")
+	c.byPhone(&s, "phone")
+	c.equal(&s, "email")
 	if f := c.between(&s, "createdAtRangeFrom", "createdAtRangeTo", epochs(), false); f != nil {
 		return answer{}, f
 	}
-	if f := c.paging(&s, c.srv.cfg.pageSize, 0); f != nil {
-		return answer{}, f
-	}
-	raws, _ := c.srv.store.page(History, s)
-	return jsonAnswer(array(raws)), nil
+	return c.plainList(History, s)
 }
 
 // setSegment puts contacts into a segment. A contact is recognised by customerIdApiRing, else by a phone, else by an e-mail, and then
@@ -202,31 +242,61 @@ func setSegment(c *call) (answer, *failure) {
 		return answer{}, f
 	}
 	res := c.srv.contacts
+	refusals := make([]*failure, len(members))
 	for i := range members {
-		p := segmentContact(&members[i])
+		p := segmentContact(&c.srv.cfg, &members[i])
 		if p == nil {
-			members[i], p = res.prepareMember(members[i])
+			members[i], p = res.prepareMember(c, members[i])
 		}
-		if p != nil {
-			return answer{}, refuse(p, "contacts["+strconv.Itoa(i)+"]")
-		}
+		refusals[i] = refuse(p, "contacts["+strconv.Itoa(i)+"]")
 	}
 	st := c.srv.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	plan := c.plan(refusals)
 	for i, m := range members {
-		if c.fault.leavesOut(i) {
-			continue
+		if !c.fault.leavesOut(i) && plan.writes(i) {
+			c.join(res, i, id, m)
 		}
-		c.wrote = true
-		st.join(res, id, m)
 	}
-	return answer{contentType: "text/plain; charset=utf-8", body: []byte("Ok")}, nil
+	if plan.answer != nil {
+		return answer{}, plan.answer
+	}
+	return c.segmentAnswer()
+}
+
+// segmentAnswer is the text Ok, or what another server says.
+func (c *call) segmentAnswer() (answer, *failure) {
+	switch c.srv.cfg.answers[questions.SetContactAnswer] {
+	case "json-string":
+		return jsonAnswer([]byte(`"Ok"`)), nil
+	case "write-answer":
+		return c.done()
+	case "lower-case":
+		return textAnswer("ok"), nil
+	case "no-content":
+		return noContent()
+	case "object":
+		return jsonAnswer([]byte(`{"message":"Ok"}`)), nil
+	}
+	return textAnswer("Ok"), nil
 }
 
 // segmentContact takes `phone`, which this endpoint's table prints, for `phones`, which every other page says. Sent both, they must agree.
-func segmentContact(o *object) *problem {
+func segmentContact(cfg *config, o *object) *problem {
 	phone, phones := o.get("phone"), o.get("phones")
+	switch cfg.answers[questions.SetContactPhones] {
+	case "phone-only":
+		o.remove("phones")
+		phones = nil
+	case "phones-only":
+		o.remove("phone")
+		return nil
+	case "phone-refused":
+		if phone != nil {
+			return &problem{"phone", "is not known"}
+		}
+	}
 	if phone == nil {
 		return nil
 	}
@@ -239,33 +309,49 @@ func segmentContact(o *object) *problem {
 }
 
 // prepareMember is prepare without a key of the caller's: only the name is required here.
-func (res *resource) prepareMember(o object) (object, *problem) {
+func (res *resource) prepareMember(c *call, o object) (object, *problem) {
 	o.remove(res.owned...)
 	if isEmpty(o.get("name")) {
-		return nil, &problem{"name", "is required"}
+		return o, &problem{"name", "is required"}
+	}
+	if p := res.asSent(c, &o, true); p != nil {
+		return o, p
 	}
 	p := apply(res.rules, &o, false)
 	return o, p
 }
 
-func (st *store) join(res *resource, segment string, sent object) {
-	var phones, emails []string
-	eachValue(sent.get("phones"), func(v string) { phones = append(phones, v) })
-	eachValue(sent.get("emails"), func(v string) { emails = append(emails, v) })
-	r := st.kinds[Contacts].lookup("customerIdApiRing", sent.text("customerIdApiRing"))
-	if r == nil && sent.text("customerIdApiRing") == "" {
-		r = st.contactOf(phones, emails)
-	}
+// join puts one contact into a segment; a contact that nobody knows is created.
+func (c *call) join(res *resource, place int, segment string, sent object) {
+	st := c.srv.store
 	var stored object
-	if r != nil {
+	if r := c.member(sent); r != nil {
 		sent.remove(res.fixed...)
-		stored = res.merge(st, r, sent)
+		stored = res.merge(c, place, r, sent)
 	} else {
 		_, stored = st.insert(Contacts, res.complete(sent))
+		c.note(Change{Kind: Contacts, Action: Created, Place: place}, stored)
 	}
 	member := segment + " " + stored.text("_id")
 	if st.kinds[Segments].lookup("member", member) == nil {
-		st.insert(Segments, object{{"segmentId", quoted(segment)}, {"member", quoted(member)},
+		_, o := st.insert(Segments, object{{"segmentId", quoted(segment)}, {"member", quoted(member)},
 			{"contact", stored.encode()}, {"createdAt", strconv.AppendInt(nil, st.millis(), 10)}})
+		c.note(Change{Kind: Segments, Action: Created, Place: place}, o)
 	}
+}
+
+// member finds the contact that is there already.
+func (c *call) member(sent object) *record {
+	st, how := c.srv.store, c.srv.cfg.answers[questions.SetContactMatch]
+	if how == "always-new" {
+		return nil
+	}
+	key := sent.text("customerIdApiRing")
+	if r := st.kinds[Contacts].lookup("customerIdApiRing", key); r != nil || key != "" || how == "key-only" {
+		return r
+	}
+	var phones, emails []string
+	eachValue(sent.get("phones"), func(v string) { phones = append(phones, v) })
+	eachValue(sent.get("emails"), func(v string) { emails = append(emails, v) })
+	return st.contactOf(&c.srv.cfg, phones, emails)
 }

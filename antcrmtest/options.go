@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // Option changes how a server behaves. Where the vendor's pages leave a rule open, the option names the choices and its comment
@@ -42,14 +44,6 @@ type config struct {
 	location      *time.Location
 	pageSize      int
 	maxLimit      int
-	ignoreLimit   bool
-	ignorePage    bool
-	newestFirst   bool
-	duplicates    Duplicates
-	deleteKey     DeleteKey
-	mixedHistory  bool
-	withoutTotals bool
-	lenientQuery  bool
 	pointsPerCode int64
 	giftCost      int64
 	maxBody       int64
@@ -66,7 +60,7 @@ func defaults() config {
 	return config{
 		addr:          "127.0.0.1:0",
 		clock:         time.Now,
-		answers:       map[string]string{},
+		answers:       map[string]string{questions.MessagePaging: "sessions"},
 		location:      time.UTC,
 		pageSize:      20,
 		pointsPerCode: 100,
@@ -157,14 +151,14 @@ func WithMaxLimit(n int) Option {
 }
 
 // WithIgnoredLimit makes the server answer pages of its own size, whatever limit is asked for.
-func WithIgnoredLimit() Option { return func(c *config) error { c.ignoreLimit = true; return nil } }
+func WithIgnoredLimit() Option { return WithAnswer(questions.LimitMaximum, "ignored") }
 
 // WithIgnoredPage makes the server answer the first page, whatever page is asked for. An iterator without a guard never ends on it.
-func WithIgnoredPage() Option { return func(c *config) error { c.ignorePage = true; return nil } }
+func WithIgnoredPage() Option { return WithAnswer(questions.PageParameter, "ignored") }
 
 // WithNewestFirst lists the newest record first, so that inserts push records into the next page. Default: the oldest first; the
 // vendor does not say.
-func WithNewestFirst() Option { return func(c *config) error { c.newestFirst = true; return nil } }
+func WithNewestFirst() Option { return WithAnswer(questions.ListOrder, "newest-first") }
 
 // WithDuplicates says what a create does whose own key is there already. Default: [DuplicatesAccepted], because a double that hides
 // doubled writes proves nothing: a test counts them with [Server.CountByExternalID] or [Server.Duplicates].
@@ -173,8 +167,7 @@ func WithDuplicates(d Duplicates) Option {
 		if d < DuplicatesAccepted || d > DuplicatesUpdated {
 			return fmt.Errorf("duplicates: %d is no choice", d)
 		}
-		c.duplicates = d
-		return nil
+		return WithAnswer(questions.DuplicateKey, []string{"default", "conflict", "updated"}[d])(c)
 	}
 }
 
@@ -184,22 +177,21 @@ func WithDeleteKey(k DeleteKey) Option {
 		if k < DeleteKeyAnywhere || k > DeleteKeyInBody {
 			return fmt.Errorf("delete key: %d is no choice", k)
 		}
-		c.deleteKey = k
-		return nil
+		return WithAnswer(questions.DeleteKey, []string{"default", "query-only", "body-only"}[k])(c)
 	}
 }
 
 // WithMixedHistory makes GET /history-point without a type answer accumulations as well as redemptions. Default: redemptions only,
 // the list for which the vendor prints no type.
-func WithMixedHistory() Option { return func(c *config) error { c.mixedHistory = true; return nil } }
+func WithMixedHistory() Option { return WithAnswer(questions.RedemptionList, "mixed") }
 
 // WithoutTotals leaves `total` out of the answers of telesales, telecalls and campaigns. The vendor's own sample of ratings has none, so
 // GET /rating never prints it.
-func WithoutTotals() Option { return func(c *config) error { c.withoutTotals = true; return nil } }
+func WithoutTotals() Option { return WithAnswer(questions.ListTotal, "absent") }
 
 // WithLenientQuery ignores query parameters that the endpoint does not document. Default: 400, which names them: a filter with a typing
 // error that quietly matches everything is the worst a double can do.
-func WithLenientQuery() Option { return func(c *config) error { c.lenientQuery = true; return nil } }
+func WithLenientQuery() Option { return WithAnswer(questions.UnknownFilter, "ignored") }
 
 // WithScores sets what a code is worth that is accumulated, and what a gift costs, while no [PointCodes] or [Gifts] are seeded.
 // Default: 100 and 10.

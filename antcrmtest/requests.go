@@ -11,6 +11,7 @@ import (
 
 // Request is one request that arrived, and what became of it.
 type Request struct {
+	Number   int       // counted from 1 since the start or the last [Server.Reset]
 	Time     time.Time // when it arrived, by the real clock
 	Method   string
 	Path     string
@@ -46,6 +47,7 @@ func (l *requestLog) arrive(r *http.Request) *Request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total++
+	entry.Number = int(l.total)
 	if l.keep == 0 {
 		return entry
 	}

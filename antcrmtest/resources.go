@@ -3,38 +3,52 @@ package antcrmtest
 import (
 	"bytes"
 	"fmt"
-	"math/big"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // resource is what create, update, delete and the packages of contacts, opportunities, products and tickets have in common.
 type resource struct {
+	cfg    *config
 	kind   Kind
 	rules  []rule
 	keys   []string                   // a PUT or DELETE names its record by exactly one of these
 	owned  []string                   // fields that only the service writes: ignored in a create, refused in an update
 	fixed  []string                   // fields that an update may not change
+	sent   []string                   // fields that the pages document for writes
 	preset []field                    // what a new record shows where nothing was sent
 	check  func(o object) *problem    // what no single field can tell, on create
-	price  func(st *store, o *object) // what the service adds to a new record, nil for nothing
+	price  func(st *store, o *object) // computes the amount of a record that has none, nil for nothing
 	id     func(o object) field       // the id that a create answers
 	put    func(o object) field       // the id that an update answers, nil for the same
 	soft   func(o *object)            // marks a deleted record that stays, nil where deleted records go
 	stamp  bool                       // updatedAt moves with each change
 }
 
+// external is the field of the caller's own key.
+func (res *resource) external(st *store) string { return st.kinds[res.kind].spec.external }
+
+// draft is one record of a create on its way into the store, or the reason why it does not get there.
+type draft struct {
+	fields  object
+	refusal *failure
+}
+
 // prepare checks one body of a create and brings its values into the shape that records show.
-func (res *resource) prepare(o object) (object, *problem) {
+func (res *resource) prepare(c *call, o object) (object, *problem) {
 	o.remove(res.owned...)
+	if p := res.asSent(c, &o, true); p != nil {
+		return o, p
+	}
 	if p := apply(res.rules, &o, true); p != nil {
-		return nil, p
+		return o, p
 	}
 	if res.check != nil {
 		if p := res.check(o); p != nil {
-			return nil, p
+			return o, p
 		}
 	}
 	return o, nil
@@ -52,6 +66,9 @@ func (res *resource) complete(o object) object {
 
 // refuse turns a problem into the answer; prefix is the place in a package.
 func refuse(p *problem, prefix string) *failure {
+	if p == nil {
+		return nil
+	}
 	if prefix != "" {
 		p = p.within(prefix)
 	}
@@ -70,44 +87,44 @@ func (res *resource) create(c *call) (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
-	draft, p := res.prepare(o)
-	if p != nil {
-		return answer{}, refuse(p, "")
-	}
-	ids, f := res.commit(c, []object{draft})
+	fields, p := res.prepare(c, o)
+	ids, f := res.commit(c, []draft{{fields, refuse(p, "")}})
 	if f != nil {
 		return answer{}, f
 	}
-	return jsonAnswer(object{{"success", []byte("1")}, ids[0]}.encode()), nil
+	return c.created(ids[0])
 }
 
-// createPackage writes all records or, when one is wrong, none.
+// createPackage writes all records or, when one is wrong, what the server writes then.
 func (res *resource) createPackage(c *call) (answer, *failure) {
 	objects, f := c.objects()
 	if f != nil {
 		return answer{}, f
 	}
+	drafts := make([]draft, len(objects))
 	for i, o := range objects {
-		draft, p := res.prepare(o)
-		if p != nil {
-			return answer{}, refuse(p, "["+strconv.Itoa(i)+"]")
+		fields, p := res.prepare(c, o)
+		drafts[i] = draft{fields, refuse(p, "["+strconv.Itoa(i)+"]")}
+		if i > 0 && res.cfg.is(questions.PackageMixed, "refused") && res.id(fields).name != res.id(drafts[0].fields).name {
+			return answer{}, badField("["+strconv.Itoa(i)+"].contactType", "differs from that of the first record")
 		}
-		objects[i] = draft
 	}
-	ids, f := res.commit(c, objects)
+	ids, f := res.commit(c, drafts)
 	if f != nil {
 		return answer{}, f
 	}
-	return packageAnswer(ids), nil
+	return c.packageAnswer(ids)
 }
 
 // packageAnswer groups ids by their field, in the order of the records: {"success":1,"leadId":[9457,9458]}.
-func packageAnswer(ids []field) answer {
-	o := object{{"success", []byte("1")}}
+func (c *call) packageAnswer(ids []field) (answer, *failure) {
+	cfg := &c.srv.cfg
+	c.shuffle(ids)
+	o := cfg.success()
 	for _, name := range []string{"leadId", "customerId", "number"} {
 		var values [][]byte
 		for _, id := range ids {
-			if id.name == name {
+			if id.name == name || cfg.is(questions.PackageMixed, "one-key") && ids[0].name == name {
 				values = append(values, id.value)
 			}
 		}
@@ -115,89 +132,258 @@ func packageAnswer(ids []field) answer {
 			o = append(o, field{name, array(values)})
 		}
 	}
-	return jsonAnswer(o.encode())
+	switch cfg.answers[questions.PackageAnswer] {
+	case "lone-id":
+		if len(ids) == 1 {
+			o = append(cfg.success(), ids[0])
+		}
+	case "without-ids":
+		o = cfg.success()
+	case "objects":
+		list := make([][]byte, len(ids))
+		for i, id := range ids {
+			list[i] = object{id}.encode()
+		}
+		return jsonAnswer(array(list)), nil
+	case "bare-array":
+		list := make([][]byte, len(ids))
+		for i, id := range ids {
+			list[i] = id.value
+		}
+		return jsonAnswer(array(list)), nil
+	}
+	return jsonAnswer(o.encode()), nil
+}
+
+// shuffle brings the ids of a package into the server's order: the same one in every run.
+func (c *call) shuffle(ids []field) {
+	n := len(ids)
+	switch c.srv.cfg.answers[questions.PackageOrder] {
+	case "reversed":
+		for i := range n / 2 {
+			ids[i], ids[n-1-i] = ids[n-1-i], ids[i]
+		}
+	case "shuffled":
+		if n > 1 { // each moves by one place, so that no record keeps its own
+			first := ids[0]
+			copy(ids, ids[1:])
+			ids[n-1] = first
+		}
+	}
+}
+
+// plan is what a server does with a package of which some records are refused.
+type plan struct {
+	writes func(i int) bool
+	gap    []byte   // what stands among the ids for a refused record; nil for nothing
+	answer *failure // nil to answer ids
+}
+
+// plan decides by the refusals of a package's records; a record without one is good.
+func (c *call) plan(refusals []*failure) plan {
+	first := -1
+	for i, f := range refusals {
+		if f != nil {
+			first = i
+			break
+		}
+	}
+	if first < 0 {
+		return plan{writes: func(int) bool { return true }}
+	}
+	before := func(i int) bool { return i < first }
+	good := func(i int) bool { return refusals[i] == nil }
+	f := refusals[first]
+	alternative := c.srv.cfg.answers[questions.PackagePartial]
+	if !c.end.batch {
+		alternative = ""
+	}
+	switch alternative {
+	case "written-then-refused":
+		return plan{writes: before, answer: f}
+	case "all-written-then-refused":
+		return plan{writes: good, answer: f}
+	case "written-then-success-false":
+		f.shape = "success-false"
+		return plan{writes: before, answer: f}
+	case "stops-with-fewer-ids":
+		return plan{writes: before}
+	case "fewer-ids":
+		return plan{writes: good}
+	case "null-ids":
+		return plan{writes: good, gap: []byte("null")}
+	case "empty-ids":
+		return plan{writes: good, gap: []byte(`""`)}
+	case "zero-ids":
+		return plan{writes: good, gap: []byte("0")}
+	case "error-objects":
+		return plan{writes: good, gap: object{{"error", quoted(f.message)}}.encode()}
+	}
+	return plan{writes: func(int) bool { return false }, answer: f}
 }
 
 // commit writes prepared records in one step and returns their ids. A partial failure that was injected leaves some of them out.
-func (res *resource) commit(c *call, drafts []object) ([]field, *failure) {
+func (res *resource) commit(c *call, drafts []draft) ([]field, *failure) {
 	st := c.srv.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if f := res.rejectDuplicates(c, drafts); f != nil {
-		return nil, f
+	res.refuseDuplicates(st, drafts)
+	refusals := make([]*failure, len(drafts))
+	for i, d := range drafts {
+		refusals[i] = d.refusal
 	}
+	p := c.plan(refusals)
 	ids := make([]field, 0, len(drafts))
-	for i, o := range drafts {
-		if c.fault.leavesOut(i) {
-			ids = c.fault.gap(ids, res.id(o))
-			continue
+	for i, d := range drafts {
+		switch {
+		case c.fault.leavesOut(i):
+			ids = c.fault.gap(ids, res.id(d.fields))
+		case p.writes(i):
+			ids = append(ids, res.write(c, i, d.fields))
+		case p.gap != nil:
+			ids = append(ids, field{res.id(d.fields).name, p.gap})
 		}
-		c.wrote = true
-		ids = append(ids, res.write(c, o))
 	}
-	return ids, nil
+	return ids, p.answer
 }
 
-func (res *resource) rejectDuplicates(c *call, drafts []object) *failure {
-	if c.srv.cfg.duplicates != DuplicatesRejected {
-		return nil
+// refuseDuplicates refuses drafts whose own key is there already, or comes twice.
+func (res *resource) refuseDuplicates(st *store, drafts []draft) {
+	if !res.cfg.is(questions.DuplicateKey, "conflict", "refused") {
+		return
 	}
-	kind := c.srv.store.kinds[res.kind]
+	external := res.external(st)
 	seen := map[string]bool{}
-	for i, o := range drafts {
-		key := o.text(kind.spec.external)
-		if key == "" {
+	for i, d := range drafts {
+		key := d.fields.text(external)
+		if d.refusal != nil || key == "" {
 			continue
 		}
-		if seen[key] || kind.lookup(kind.spec.external, key) != nil {
-			path := kind.spec.external
+		if seen[key] || st.kinds[res.kind].lookup(external, key) != nil {
+			path := external
 			if len(drafts) > 1 {
 				path = fmt.Sprintf("[%d].%s", i, path)
 			}
-			return &failure{status: http.StatusConflict, code: "DUPLICATE", field: path, message: path + ": a record with this key is there already"}
+			f := &failure{status: http.StatusConflict, code: "DUPLICATE", field: path, message: path + ": a record with this key is there already"}
+			if res.cfg.is(questions.DuplicateKey, "refused") {
+				f.shape = "success-zero"
+			}
+			drafts[i].refusal = f
 		}
 		seen[key] = true
 	}
-	return nil
 }
 
 // write keeps one prepared record, or updates the one with the same key where duplicates mean that.
-func (res *resource) write(c *call, o object) field {
+func (res *resource) write(c *call, place int, o object) field {
 	st := c.srv.store
-	if c.srv.cfg.duplicates == DuplicatesUpdated {
-		external := st.kinds[res.kind].spec.external
+	if res.cfg.is(questions.DuplicateKey, "updated", "ignored") {
+		external := res.external(st)
 		if r := st.kinds[res.kind].lookup(external, o.text(external)); r != nil {
+			if res.cfg.is(questions.DuplicateKey, "ignored") {
+				stored, _ := splitObject(r.raw)
+				return res.id(stored)
+			}
 			o.remove(res.fixed...)
-			return res.id(res.merge(st, r, o))
+			return res.id(res.merge(c, place, r, o))
 		}
 	}
 	o = res.complete(o)
 	if res.price != nil {
+		if res.cfg.is(questions.OrderWithoutSum, "zero") && isEmpty(o.get("value")) {
+			o.set("value", []byte("0"))
+		}
+		if isZero(o.get("value")) && res.cfg.is(questions.ClearAmount, "reprices") {
+			o.remove("value")
+		}
 		res.price(st, &o)
 	}
 	_, o = st.insert(res.kind, o)
+	c.note(Change{Kind: res.kind, Action: Created, Place: place}, o)
 	return res.id(o)
 }
 
+// isZero reports whether a value is the amount 0.
+func isZero(v []byte) bool {
+	text, ok := scalarText(v)
+	if !ok {
+		return false
+	}
+	amount := decimal(text)
+	return amount != nil && amount.Sign() == 0
+}
+
 // merge writes the fields that were sent over a record and leaves all others alone.
-func (res *resource) merge(st *store, r *record, sent object) object {
+func (res *resource) merge(c *call, place int, r *record, sent object) object {
+	st := c.srv.store
 	o, _ := splitObject(r.raw)
-	o.setAll(sent)
+	o.setAll(res.joined(o, sent))
+	if res.price != nil && res.reprices(sent) {
+		o.remove("value")
+		res.price(st, &o)
+	}
 	if res.stamp {
 		o.set("updatedAt", strconv.AppendInt(nil, st.millis(), 10))
 	}
 	st.replace(res.kind, r, o)
+	c.note(Change{Kind: res.kind, Action: Updated, Place: place}, o)
 	return o
+}
+
+// reprices reports whether an update changes the amount although it names none.
+func (res *resource) reprices(sent object) bool {
+	value := sent.get("value")
+	if value == nil {
+		return res.cfg.is(questions.UpdateReprices, "always") || res.cfg.is(questions.UpdateReprices, "with-items") && sent.get("groupPackage") != nil
+	}
+	return isZero(value) && res.cfg.is(questions.ClearAmount, "reprices")
+}
+
+// joined is what an update writes: its own arrays, or what a server makes of the old ones and them.
+func (res *resource) joined(old, sent object) object {
+	alternative, ok := res.cfg.answers[questions.UpdateArray]
+	if !ok {
+		return sent
+	}
+	out := make(object, len(sent))
+	for i, f := range sent {
+		before, _ := splitArray(old.get(f.name))
+		after, isList := splitArray(f.value)
+		if isList {
+			all := before[:len(before):len(before)]
+			for _, element := range after {
+				if alternative == "appended" || !includesElement(before, element) {
+					all = append(all, element)
+				}
+			}
+			f.value = array(all)
+		}
+		out[i] = f
+	}
+	return out
+}
+
+// includesElement finds an element with the same value, or the same text.
+func includesElement(elements [][]byte, element []byte) bool {
+	for _, e := range elements {
+		a, isObject := splitObject(e)
+		b, _ := splitObject(element)
+		if bytes.Equal(e, element) || isObject && a.text("value") != "" && a.text("value") == b.text("value") {
+			return true
+		}
+	}
+	return false
 }
 
 // change is one checked update: which record, and what is written over it.
 type change struct {
-	key    posting
-	fields object
+	key     posting
+	fields  object
+	refusal *failure
 }
 
-func (res *resource) prepareUpdate(o object) (change, *problem) {
-	key, p := res.oneKey(o)
+func (res *resource) prepareUpdate(c *call, o object) (change, *problem) {
+	key, p := res.oneKey(o, false)
 	if p != nil {
 		return change{}, p
 	}
@@ -207,14 +393,45 @@ func (res *resource) prepareUpdate(o object) (change, *problem) {
 			return change{}, &problem{f.name, "cannot be changed by an update"}
 		}
 	}
+	if len(o) == 0 && res.cfg.is(questions.UpdateEmpty, "refused") {
+		return change{}, wrong("must hold a field besides " + key.index)
+	}
+	if p := res.clearing(&o); p != nil {
+		return change{}, p
+	}
+	if p := res.asSent(c, &o, false); p != nil {
+		return change{}, p
+	}
 	if p := apply(res.rules, &o, false); p != nil {
 		return change{}, p
 	}
-	return change{key, o}, nil
+	return change{key: key, fields: o}, nil
+}
+
+// clearing looks at the empty values of an update, where the server does not clear by them.
+func (res *resource) clearing(o *object) *problem {
+	for _, f := range *o {
+		question := questions.ClearText
+		switch {
+		case isString(f.value) && len(f.value) == 2:
+		case isArray(f.value) && isEmpty(f.value):
+			question = questions.ClearList
+		default:
+			continue
+		}
+		switch res.cfg.answers[question] {
+		case "refused":
+			return &problem{f.name, "must not be empty"}
+		case "ignored":
+			o.remove(f.name)
+			return res.clearing(o)
+		}
+	}
+	return nil
 }
 
 // oneKey finds the one field that names a record.
-func (res *resource) oneKey(o object) (posting, *problem) {
+func (res *resource) oneKey(o object, fromQuery bool) (posting, *problem) {
 	var found posting
 	for _, name := range res.keys {
 		value := o.get(name)
@@ -227,6 +444,8 @@ func (res *resource) oneKey(o object) (posting, *problem) {
 			return posting{}, &problem{name, "must be a string or a number that is not empty"}
 		case found.index != "":
 			return posting{}, &problem{name, "is given besides " + found.index + ": exactly one key may be"}
+		case !fromQuery && isString(value) && digits(text) && res.cfg.is(questions.IDsSent, "numbers-only") && !strings.HasSuffix(name, "ApiRing"):
+			return posting{}, &problem{name, "must be a number"}
 		}
 		found = posting{name, text}
 	}
@@ -239,23 +458,30 @@ func (res *resource) oneKey(o object) (posting, *problem) {
 	return found, nil
 }
 
+// written is one update that was carried out.
+type written struct {
+	id     field
+	record object // nil where there is none
+}
+
 func (res *resource) update(c *call) (answer, *failure) {
 	o, f := c.object()
 	if f != nil {
 		return answer{}, f
 	}
-	ch, p := res.prepareUpdate(o)
-	if p != nil {
-		return answer{}, refuse(p, "")
-	}
-	ids, f := res.commitUpdates(c, []change{ch})
+	ch, p := res.prepareUpdate(c, o)
+	ch.refusal = refuse(p, "")
+	done, f := res.commitUpdates(c, []change{ch})
 	if f != nil {
 		return answer{}, f
 	}
-	return jsonAnswer(object{{"success", []byte("1")}, ids[0]}.encode()), nil
+	if len(done) == 0 { // success without an id
+		return c.done()
+	}
+	return c.updated(done[0].id, done[0].record)
 }
 
-// updatePackage writes all changes or, when one is wrong, none.
+// updatePackage writes all changes or, when one is wrong, what the server writes then.
 func (res *resource) updatePackage(c *call) (answer, *failure) {
 	objects, f := c.objects()
 	if f != nil {
@@ -263,48 +489,87 @@ func (res *resource) updatePackage(c *call) (answer, *failure) {
 	}
 	changes := make([]change, len(objects))
 	for i, o := range objects {
-		ch, p := res.prepareUpdate(o)
-		if p != nil {
-			return answer{}, refuse(p, "["+strconv.Itoa(i)+"]")
-		}
+		ch, p := res.prepareUpdate(c, o)
+		ch.refusal = refuse(p, "["+strconv.Itoa(i)+"]")
 		changes[i] = ch
 	}
-	ids, f := res.commitUpdates(c, changes)
+	done, f := res.commitUpdates(c, changes)
 	if f != nil {
 		return answer{}, f
 	}
-	return packageAnswer(ids), nil
+	ids := make([]field, len(done))
+	for i, w := range done {
+		ids[i] = w.id
+	}
+	return c.packageAnswer(ids)
 }
 
-func (res *resource) commitUpdates(c *call, changes []change) ([]field, *failure) {
+func (res *resource) commitUpdates(c *call, changes []change) ([]written, *failure) {
 	st := c.srv.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	found := make([]*record, len(changes))
+	refusals := make([]*failure, len(changes))
 	for i, ch := range changes {
-		if found[i] = st.kinds[res.kind].lookup(ch.key.index, ch.key.value); found[i] == nil {
-			prefix := ""
-			if len(changes) > 1 {
-				prefix = fmt.Sprintf("[%d].", i)
-			}
-			return nil, notFound("%s%s: no such record among the %s", prefix, ch.key.index, res.kind)
+		found[i] = st.kinds[res.kind].lookup(ch.key.index, ch.key.value)
+		if refusals[i] = ch.refusal; ch.refusal == nil && found[i] == nil {
+			refusals[i] = res.missing(ch.key, i, len(changes))
 		}
 	}
-	ids := make([]field, 0, len(changes))
+	p := c.plan(refusals)
+	done := make([]written, 0, len(changes))
 	for i, ch := range changes {
-		if c.fault.leavesOut(i) {
-			ids = c.fault.gap(ids, res.id(ch.fields))
-			continue
+		switch {
+		case c.fault.leavesOut(i):
+			for _, gap := range c.fault.gap(nil, res.id(ch.fields)) {
+				done = append(done, written{id: gap})
+			}
+		case p.writes(i):
+			done = append(done, res.carryOut(c, i, ch, found[i])...)
+		case p.gap != nil:
+			done = append(done, written{id: field{res.id(ch.fields).name, p.gap}})
 		}
-		c.wrote = true
-		o := res.merge(st, found[i], ch.fields)
+	}
+	return done, p.answer
+}
+
+// missing refuses an update of what is not there; nil where the server does something else.
+func (res *resource) missing(key posting, place, of int) *failure {
+	prefix := ""
+	if of > 1 {
+		prefix = fmt.Sprintf("[%d].", place)
+	}
+	switch res.cfg.answers[questions.UpdateMissing] {
+	case "":
+		return notFound("%s%s: no such record among the %s", prefix, key.index, res.kind)
+	case "refused":
+		f := badRequest("NOT_FOUND", "%s%s: no such record among the %s", prefix, key.index, res.kind)
+		f.shape = "success-zero"
+		return f
+	}
+	return nil
+}
+
+// carryOut writes one update. Without a record the server does what it does with a key that it does not know.
+func (res *resource) carryOut(c *call, place int, ch change, r *record) []written {
+	if r != nil {
+		o := res.merge(c, place, r, ch.fields)
 		id := res.id(o)
 		if res.put != nil {
 			id = res.put(o)
 		}
-		ids = append(ids, id)
+		return []written{{id, res.cfg.print(res.kind, o)}}
 	}
-	return ids, nil
+	switch res.cfg.answers[questions.UpdateMissing] {
+	case "created":
+		if ch.key.index == res.external(c.srv.store) {
+			ch.fields.set(ch.key.index, quoted(ch.key.value))
+		}
+		return []written{{id: res.write(c, place, ch.fields)}}
+	case "success-with-key":
+		return []written{{id: field{ch.key.index, numberOrString(ch.key.value)}}}
+	}
+	return nil
 }
 
 // remove deletes by the one key of the query, the body, or both.
@@ -318,43 +583,65 @@ func (res *resource) remove(c *call) (answer, *failure) {
 	defer st.mu.Unlock()
 	r := st.kinds[res.kind].lookup(key.index, key.value)
 	if r == nil {
-		return answer{}, notFound("%s: no such record among the %s", key.index, res.kind)
-	}
-	c.wrote = true
-	if res.soft == nil {
-		st.remove(res.kind, r)
-		return done()
+		return res.nothingToDelete(c, key)
 	}
 	o, _ := splitObject(r.raw)
+	c.note(Change{Kind: res.kind, Action: Deleted}, o)
+	id := res.id(o)
+	if res.soft == nil {
+		st.remove(res.kind, r)
+		return c.deleted(id)
+	}
 	res.soft(&o)
 	o.set("updatedAt", strconv.AppendInt(nil, st.millis(), 10))
 	st.replace(res.kind, r, o)
 	st.hide(res.kind, r)
-	return done()
+	return c.deleted(id)
+}
+
+func (res *resource) nothingToDelete(c *call, key posting) (answer, *failure) {
+	f := notFound("%s: no such record among the %s", key.index, res.kind)
+	switch res.cfg.answers[questions.DeleteMissing] {
+	case "success":
+		return c.deleted(field{key.index, numberOrString(key.value)})
+	case "no-content":
+		return noContent()
+	case "refused":
+		f.shape = "success-zero"
+	case "html":
+		f.shape = "html-error"
+	}
+	return answer{}, f
 }
 
 func (res *resource) deleteKey(c *call) (posting, *failure) {
 	fromQuery, fromBody := object{}, object{}
-	if c.srv.cfg.deleteKey != DeleteKeyInBody {
+	where := res.cfg.answers[questions.DeleteKey]
+	if where != "body-only" {
 		for _, name := range res.keys {
 			if value, ok := c.query[name]; ok {
 				fromQuery.set(name, quoted(value))
 			}
 		}
 	}
-	if c.srv.cfg.deleteKey != DeleteKeyInQuery && len(bytes.TrimSpace(c.body)) > 0 {
+	if len(bytes.TrimSpace(c.body)) > 0 {
+		if where == "body-refused" {
+			return posting{}, badRequest("UNEXPECTED_BODY", "a DELETE takes no body: the key stands in the query")
+		}
 		o, f := c.object()
 		if f != nil {
 			return posting{}, f
 		}
-		fromBody = o
+		if where != "query-only" {
+			fromBody = o
+		}
 	}
 	var keys []posting
-	for _, o := range []object{fromQuery, fromBody} {
+	for i, o := range []object{fromQuery, fromBody} {
 		if len(o) == 0 {
 			continue
 		}
-		key, p := res.oneKey(o)
+		key, p := res.oneKey(o, i == 0)
 		if p != nil {
 			return posting{}, refuse(p, "")
 		}
@@ -367,237 +654,4 @@ func (res *resource) deleteKey(c *call) (posting, *failure) {
 		return posting{}, badRequest("KEYS_DISAGREE", "the query and the body name different records")
 	}
 	return keys[0], nil
-}
-
-// idField answers with one field of the record.
-func idField(name string) func(o object) field {
-	return func(o object) field {
-		return field{name, numberOrString(o.text(name))}
-	}
-}
-
-func preset(names string, value string) []field {
-	var fields []field
-	for name := range strings.FieldsSeq(names) {
-		fields = append(fields, field{name, []byte(value)})
-	}
-	return fields
-}
-
-func join(parts ...[]field) []field {
-	var all []field
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	return all
-}
-
-// texts makes a rule of each name: an optional string.
-func texts(names string) []rule {
-	var rules []rule
-	for name := range strings.FieldsSeq(names) {
-		rules = append(rules, rule{name: name, check: anyText, empty: `""`})
-	}
-	return rules
-}
-
-// identifiers makes a rule of each name: an optional string or number.
-func identifiers(names string) []rule {
-	var rules []rule
-	for name := range strings.FieldsSeq(names) {
-		rules = append(rules, rule{name: name, check: identifier, empty: `""`})
-	}
-	return rules
-}
-
-func contactRules() []rule {
-	return append(texts("industry bgInfo stage sourceContact responsibleStaff lastname dateOfBirth2 createdByBot"),
-		rule{name: "name", required: true, check: anyText, empty: `""`},
-		rule{name: "customerIdApiRing", required: true, check: code, empty: `""`},
-		rule{name: "type", check: choice("0", "1"), empty: "0"},
-		rule{name: "contactType", check: oneOf("lead", "customer"), empty: `"lead"`},
-		rule{name: "gender", check: choice("2", "0", "1"), empty: "2"},
-		rule{name: "dateOfBirth", check: anyText, empty: "null"},
-		rule{name: "addresses", check: listOf(address()), empty: "[]"},
-		rule{name: "phones", check: contactPoints(), empty: "[]"},
-		rule{name: "emails", check: contactPoints(), empty: "[]"},
-		rule{name: "im", check: listOf(objectOf(rule{name: "protocol", check: anyText}, rule{name: "value", check: anyText})), empty: "[]"},
-		rule{name: "tags", check: tagList, empty: "[]"},
-		rule{name: "cusFields", check: customFields(), empty: "[]"},
-		// What records show and no write documents is kept as well, if a list can still show it.
-		rule{name: "id", check: identifier, empty: `""`},
-		rule{name: "sourceLead", check: objectOf(append(identifiers("_id code"), rule{name: "name", check: anyText})...), empty: "null"},
-		rule{name: "historiesAds", check: listOf(objectOf(identifiers("_id fb_ads_id fb_post_id createdAt")...)), empty: "[]"},
-	)
-}
-
-func contacts() *resource {
-	return &resource{
-		kind:  Contacts,
-		rules: contactRules(),
-		keys:  []string{"leadId", "customerId", "customerIdApiRing"},
-		owned: []string{"_id", "leadId", "customerId", "scoreAvailable", "scoreRank", "rankName", "createdAt", "updatedAt"},
-		fixed: []string{"type", "contactType"},
-		preset: join(preset("contactType", `"lead"`), preset("type scoreAvailable scoreRank", "0"), preset("gender", "2"), preset("dateOfBirth", "null"),
-			preset("addresses phones emails im tags cusFields", "[]"),
-			preset("industry bgInfo stage sourceContact responsibleStaff rankName", `""`)),
-		id: func(o object) field {
-			name := contactIDField(o)
-			return field{name, numberOrString(o.text(name))}
-		},
-		stamp: true,
-	}
-}
-
-func lineItems() check {
-	return listOf(objectOf(
-		rule{name: "name", check: anyText}, rule{name: "quantity", check: amount}, rule{name: "typeDiscount", check: choice("0", "1")},
-		rule{name: "discount", check: amount}, rule{name: "value", check: amount}, rule{name: "productIdApiRing", check: identifier},
-		rule{name: "note", check: anyText}, rule{name: "code", check: identifier},
-	))
-}
-
-func opportunityRules() []rule {
-	return append(append(texts("receiverPhone receiverNote description stage branch"), orderExtras()...),
-		rule{name: "name", required: true, check: anyText, empty: `""`},
-		rule{name: "receiverName", required: true, check: anyText, empty: `""`},
-		rule{name: "opportunityIdApiRing", check: code, empty: `""`},
-		rule{name: "dealByUsers", check: listOf(anyText), empty: "[]"},
-		rule{name: "dealWith", check: objectOf(rule{name: "customerId", check: identifier}, rule{name: "name", check: anyText},
-			rule{name: "phones", check: contactPoints()}, rule{name: "customerIdApiRing", check: identifier}), empty: "{}"},
-		rule{name: "receiverAddressObj", check: address(), empty: "{}"},
-		rule{name: "groupPackage", check: lineItems(), empty: "[]"},
-		rule{name: "value", check: number, empty: "0"},
-		rule{name: "cusFields", check: customFields(), empty: "[]"},
-		rule{name: "createdAt", check: milliseconds, empty: `""`},
-		rule{name: "shipping_cost", check: number, empty: "0"},
-	)
-}
-
-// orderExtras are what the newer page shows of an order and no write documents: kept as well, if a list can still show it.
-func orderExtras() []rule {
-	rules := slices.Concat(texts("normalize status currency"), identifiers("dealId typeDiscount deferredDate timeDelivery"))
-	for _, name := range []string{"contacts", "coupons", "package", "files"} {
-		rules = append(rules, rule{name: name, check: listOf(anyValue), empty: "[]"})
-	}
-	for _, name := range []string{"discount", "quantity", "totalPayment"} {
-		rules = append(rules, rule{name: name, check: amount, empty: "0"})
-	}
-	for _, name := range []string{"canEdit", "inActive", "isCreatedByConvertLead", "isSampleData"} {
-		rules = append(rules, rule{name: name, check: anyBool, empty: "false"})
-	}
-	people := objectOf(rule{name: "users", check: listOf(anyValue)}, rule{name: "groups", check: listOf(anyValue)})
-	return append(rules, rule{name: "dealBy", check: people, empty: "null"})
-}
-
-func opportunities() *resource {
-	return &resource{
-		kind:  Opportunities,
-		rules: opportunityRules(),
-		keys:  []string{"number"},
-		owned: []string{"_id", "number", "updatedAt"},
-		fixed: []string{"createdAt"},
-		preset: join(preset("description receiverPhone stage branch", `""`), preset("cusFields groupPackage", "[]"),
-			preset("receiverAddressObj", "{}")),
-		price: priceOrder,
-		id:    idField("number"),
-		stamp: true,
-	}
-}
-
-// priceOrder sets the value of an order that came without one, as the vendor's page says the system does: the sum of its line items, less
-// their discounts. An item without a price takes the product's.
-func priceOrder(st *store, o *object) {
-	if o.text("createdAt") == "" {
-		o.remove("createdAt")
-	}
-	if !isEmpty(o.get("value")) {
-		return
-	}
-	sum := new(big.Rat)
-	items, _ := splitArray(o.get("groupPackage"))
-	for _, raw := range items {
-		item, _ := splitObject(raw)
-		price := decimal(item.text("value"))
-		if price == nil {
-			price = productPrice(st, item)
-		}
-		quantity := decimal(item.text("quantity"))
-		if quantity == nil {
-			quantity = big.NewRat(1, 1)
-		}
-		total := new(big.Rat).Mul(price, quantity)
-		if discount := decimal(item.text("discount")); discount != nil {
-			if item.text("typeDiscount") == "1" {
-				discount = discount.Mul(total, discount).Quo(discount, big.NewRat(100, 1))
-			}
-			total.Sub(total, discount)
-		}
-		sum.Add(sum, total)
-	}
-	o.set("value", []byte(decimalText(sum)))
-}
-
-func productPrice(st *store, item object) *big.Rat {
-	for _, key := range []string{"productIdApiRing", "code"} {
-		if r := st.kinds[Products].lookup(key, item.text(key)); r != nil {
-			product, _ := splitObject(r.raw)
-			if price := decimal(product.text("value")); price != nil {
-				return price
-			}
-		}
-	}
-	return new(big.Rat)
-}
-
-func products() *resource {
-	return &resource{
-		kind: Products,
-		rules: []rule{
-			{name: "name", required: true, check: anyText, empty: `""`},
-			{name: "code", required: true, check: code, empty: `""`},
-			{name: "productIdApiRing", required: true, check: code, empty: `""`},
-			{name: "value", check: numericText, empty: `""`},
-			{name: "canEdit", check: anyBool, empty: "false"},
-		},
-		keys:   []string{"productIdApiRing"},
-		owned:  []string{"_id"},
-		preset: preset("value", `""`),
-		id:     idField("code"),
-	}
-}
-
-func ticketRules() []rule {
-	return append(texts("summary priority group category status resolutionTypeOb assignedTo"),
-		rule{name: "title", required: true, check: anyText, empty: `""`},
-		rule{name: "SLA", required: true, check: anyText, empty: `""`},
-		rule{name: "contact", required: true, check: objectOf(rule{name: "id", check: identifier}, rule{name: "name", check: anyText},
-			rule{name: "emails", check: contactPoints()}, rule{name: "phones", check: contactPoints()}), empty: "{}"},
-		rule{name: "ticketIdApiRing", check: code, empty: `""`},
-		rule{name: "deal", check: anyObject, empty: "{}"},
-		rule{name: "files", check: listOf(anyValue), empty: "[]"},
-		rule{name: "cusFields", check: customFields(), empty: "[]"},
-	)
-}
-
-func tickets() *resource {
-	return &resource{
-		kind:  Tickets,
-		rules: ticketRules(),
-		keys:  []string{"TicketId"},
-		owned: []string{"_id", "TicketId", "isTicketDeleted", "createdAt", "updatedAt"},
-		preset: join(preset("assignedTo group category resolutionTypeOb summary", `""`), preset("cusFields files", "[]"),
-			preset("deal", "{}"), preset("priority", `"Medium"`), preset("status", `"New"`)),
-		check: func(o object) *problem {
-			contact, _ := splitObject(o.get("contact"))
-			if isEmpty(contact.get("id")) && isEmpty(contact.get("name")) {
-				return &problem{"contact", "must hold an id, or a name with e-mails or phones"}
-			}
-			return nil
-		},
-		id:    idField("TicketId"),
-		put:   func(o object) field { return field{"number", numberOrString(o.text("TicketId"))} },
-		soft:  func(o *object) { o.set("isTicketDeleted", []byte("true")) },
-		stamp: true,
-	}
 }

@@ -100,6 +100,7 @@ func (s *Server) plant(kind Kind, objects []object) {
 		}
 		deleted := kind == Tickets && string(o.get("isTicketDeleted")) == "true"
 		r, _ := s.store.insert(kind, o)
+		r.born = noTime
 		if deleted {
 			s.store.hide(kind, r)
 		}

@@ -2,6 +2,7 @@ package antcrmtest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"encoding/binary"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // reply is what goes back: everything is known before the first byte leaves.
@@ -134,33 +137,52 @@ func (x *exchange) readBody() {
 // of the reason, and the log is to show what was refused.
 func (x *exchange) handle(fault *Fault) reply {
 	x.readBody()
+	if r, away := x.turnedAway(); away {
+		return r
+	}
 	end, f := x.find()
 	if f == nil {
 		if fault != nil && fault.Do == Partial && !end.batch {
 			fault = nil // only a package has parts
 		}
-		c := &call{srv: x.srv, end: end, fault: fault}
+		c := &call{srv: x.srv, end: end, fault: fault, request: x.entry.Number}
 		var a answer
-		if a, f = x.carryOut(c); f == nil {
-			x.wrote = c.wrote
-			contentType := a.contentType
-			if contentType == "" {
-				contentType = "application/json; charset=utf-8"
-			}
-			return reply{http.StatusOK, map[string]string{"Content-Type": contentType}, a.body}
+		a, f = x.carryOut(c)
+		if x.wrote = c.wrote; f == nil {
+			return x.busyAfterWrite(x.good(a))
 		}
-		x.wrote = c.wrote
 		if f.docs == "" {
 			f.docs = end.docs
 		}
 	}
 	x.refusal = f.message
 	x.complain(f)
-	header := map[string]string{"Content-Type": "application/json; charset=utf-8"}
+	r := x.srv.cfg.refusalOf(f)
 	if f.status == http.StatusMethodNotAllowed {
-		header["Allow"] = strings.Join(slices.Sorted(maps.Keys(x.srv.routes[x.r.URL.Path])), ", ")
+		r.header["Allow"] = strings.Join(slices.Sorted(maps.Keys(x.srv.routes[x.path()])), ", ")
 	}
-	return reply{f.status, header, f.body()}
+	return r
+}
+
+// good is the reply of an answer.
+func (x *exchange) good(a answer) reply {
+	r := jsonReply(cmp.Or(a.status, x.srv.cfg.goodStatus(x.r.Method)), a.body)
+	if a.contentType != "" {
+		r.header["Content-Type"] = a.contentType
+	}
+	if r.status == http.StatusNoContent {
+		delete(r.header, "Content-Type")
+	}
+	return r
+}
+
+// path is the endpoint's. A server that redirects to a slash at the end takes it there.
+func (x *exchange) path() string {
+	path := x.r.URL.Path
+	if x.srv.cfg.is(questions.Redirects, "trailing-slash") && len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return path
 }
 
 func (x *exchange) carryOut(c *call) (answer, *failure) {
@@ -196,7 +218,7 @@ func (x *exchange) find() (*endpoint, *failure) {
 	if f := x.srv.authorize(x.r.Header); f != nil {
 		return nil, f
 	}
-	methods := x.srv.routes[x.r.URL.Path]
+	methods := x.srv.routes[x.path()]
 	if methods == nil || x.r.URL.EscapedPath() != x.r.URL.Path {
 		f := notFound("path %s: there is no such endpoint", printable(x.r.URL.Path))
 		f.code, f.docs = "UNKNOWN_PATH", "docs/wire.md"

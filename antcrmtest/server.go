@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // Server is one fake AntCRM, with records of its own. It is safe for parallel use, and any number of servers may run at once.
@@ -31,6 +33,8 @@ type Server struct {
 	clock    clock
 	faults   faults
 	log      requestLog
+	ledger   ledger
+	gateway  gateway
 	complain atomic.Int64 // refusals written to tb so far
 	control  *control     // nil unless switched on
 
@@ -68,7 +72,7 @@ func start(opts []Option) (*Server, error) {
 		return nil, fmt.Errorf("starting the fake server: %w", err)
 	}
 	s.clock.base = s.cfg.clock
-	s.store = newStore(s.clock.now, s.cfg.newestFirst)
+	s.store = newStore(s.clock.now, s.cfg.is(questions.ListOrder, "newest-first"), s.cfg.answers[questions.IDType])
 	s.log.keep, s.log.keepBody = s.cfg.keepRequests, s.cfg.keepBody
 	s.route()
 	if s.cfg.control {
@@ -185,6 +189,7 @@ func (s *Server) ClearFaults() { s.faults.clear() }
 func (s *Server) Reset() error {
 	s.faults.clear()
 	s.log.clear()
+	s.ledger.clear()
 	s.store.mu.Lock()
 	s.store.clear()
 	s.store.mu.Unlock()

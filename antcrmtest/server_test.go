@@ -451,7 +451,7 @@ func TestConcurrentWritesToOneRecordLoseNothing(t *testing.T) {
 		for j := range rounds {
 			requests = append(requests,
 				w.request("PUT", "/contacts", fmt.Sprintf(`{"customerIdApiRing":"a","field%d":%d,"phones":[{"value":"0900"},{"value":"%d"}]}`, i, j, i)),
-				w.request("POST", "/accumulate", `{"code":"x","data":{"phones":["0900"]}}`),
+				w.request("POST", "/accumulate", `{"code":"x","data":{"phones":[{"type":"Work","value":"0900"}]}}`),
 				w.request("POST", "/contacts", fmt.Sprintf(`{"name":"B","customerIdApiRing":"b%d-%d"}`, i, j)),
 				w.request("GET", "/contacts?contactType=lead&limit=5", ""))
 		}

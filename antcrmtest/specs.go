@@ -108,6 +108,7 @@ func findOpportunity(st *store, o object, add func(index, value string)) {
 
 func findHistory(_ *store, o object, add func(index, value string)) {
 	add("type", o.text("type"))
+	add("code", o.text("code"))
 	contact, _ := splitObject(o.get("contact"))
 	eachValue(contact.get("phones"), func(v string) { add("phone", v) })
 	eachValue(contact.get("emails"), func(v string) { add("email", v) })

@@ -57,8 +57,9 @@ type record struct {
 	keys    []posting // sorted, each once: a record may carry a million phones
 	created int64     // epoch milliseconds, or noTime
 	updated int64
-	gone    bool // deleted
-	hidden  bool // deleted, but still shown to those who ask for deleted ones
+	born    int64 // when it was written, or noTime where it was seeded
+	gone    bool  // deleted
+	hidden  bool  // deleted, but still shown to those who ask for deleted ones
 }
 
 func (r *record) has(p posting) bool { return includes(r.keys, p) }
@@ -134,10 +135,11 @@ type store struct {
 	kinds  map[Kind]*collection
 	now    func() time.Time
 	newest bool // lists begin with the newest record
+	idType string
 }
 
-func newStore(now func() time.Time, newest bool) *store {
-	st := &store{now: now, newest: newest}
+func newStore(now func() time.Time, newest bool, idType string) *store {
+	st := &store{now: now, newest: newest, idType: idType}
 	st.clear()
 	return st
 }
@@ -189,14 +191,14 @@ func (st *store) insert(kind Kind, o object) (*record, object) {
 	c.seq++
 	o.setDefault("_id", fmt.Sprintf(`"64d9f28b%04x%012x"`, c.spec.code, c.seq))
 	if idField := c.spec.ids(o); idField != "" {
-		c.assign(&o, idField)
+		c.assign(&o, idField, st.idType)
 	}
 	if c.spec.stamped {
 		now := strconv.FormatInt(st.millis(), 10)
 		o.setDefault("createdAt", now)
 		o.setDefault("updatedAt", now)
 	}
-	r := &record{seq: c.seq}
+	r := &record{seq: c.seq, born: st.millis()}
 	st.fill(c, r, o)
 	c.all.insert(r)
 	for _, k := range r.keys {
@@ -206,7 +208,7 @@ func (st *store) insert(kind Kind, o object) (*record, object) {
 }
 
 // assign counts up the id of o, or notes the one that it brings along.
-func (c *collection) assign(o *object, idField string) {
+func (c *collection) assign(o *object, idField, idType string) {
 	next, ok := c.next[idField]
 	if !ok {
 		next = c.spec.firstID(idField)
@@ -216,7 +218,7 @@ func (c *collection) assign(o *object, idField string) {
 			next = n + 1
 		}
 	} else {
-		o.set(idField, strconv.AppendInt(nil, next, 10))
+		o.set(idField, newID(c.spec.code, next, idType))
 		next++
 	}
 	c.next[idField] = next
@@ -239,6 +241,19 @@ func (st *store) fill(c *collection, r *record, o object) {
 			break
 		}
 	}
+}
+
+// newID prints a new id in the server's form.
+func newID(kind int, n int64, idType string) []byte {
+	switch idType {
+	case "text":
+		return quoted(strconv.FormatInt(n, 10))
+	case "object-id":
+		return fmt.Appendf(nil, `"64d9f2ab%04x%012x"`, kind, n)
+	case "long":
+		n += 1_000_000_000_000_000_000
+	}
+	return strconv.AppendInt(nil, n, 10)
 }
 
 func (c *collection) post(p posting, r *record) {
@@ -306,6 +321,26 @@ type selection struct {
 	limit   int
 	total   bool // count all matches, not only those of the page
 	newest  bool // the newest first, whatever the server's order is
+	asked   int  // the limit that was asked for, 0 for none
+	like    []likeness
+	// bornBefore hides records that were written later, 0 for none; updatedFirst lists what was changed last at the beginning.
+	bornBefore   int64
+	updatedFirst bool
+}
+
+// likeness is a filter that is no equality.
+type likeness struct {
+	index string
+	takes func(value string) bool
+}
+
+func (l likeness) fits(r *record) bool {
+	return slices.ContainsFunc(r.keys, func(p posting) bool { return p.index == l.index && l.takes(p.value) })
+}
+
+// plain reports whether an index alone can answer.
+func (s *selection) plain() bool {
+	return len(s.ranges) == 0 && len(s.equal) <= 1 && len(s.like) == 0 && s.bornBefore == 0
 }
 
 // timeRange is from one millisecond to another, both included.
@@ -336,7 +371,12 @@ func (s *selection) takes(r *record, skip int) bool {
 			return false
 		}
 	}
-	return true
+	for _, l := range s.like {
+		if !l.fits(r) {
+			return false
+		}
+	}
+	return s.bornBefore == 0 || r.born <= s.bornBefore
 }
 
 // page returns the texts of the selected records. Without a filter, or with one that an index answers alone, it costs only the page.
@@ -346,13 +386,16 @@ func (st *store) page(kind Kind, s selection) (raws [][]byte, total int) {
 	c := st.kinds[kind]
 	candidates, skip := c.narrowest(s.equal)
 	n := len(candidates)
+	if s.updatedFirst {
+		candidates = slices.SortedStableFunc(slices.Values(candidates), func(a, b *record) int { return cmp.Compare(b.updated, a.updated) })
+	}
 	at := func(i int) *record {
-		if st.newest || s.newest {
+		if (st.newest || s.newest) && !s.updatedFirst {
 			return candidates[n-1-i]
 		}
 		return candidates[i]
 	}
-	if len(s.ranges) == 0 && len(s.equal) <= 1 && (s.deleted || c.hidden == 0) {
+	if s.plain() && (s.deleted || c.hidden == 0) {
 		for i := s.offset; i < n && i-s.offset < s.limit; i++ {
 			raws = append(raws, at(i).raw)
 		}

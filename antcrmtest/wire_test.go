@@ -209,7 +209,7 @@ func TestRefusalsNameTheFieldAndWriteNothing(t *testing.T) {
 	t.Parallel()
 	contact := `{"name":"A","customerIdApiRing":"a"`
 	order := `{"name":"A","receiverName":"B"`
-	ticket := `{"title":"A","SLA":"B","contact":{"id":"1"}`
+	ticket := `{"title":"A","SLA":"B","contact":{"id":"64db290a7796fe24bfe876a7"}`
 	for _, tc := range []struct {
 		method, path, body string
 		status             int
@@ -262,17 +262,19 @@ func TestRefusalsNameTheFieldAndWriteNothing(t *testing.T) {
 		{"POST", "/products", `{"name":"A","code":"c"}`, 400, "productIdApiRing"},
 		{"POST", "/products", `{"name":"A","code":"c","productIdApiRing":"p","canEdit":"yes"}`, 400, "canEdit"},
 		{"PUT", "/products", `{"code":"c"}`, 400, "productIdApiRing"},
-		{"POST", "/tickets", `{"SLA":"B","contact":{"id":"1"}}`, 400, "title"},
-		{"POST", "/tickets", `{"title":"A","contact":{"id":"1"}}`, 400, "SLA"},
+		{"POST", "/tickets", `{"SLA":"B","contact":{"id":"64db290a7796fe24bfe876a7"}}`, 400, "title"},
+		{"POST", "/tickets", `{"title":"A","contact":{"id":"64db290a7796fe24bfe876a7"}}`, 400, "SLA"},
 		{"POST", "/tickets", `{"title":"A","SLA":"B"}`, 400, "contact"},
 		{"POST", "/tickets", `{"title":"A","SLA":"B","contact":{"emails":[{"value":"x"}]}}`, 400, "contact"},
 		{"POST", "/tickets", ticket + `,"files":{}}`, 400, "files"},
 		{"PUT", "/tickets", `{"number":1}`, 400, "TicketId"},
-		{"POST", "/accumulate", `{"data":{"phones":["1"]}}`, 400, "code"},
+		{"POST", "/accumulate", `{"data":{"phones":[{"type":"Work","value":"1"}]}}`, 400, "code"},
 		{"POST", "/accumulate", `{"code":"c"}`, 400, "data"},
 		{"POST", "/accumulate", `{"code":"c","data":{"phones":"1"}}`, 400, "data.phones"},
+		{"POST", "/accumulate", `{"code":"c","data":{"phones":["1"]}}`, 400, "data.phones[0]"},
+		{"POST", "/accumulate", `{"code":"c","data":{"emails":[{"type":"Work"}]}}`, 400, "data.emails[0].value"},
 		{"POST", "/accumulate", `{"code":"c","data":{"name":"x"}}`, 400, "data"},
-		{"POST", "/accumulate", `{"code":"c","data":{"phones":["1"]}}`, 404, ""},
+		{"POST", "/accumulate", `{"code":"c","data":{"phones":[{"type":"Work","value":"1"}]}}`, 404, ""},
 		{"POST", "/redeem", `{"code":"c","data":{"phone":["1"]}}`, 400, "data.phone"},
 		{"POST", "/segments/set-contact", `{"contacts":[{"name":"A"}]}`, 400, "segmentId"},
 		{"POST", "/segments/set-contact", `{"segmentId":"s"}`, 400, "contacts"},
@@ -516,7 +518,7 @@ func TestWhatOneClientWritesDoesNotSpoilTheLists(t *testing.T) {
 	} {
 		kind, name, _ := strings.Cut(field, " ")
 		path := "/" + kind
-		w.refused(400, "POST", path, `{"name":"A","title":"A","receiverName":"B","customerIdApiRing":"a","SLA":"S","contact":{"id":"1"},"`+name+`":`+bad+`}`, name)
+		w.refused(400, "POST", path, `{"name":"A","title":"A","receiverName":"B","customerIdApiRing":"a","SLA":"S","contact":{"id":"64db290a7796fe24bfe876a7"},"`+name+`":`+bad+`}`, name)
 	}
 	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","addresses":[{"wardsCode":[null]}]}`, "addresses[0].wardsCode")
 	w.refused(400, "POST", "/contacts", `{"name":"A","customerIdApiRing":"a","phones":[{"value":"1","_id":{}}]}`, "phones[0]._id")
@@ -548,7 +550,7 @@ func TestDeletedTicketsAreHiddenNotGone(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	w.srv.SetTime(moment)
-	assert.JSONEq(t, `{"success":1,"TicketId":4000001}`, w.ok("POST", "/tickets", `{"title":"A","SLA":"S","contact":{"id":"1"},"ticketIdApiRing":"T-1"}`))
+	assert.JSONEq(t, `{"success":1,"TicketId":4000001}`, w.ok("POST", "/tickets", `{"title":"A","SLA":"S","contact":{"id":"64db290a7796fe24bfe876a7"},"ticketIdApiRing":"T-1"}`))
 	w.srv.Advance(time.Hour)
 	w.ok("POST", "/tickets", `{"title":"B","SLA":"S","contact":{"name":"N","phones":[{"value":"1"}]},"priority":"High"}`)
 	assert.Equal(t, []any{"Medium", "High"}, column(w.list("/tickets"), "priority"))
@@ -579,7 +581,7 @@ func TestPointsMoveTheContactsScore(t *testing.T) {
 		c := w.list("/contacts")[0]
 		return []any{c["scoreAvailable"], c["scoreRank"]}
 	}
-	assert.JSONEq(t, `{"success":1}`, w.ok("POST", "/accumulate", `{"code":"ANY","data":{"emails":[],"name":"K","phones":["0900"]}}`))
+	assert.JSONEq(t, `{"success":1}`, w.ok("POST", "/accumulate", `{"code":"ANY","data":{"emails":[],"name":"K","phones":[{"type":"Work","value":"0900"}]}}`))
 	assert.Equal(t, []any{json.Number("100"), json.Number("100")}, score())
 	w.srv.Advance(time.Second)
 	assert.JSONEq(t, `{"success":1}`, w.ok("POST", "/redeem", `{"code":"GIFT","data":{"email":"k@example.com","phone":""}}`))
@@ -587,8 +589,8 @@ func TestPointsMoveTheContactsScore(t *testing.T) {
 
 	require.NoError(t, w.srv.Seed(antcrmtest.PointCodes, `{"code":"TIVI01","score":2.5,"product":{"code":"TIVI","name":"TV","id":"64d9f28b2b3ba308b322c710"}}`))
 	require.NoError(t, w.srv.Seed(antcrmtest.Gifts, `{"code":"CAR","name":"Car","score":1000000}`))
-	w.refused(400, "POST", "/accumulate", `{"code":"ANY","data":{"phones":["0900"]}}`, "")
-	w.ok("POST", "/accumulate", `{"code":"TIVI01","data":{"phones":["0900"]}}`)
+	w.refused(400, "POST", "/accumulate", `{"code":"ANY","data":{"phones":[{"type":"Work","value":"0900"}]}}`, "")
+	w.ok("POST", "/accumulate", `{"code":"TIVI01","data":{"phones":[{"type":"Work","value":"0900"}]}}`)
 	assert.Equal(t, []any{json.Number("92.5"), json.Number("102.5")}, score())
 	w.refused(400, "POST", "/redeem", `{"code":"CAR","data":{"phone":"0900"}}`, "code")
 	assert.Equal(t, []any{json.Number("92.5"), json.Number("102.5")}, score())
@@ -609,7 +611,7 @@ func TestTheHistoryMayMixBothKinds(t *testing.T) {
 	t.Parallel()
 	w := start(t, antcrmtest.WithMixedHistory(), antcrmtest.WithScores(7, 3))
 	w.ok("POST", "/contacts", `{"name":"K","customerIdApiRing":"a","phones":[{"value":"0900"}]}`)
-	w.ok("POST", "/accumulate", `{"code":"A","data":{"phones":["0900"]}}`)
+	w.ok("POST", "/accumulate", `{"code":"A","data":{"phones":[{"type":"Work","value":"0900"}]}}`)
 	w.ok("POST", "/redeem", `{"code":"B","data":{"phone":"0900"}}`)
 	assert.Equal(t, []any{json.Number("7"), json.Number("3")}, column(w.list("/history-point"), "score"))
 	assert.Len(t, w.list("/history-point?type=point"), 1)
@@ -734,7 +736,7 @@ func TestMessagesGoByOffset(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	for i := range 25 {
-		require.NoError(t, w.srv.Seed(antcrmtest.Messages, map[string]any{"sessionId": fmt.Sprint("s", i), "createdAt": moment.UnixMilli() + int64(i), "messages": []any{}}))
+		require.NoError(t, w.srv.Seed(antcrmtest.Messages, map[string]any{"sessionId": fmt.Sprint("s", i), "createdAt": moment.UnixMilli() + int64(i), "messages": []any{map[string]any{"_id": "m"}}}))
 	}
 	ids := func(query string) (out []string) {
 		var answer struct {

@@ -107,9 +107,11 @@ func TestRequestsAreHeldToTheContract(t *testing.T) {
 		{"a product with a word for its value", "POST /products", `{"name":"A","code":"B","productIdApiRing":"C","value":"dear"}`, "/value"},
 		{"a product update", "PUT /products", `{"productIdApiRing":"C","value":""}`, ""},
 
-		{"a ticket for a contact by id", "POST /tickets", `{"title":"A","SLA":"B","contact":{"id":"1"}}`, ""},
+		{"a ticket for a contact by id", "POST /tickets", `{"title":"A","SLA":"B","contact":{"id":"64db290a7796fe24bfe876a7"}}`, ""},
 		{"a ticket for nobody", "POST /tickets", `{"title":"A","SLA":"B","contact":{}}`, "/contact"},
-		{"points", "POST /accumulate", `{"code":"A","data":{"phones":["1"]}}`, ""},
+		{"points", "POST /accumulate", `{"code":"A","data":{"phones":[{"type":"Work","value":"1"}]}}`, ""},
+		{"points for plain texts", "POST /accumulate", `{"code":"A","data":{"phones":["1"]}}`, "/data/phones/0"},
+		{"a ticket for a customerId", "POST /tickets", `{"title":"A","SLA":"B","contact":{"id":"475"}}`, "/contact/id"},
 		{"points for one string", "POST /accumulate", `{"code":"A","data":{"phones":"1"}}`, "/data/phones"},
 		{"a gift", "POST /redeem", `{"code":"A","data":{"phone":"1"}}`, ""},
 		{"a gift for an array", "POST /redeem", `{"code":"A","data":{"phone":["1"]}}`, "/data/phone"},

@@ -255,7 +255,7 @@ func scenarios(t testing.TB) map[string]func(ctx context.Context, c *antcrm.Clie
 		},
 		"Points.Accumulate": func(ctx context.Context, c *antcrm.Client) error {
 			return c.Points.Accumulate(ctx, antcrm.AccumulateParams{
-				Code: "TIVInpmx8b98pfg", Data: antcrm.AccumulateCustomer{Name: "Seeded", Phones: []string{phone}, Emails: []string{email}},
+				Code: "TIVInpmx8b98pfg", Data: antcrm.AccumulateCustomer{Name: "Seeded", Phones: []antcrm.Phone{{Type: "Work", Value: phone}}, Emails: []antcrm.Email{{Type: "Work", Value: email}}},
 			})
 		},
 		"Redeem.List": func(ctx context.Context, c *antcrm.Client) error {

@@ -159,7 +159,7 @@ func list(ctx context.Context, client *antcrm.Client, customer antcrm.ContactRef
 func changeAndDelete(ctx context.Context, client *antcrm.Client, customer antcrm.ContactRef, order, ticket antcrm.ID) error {
 	err := client.Points.Accumulate(ctx, antcrm.AccumulateParams{
 		Code: "TIVI-" + runID,
-		Data: antcrm.AccumulateCustomer{Name: "Nguyễn Văn Mẫu", Phones: []string{phone}},
+		Data: antcrm.AccumulateCustomer{Name: "Nguyễn Văn Mẫu", Phones: []antcrm.Phone{{Type: "Work", Value: phone}}},
 	})
 	if err != nil {
 		return fmt.Errorf("accumulate points: %w", err)
