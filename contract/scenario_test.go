@@ -255,7 +255,7 @@ func scenarios(t testing.TB) map[string]func(ctx context.Context, c *antcrm.Clie
 		},
 		"Points.Accumulate": func(ctx context.Context, c *antcrm.Client) error {
 			return c.Points.Accumulate(ctx, antcrm.AccumulateParams{
-				Code: "TIVInpmx8b98pfg", Data: antcrm.AccumulateCustomer{Name: "Seeded", Phones: []antcrm.Phone{{Type: "Work", Value: phone}}, Emails: []antcrm.Email{{Type: "Work", Value: email}}},
+				Code: "TIVInpmx8b98pfg", Data: antcrm.AccumulateCustomer{Name: "Seeded", Phones: []antcrm.Phone{{Type: "Work", Value: phone, ID: "64db290a7796fe24bfe876a8"}}, Emails: []antcrm.Email{{Type: "Work", Value: email, ID: "64db290a7796fe24bfe876a9"}}},
 			})
 		},
 		"Redeem.List": func(ctx context.Context, c *antcrm.Client) error {
