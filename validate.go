@@ -64,6 +64,12 @@ var (
 // bytes, and so change a customer's data in silence), decimals numbers, raw
 // values JSON. The field of a failure is named on the way back: what is good,
 // and that is nearly all, costs no allocation.
+//
+// An encoder that reports these by itself would save the walk. Measured on 100
+// contacts: this walk and encoding/json take 0.26 ms, go-json-experiment's encoder
+// alone 0.23 ms for the 100 at once and 0.29 ms one by one. A batch must check all
+// its records before it sends the first, and cannot keep them all encoded: it would
+// encode them twice.
 func checkValue(v reflect.Value) *ValidationError {
 	switch v.Kind() {
 	case reflect.String:

@@ -2,12 +2,17 @@
 // library has read it and found no fault with it. What is left is to walk it, and
 // to be as lenient about kinds of values as the vendor is free with them.
 //
-// Why not the library's own binding: for a page of 100 contacts it takes about
-// half as long again, makes more than twice as many allocations (2,200 instead
-// of 1,000), and needs a second pass wherever a number stands for a text. The
-// strings of a record are cut from the copy of its JSON that the record keeps
-// for RawJSON anyway. The price: one string that a caller keeps keeps the text
-// of its whole record, about a kilobyte, in memory.
+// Why not the library's own binding. Measured on a page of 100 contacts (103 kB),
+// Go 1.26: a List from memory takes 0.42 ms and 990 allocations this way; the
+// library alone, into the same types and without the copies for RawJSON, takes
+// 0.77 ms and 4,000. The library calls a type's UnmarshalJSON wherever a number
+// may stand for a text, and makes a string of each value. Here the strings of a
+// record are cut from the copy of its JSON that the record keeps for RawJSON
+// anyway.
+//
+// The price. One string that a caller keeps keeps the text of its whole record,
+// about a kilobyte, in memory. And there is a second reader of JSON to maintain,
+// which FuzzBinding holds to the library's.
 package bind
 
 import (
