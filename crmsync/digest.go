@@ -1,0 +1,133 @@
+package crmsync
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"hash"
+	"slices"
+)
+
+const (
+	digestSize = 16
+	fieldSize  = 8
+	firstFixed = 128 // numbers of fields that a PUT cannot change begin here
+)
+
+// digester makes digests; it is not safe for concurrent use.
+type digester struct {
+	mac hash.Hash
+	sum []byte
+}
+
+func newDigester(secret []byte) *digester { return &digester{mac: hmac.New(sha256.New, secret)} }
+
+// digest of parts, size bytes of it.
+func (d *digester) digest(size int, parts ...[]byte) []byte {
+	d.mac.Reset()
+	for _, part := range parts {
+		d.mac.Write(part)
+	}
+	d.sum = d.mac.Sum(d.sum[:0])
+	return bytes.Clone(d.sum[:size])
+}
+
+// fieldSet is the digests of a record's fields, by number, as the state has them.
+type fieldSet []byte
+
+func (f fieldSet) get(number byte) []byte {
+	for at := 0; at+1+fieldSize <= len(f); at += 1 + fieldSize {
+		if f[at] == number {
+			return f[at+1 : at+1+fieldSize]
+		}
+	}
+	return nil
+}
+
+// with returns the set with what other has from number first on in place of its own.
+func (f fieldSet) with(other fieldSet, first byte) fieldSet {
+	var merged fieldSet
+	for _, part := range []struct {
+		from fieldSet
+		keep func(byte) bool
+	}{{f, func(n byte) bool { return n < first }}, {other, func(n byte) bool { return n >= first }}} {
+		for at := 0; at+1+fieldSize <= len(part.from); at += 1 + fieldSize {
+			if part.keep(part.from[at]) {
+				merged = append(merged, part.from[at:at+1+fieldSize]...)
+			}
+		}
+	}
+	return merged
+}
+
+// numbered calls each with every field of the kind and its number.
+func (s *spec[P, U, R]) numbered(each func(name string, number byte)) {
+	for i, name := range s.fields {
+		each(name, byte(i))
+	}
+	for i, name := range s.fixed {
+		each(name, byte(firstFixed+i))
+	}
+}
+
+// fieldDigests digests the fields of a record's JSON. The key is part of each:
+// equal values of two records do not show.
+func (s *spec[P, U, R]) fieldDigests(d *digester, key string, body map[string]json.RawMessage) fieldSet {
+	set := make(fieldSet, 0, len(body)*(1+fieldSize))
+	s.numbered(func(name string, number byte) {
+		if value, ok := body[name]; ok {
+			set = append(append(set, number), d.digest(fieldSize, []byte(key), []byte{0}, []byte(name), []byte{0}, value)...)
+		}
+	})
+	return set
+}
+
+// difference is what separates a record from what was sent of it.
+type difference struct {
+	fields []string // changed, as wire names
+	fixed  []string // changed, and not to be changed by the API
+}
+
+// diff compares a record's fields with those sent before. Any of several earlier
+// states may be what the CRM has: a field that differs from one of them is sent.
+func (s *spec[P, U, R]) diff(now fieldSet, before ...fieldSet) difference {
+	var d difference
+	s.numbered(func(name string, number byte) {
+		if !slices.ContainsFunc(before, func(old fieldSet) bool { return !bytes.Equal(old.get(number), now.get(number)) }) {
+			return
+		}
+		if number >= firstFixed {
+			d.fixed = append(d.fixed, name)
+		} else {
+			d.fields = append(d.fields, name)
+		}
+	})
+	return d
+}
+
+// change builds the update of the fields, from the JSON of the record: the wire
+// names of creations and updates are the same. What the record no longer has is
+// cleared.
+func (s *spec[P, U, R]) change(body map[string]json.RawMessage, fields []string) (change U, err error) {
+	put := make(map[string]json.RawMessage, len(fields)+len(s.always))
+	for _, name := range s.always {
+		if value, ok := body[name]; ok {
+			put[name] = value
+		}
+	}
+	for _, name := range fields {
+		value, ok := body[name]
+		if !ok {
+			if value = json.RawMessage(s.empty[name]); len(value) == 0 {
+				value = json.RawMessage(`""`)
+			}
+		}
+		put[name] = value
+	}
+	text, err := json.Marshal(put)
+	if err != nil {
+		return change, err
+	}
+	return change, json.Unmarshal(text, &change)
+}

@@ -1,0 +1,229 @@
+package crmsync
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// Ensure makes the CRM have this contact as it is given, recognized by
+// ExternalID, and returns its reference: it is created if it is not there,
+// updated if it changed since it was last sent, and left alone otherwise. However
+// many goroutines, processes and machines call it at once with one state, and
+// whenever one of them crashes, the contact is created once.
+//
+// Before its first creation the key is looked up (GET /contacts with
+// customerIdApiRing): a contact that carries it is taken over and updated. That
+// filter is not documented; if the server does not know it, nothing is taken
+// over, and the state alone says what is there.
+//
+// Calls for the same key wait for one another. If an earlier request may still
+// be under way, or it cannot be told what became of it, the error is
+// antcrm.ErrOutcomeUnknown: call again later (see WithSettle), or see
+// State.Unknown. Any other error means that nothing was done.
+func (c *Contacts) Ensure(ctx context.Context, record antcrm.ContactCreateParams) (antcrm.ContactRef, error) {
+	return c.engine.ensure(ctx, record)
+}
+
+// Ensure makes the CRM have this product, recognized by ExternalID, and returns
+// its code: see Contacts.Ensure. Before its first creation the code is looked up
+// (GET /products); a product of that code which carries the key is taken over.
+func (p *Products) Ensure(ctx context.Context, record antcrm.ProductCreateParams) (antcrm.ID, error) {
+	return p.engine.ensure(ctx, record)
+}
+
+// Ensure makes the CRM have this order, recognized by ExternalID, and returns
+// its number: see Contacts.Ensure. Orders cannot be looked up by the caller's
+// own key, so one that another system created is not recognized.
+func (o *Orders) Ensure(ctx context.Context, record antcrm.OpportunityCreateParams) (antcrm.ID, error) {
+	return o.engine.ensure(ctx, record)
+}
+
+// Ensure makes the CRM have this ticket, recognized by ExternalID, and returns
+// its TicketId: see Contacts.Ensure. Tickets cannot be looked up by the caller's
+// own key, so one that another system created is not recognized.
+func (t *Tickets) Ensure(ctx context.Context, record antcrm.TicketCreateParams) (antcrm.ID, error) {
+	return t.engine.ensure(ctx, record)
+}
+
+const (
+	minPoll = 20 * time.Millisecond
+	maxPoll = 500 * time.Millisecond
+)
+
+// ensureRun is one call of Ensure.
+type ensureRun[P, U, R any] struct {
+	*engine[P, U, R]
+	d    *digester
+	item item[P]
+	poll time.Duration
+}
+
+func (e *engine[P, U, R]) ensure(ctx context.Context, record P) (ref R, err error) {
+	switch {
+	case e == nil:
+		return ref, invalid("syncer", "was not made by New")
+	case ctx == nil:
+		return ref, invalid("ctx", "is nil")
+	}
+	r := &ensureRun[P, U, R]{engine: e, d: newDigester(e.core.secret), item: item[P]{index: -1, record: record}, poll: minPoll}
+	if e.prepare(r.d, &r.item); r.item.err != nil {
+		return ref, r.item.err
+	}
+	if err := e.valid(ctx, &r.item); err != nil {
+		return ref, err
+	}
+	for {
+		ref, done, err := r.step(ctx)
+		if done || err != nil {
+			return ref, err
+		}
+	}
+}
+
+// step reads what the state knows and does the next thing. It reports done once
+// the record is as it should be.
+func (r *ensureRun[P, U, R]) step(ctx context.Context) (ref R, done bool, err error) {
+	known, err := r.core.state.row(ctx, r.spec.kind, r.item.key)
+	switch {
+	case err != nil:
+		return ref, false, err
+	case known == nil:
+		return r.create(ctx)
+	case known.intent != nil:
+		return ref, false, r.await(ctx, known)
+	case bytes.Equal(known.digest, r.item.digest):
+		ref, err = r.spec.readRef(known.ref, "")
+		return ref, true, err
+	}
+	return r.update(ctx, known, "", nil)
+}
+
+// create makes a record that the state does not know.
+func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err error) {
+	c, err := r.claimOf(r.d, &r.item)
+	if err != nil {
+		return ref, false, err
+	}
+	ctx, release, err := r.core.lease.hold(ctx)
+	if err != nil {
+		return ref, false, err
+	}
+	defer release()
+	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Create, byEnsure, []claim{c})
+	if err != nil || !claimed[r.item.key] {
+		return ref, false, err // somebody was faster: look again
+	}
+	if adopted, found, err := r.adopt(ctx, token); err != nil || found {
+		return adopted, false, err
+	}
+	reply := r.spec.create(ctx, []P{r.item.record}, false)[0]
+	end := ending{key: r.item.key, what: endingOf(reply.outcome)}
+	if reply.outcome == antcrm.OutcomeDone {
+		end.ref = r.spec.refText(reply.ref)
+		r.learn(&r.item.record, end.ref)
+	}
+	return reply.ref, true, r.finish(ctx, token, end, reply.err)
+}
+
+// adoptedDigest is no record's: one that was taken over is updated next.
+var adoptedDigest = make([]byte, digestSize)
+
+// adopt takes over a record that carries the key already.
+func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string) (ref R, found bool, err error) {
+	if r.spec.byKey == nil {
+		return ref, false, nil
+	}
+	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
+	if err != nil || !found {
+		return ref, false, nil // whatever it means, the state does not know the record
+	}
+	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet{firstFixed - 1, 0, 0, 0, 0, 0, 0, 0, 0}}
+	return ref, true, r.finish(ctx, token, end, nil)
+}
+
+// finish records an outcome and returns the error of the call, or why it could
+// not be recorded.
+func (r *ensureRun[P, U, R]) finish(ctx context.Context, token string, end ending, callErr error) error {
+	foreign, err := r.core.state.finish(ctx, r.spec.kind, token, []ending{end})
+	switch {
+	case callErr != nil:
+		return callErr
+	case err != nil:
+		return &UnknownError{Reason: "the request was carried out, and the state could not record it", Err: err}
+	case len(foreign) > 0:
+		return errSettledMeanwhile
+	}
+	return nil
+}
+
+// update sends what changed. token is that of an intent taken over, "" for a new one.
+func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token string, maybe fieldSet) (ref R, done bool, err error) {
+	u, err := r.updateOf(r.d, job[P]{item: r.item, row: known, maybe: maybe})
+	if err != nil {
+		return ref, false, err
+	}
+	if !u.needed {
+		return u.ref, true, u.result.Err
+	}
+	ctx, release, err := r.core.lease.hold(ctx)
+	if err != nil {
+		return ref, false, err
+	}
+	defer release()
+	if token == "" {
+		var claimed map[string]bool
+		token, claimed, err = r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Update, byEnsure, []claim{u.claim})
+		if err != nil || !claimed[r.item.key] {
+			return ref, false, err
+		}
+	}
+	result, end := r.put(ctx, u)
+	switch {
+	case end.what == refused && maybe != nil:
+		end.what = released
+	case end.what == confirmed && end.digest == nil:
+		end.digest, end.fields = u.claim.want, u.claim.fields
+	}
+	return u.ref, true, r.finish(ctx, token, end, result.Err)
+}
+
+// await waits while another process sends, or finds out what became of a request
+// whose process is gone.
+func (r *ensureRun[P, U, R]) await(ctx context.Context, known *row) error {
+	in := known.intent
+	repeat := in.owner == "" && in.action == Update && bytes.Equal(in.want, r.item.digest)
+	if in.age < r.core.settle && !repeat {
+		if in.owner == "" {
+			return r.young()
+		}
+		err := sleep(ctx, min(r.poll, max(r.core.settle-in.age, minPoll)))
+		r.poll = min(r.poll*3/2, maxPoll)
+		return err
+	}
+	ctx, release, err := r.core.lease.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, r.item.key, in, r.core.lease.id)
+	if err != nil || !taken {
+		return err // somebody was faster: look again
+	}
+	switch in.action {
+	case Create:
+		_, err = r.settleCreate(ctx, &r.item, in, token)
+	case Update:
+		maybe := fieldSet(in.fields)
+		if maybe == nil {
+			maybe = fieldSet{}
+		}
+		_, _, err = r.update(ctx, known, token, maybe)
+	default:
+		_, end := r.deleteOne(ctx, known)
+		err = r.finish(ctx, token, end, nil)
+	}
+	return err
+}

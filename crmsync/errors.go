@@ -1,0 +1,127 @@
+package crmsync
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// The conditions a caller tells apart with errors.Is, beside those of the
+// package antcrm.
+var (
+	// ErrOtherAccount: the state belongs to another base URL or key. Nothing was
+	// sent: with the state of another account, every record would seem to be there.
+	ErrOtherAccount = errors.New("crmsync: the state belongs to another account (base URL or key)")
+	// ErrTooManyDeletes: a push found more records to delete than WithDeletes
+	// allows. None was deleted.
+	ErrTooManyDeletes = errors.New("crmsync: more records to delete than allowed")
+	// ErrDuplicateKey: the source has a key twice. See DuplicateKeyError.
+	ErrDuplicateKey = errors.New("crmsync: a key is twice in the source")
+	// ErrBusy: another process writes this record at this moment. Nothing was
+	// sent; the next push looks again.
+	ErrBusy = errors.New("crmsync: another process writes this record at this moment")
+	// ErrFixedField: a field changed that the API cannot change. See FixedFieldError.
+	ErrFixedField = errors.New("crmsync: a field changed that the API cannot change")
+	// ErrDamaged: the file is not a state, or is damaged. Restore a backup. Do
+	// not delete it and start again: every record would be created a second time.
+	ErrDamaged = errors.New("crmsync: the state is damaged, or not a state: restore a backup, do not delete it, or every record is created again")
+	// ErrStateLost: the state could not be written for so long that other
+	// processes may take this one for dead. Its requests were cancelled.
+	ErrStateLost = errors.New("crmsync: the state cannot be reached, requests were cancelled")
+)
+
+// DuplicateKeyError is a key that the source has twice. The first record was
+// handled; the second was not sent.
+type DuplicateKeyError struct {
+	Key           string // the caller's own key
+	First, Second int64  // places in the source, from 0
+}
+
+// Error names both places, and not the key: it may be a customer's.
+func (e *DuplicateKeyError) Error() string {
+	return fmt.Sprintf("crmsync: record %d of the source has the key of record %d", e.Second, e.First)
+}
+
+// Is matches ErrDuplicateKey.
+func (e *DuplicateKeyError) Is(target error) bool { return target == ErrDuplicateKey }
+
+// FixedFieldError names fields that changed in the source and that no request
+// of the API can change, such as an order's assignees. The other fields of the
+// record were sent. It is reported by each push until the source has the old
+// value again.
+type FixedFieldError struct {
+	Fields []string // wire names
+}
+
+// Error is one line.
+func (e *FixedFieldError) Error() string {
+	return "crmsync: the API cannot change " + strings.Join(e.Fields, ", ") + " of a record that exists"
+}
+
+// Is matches ErrFixedField.
+func (e *FixedFieldError) Is(target error) bool { return target == ErrFixedField }
+
+// UnknownError says why it is not known what became of a record. It is
+// antcrm.ErrOutcomeUnknown.
+type UnknownError struct {
+	Reason string
+	Err    error // what a lookup met, nil if it met no error
+}
+
+// Error is one line.
+func (e *UnknownError) Error() string {
+	text := "crmsync: it is not known what became of an earlier request: " + e.Reason
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns what the lookup met.
+func (e *UnknownError) Unwrap() error { return e.Err }
+
+// Is matches antcrm.ErrOutcomeUnknown.
+func (e *UnknownError) Is(target error) bool { return target == antcrm.ErrOutcomeUnknown }
+
+func invalid(field, problem string) error {
+	return &antcrm.ValidationError{Index: -1, Field: field, Problem: problem}
+}
+
+// damaged reports whether a database error means that the file is no database,
+// or a broken one.
+func damaged(err error) bool {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	const corrupt, notADatabase = 11, 26 // SQLITE_CORRUPT, SQLITE_NOTADB
+	code := failure.Code() & 0xff
+	return code == corrupt || code == notADatabase
+}
+
+// stateErr is an error of the database.
+type stateErr struct {
+	doing string
+	err   error
+}
+
+func (e *stateErr) Error() string { return "crmsync: " + e.doing + ": " + e.err.Error() }
+func (e *stateErr) Unwrap() error { return e.err }
+
+// stateError says what was being done; errors of this package pass as they are.
+func stateError(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, done := errors.AsType[*stateErr](err); done {
+		return err
+	}
+	if damaged(err) {
+		return &stateErr{doing, fmt.Errorf("%w: %w", ErrDamaged, err)}
+	}
+	return &stateErr{doing, err}
+}

@@ -1,0 +1,270 @@
+package crmsync_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/crmsync"
+)
+
+func TestMain(m *testing.M) {
+	if child := os.Getenv("CRMSYNC_TEST_CHILD"); child != "" {
+		os.Exit(runChild(child))
+	}
+	code := m.Run()
+	stopPostgres()
+	if code == 0 {
+		if err := goleak.Find(goleak.IgnoreTopFunction("internal/poll.runtime_pollWait")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// long reports whether the variants that take minutes run too.
+func long() bool { return os.Getenv("ANTCRM_LONG_TESTS") == "1" }
+
+// postgres is one cluster for all tests, each with a database of its own.
+var postgres struct {
+	once   sync.Once
+	mu     sync.Mutex
+	folder string
+	bin    string
+	err    error
+	n      int
+}
+
+func startPostgres() {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, path)
+	}
+	if len(found) == 0 {
+		postgres.err = fmt.Errorf("no initdb: install postgresql (.ci/postgres.sh does)")
+		return
+	}
+	postgres.bin = filepath.Dir(found[len(found)-1])
+	if postgres.folder, postgres.err = os.MkdirTemp("", "crmsync-pg-"); postgres.err != nil {
+		return
+	}
+	if os.Getuid() == 0 {
+		_ = os.Chmod(postgres.folder, 0o777) //nolint:gosec // the server runs as another user
+	}
+	data := filepath.Join(postgres.folder, "data")
+	postgres.err = pgRun("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	if postgres.err == nil {
+		postgres.err = pgControl("start")
+	}
+}
+
+func pgControl(what string, more ...string) error {
+	data := filepath.Join(postgres.folder, "data")
+	args := append([]string{"-D", data, "-w", "-t", "60", "-l", filepath.Join(postgres.folder, "log")}, more...)
+	if what != "stop" {
+		args = append(args, "-o", "-c listen_addresses= -c unix_socket_directories="+postgres.folder+" -c max_connections=200")
+	}
+	return pgRun("pg_ctl", append(args, what)...)
+}
+
+// pgRun runs a program of Postgres, which refuses to run as root.
+func pgRun(program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(postgres.bin, program), args...)
+	cmd.Dir = postgres.folder
+	if os.Getuid() == 0 {
+		owner, err := user.Lookup("postgres")
+		if err != nil {
+			return fmt.Errorf("postgres does not run as root: %w", err)
+		}
+		uid, _ := strconv.Atoi(owner.Uid)
+		gid, _ := strconv.Atoi(owner.Gid)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	log, err := os.CreateTemp("", "crmsync-pgctl-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close(); _ = os.Remove(log.Name()) }()
+	cmd.Stdout, cmd.Stderr = log, log // not a pipe: the server would keep it open
+	if err := cmd.Run(); err != nil {
+		text, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("%s: %w: %s", program, err, text)
+	}
+	return nil
+}
+
+func stopPostgres() {
+	if postgres.folder != "" {
+		_ = pgControl("stop", "-m", "immediate")
+		_ = os.RemoveAll(postgres.folder)
+	}
+}
+
+func pgDSN(database string) string {
+	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(postgres.folder)
+}
+
+// newPostgres returns the DSN of an empty database, or skips the test aloud.
+func newPostgres(t testing.TB) string {
+	t.Helper()
+	postgres.once.Do(startPostgres)
+	if postgres.err != nil {
+		t.Skipf("SKIPPED, not tested: no Postgres can be had here: %v", postgres.err)
+	}
+	db, err := sql.Open("pgx", pgDSN("postgres"))
+	require.NoError(t, err)
+	defer func() { _ = db.Close() }()
+	postgres.mu.Lock()
+	postgres.n++
+	name := fmt.Sprintf("test%d", postgres.n)
+	postgres.mu.Unlock()
+	_, err = db.Exec("CREATE DATABASE " + name)
+	require.NoError(t, err)
+	return pgDSN(name)
+}
+
+func sqliteDSN(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "state.db") }
+
+// onBoth runs a test on SQLite and on Postgres.
+func onBoth(t *testing.T, test func(t *testing.T, dsn string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, sqliteDSN(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, newPostgres(t))
+	})
+}
+
+func open(t testing.TB, dsn string) *crmsync.State {
+	t.Helper()
+	state, err := crmsync.Open(context.Background(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = state.Close() })
+	return state
+}
+
+// syncer opens the state for a fake server.
+func newSyncer(t testing.TB, srv *antcrmtest.Server, dsn string, opts ...crmsync.Option) (*crmsync.Syncer, *crmsync.State) {
+	t.Helper()
+	state := open(t, dsn)
+	s, err := crmsync.New(context.Background(), srv.Client(antcrm.WithRetryBackoff(0, 0)), state, opts...)
+	require.NoError(t, err)
+	return s, state
+}
+
+func customer(i int) antcrm.ContactCreateParams {
+	return antcrm.ContactCreateParams{
+		Name: fmt.Sprintf("Nguyễn Văn Mẫu %d", i), ExternalID: fmt.Sprintf("ERP-%06d", i),
+		Phones: []antcrm.Phone{{Type: "Work", Value: fmt.Sprintf("0900%06d", i)}},
+		Emails: []antcrm.Email{{Type: "Work", Value: fmt.Sprintf("mau%d@example.com", i)}},
+		Tags:   antcrm.Tags{"ERP"},
+	}
+}
+
+func customers(n int, change func(int, *antcrm.ContactCreateParams)) iter.Seq2[antcrm.ContactCreateParams, error] {
+	return func(yield func(antcrm.ContactCreateParams, error) bool) {
+		for i := range n {
+			c := customer(i)
+			if change != nil {
+				change(i, &c)
+			}
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func list[P any](records ...P) iter.Seq2[P, error] {
+	return func(yield func(P, error) bool) {
+		for _, record := range records {
+			if !yield(record, nil) {
+				return
+			}
+		}
+	}
+}
+
+// summary counts what a push reports.
+type summary struct {
+	done    map[crmsync.Action]int
+	outcome map[antcrm.Outcome]int
+	errs    []error
+	end     error
+}
+
+func run[R any](changes iter.Seq2[crmsync.Change[R], error]) summary {
+	s := summary{done: map[crmsync.Action]int{}, outcome: map[antcrm.Outcome]int{}}
+	for change, err := range changes {
+		if err != nil {
+			s.end = err
+			break
+		}
+		s.outcome[change.Outcome]++
+		if change.Outcome == antcrm.OutcomeDone {
+			s.done[change.Action]++
+		}
+		if change.Err != nil {
+			s.errs = append(s.errs, change.Err)
+		}
+	}
+	return s
+}
+
+func unknown(t testing.TB, state *crmsync.State) map[string]crmsync.Intent {
+	t.Helper()
+	found := map[string]crmsync.Intent{}
+	for in, err := range state.Unknown(context.Background()) {
+		require.NoError(t, err)
+		found[in.Key] = in
+	}
+	return found
+}
+
+// writes counts the requests that are not reads.
+func writes(srv *antcrmtest.Server) (posts, puts, deletes int) {
+	for _, request := range srv.Requests() {
+		switch request.Method {
+		case "POST":
+			posts++
+		case "PUT":
+			puts++
+		case "DELETE":
+			deletes++
+		}
+	}
+	return posts, puts, deletes
+}
+
+const soon = 10 * time.Millisecond
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(soon) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
+}
+
+var _ = strings.TrimSpace

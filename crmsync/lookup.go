@@ -1,0 +1,225 @@
+package crmsync
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// probe is one of the vendor's documented lookups with the value that a record
+// was sent with.
+type probe struct {
+	name  string // "phone"
+	value string
+	list  func(ctx context.Context) ([]candidate, error)
+	// of takes the value of this lookup from a record that is there, and returns the lookup for it.
+	of func(candidate) (probe, bool)
+}
+
+// candidate is a record that a lookup has found.
+type candidate struct {
+	ref     string
+	key     string // the caller's own key, if the server prints it
+	created time.Time
+	record  any
+}
+
+// verdict is what a lookup says of a record.
+type verdict int
+
+const (
+	cannotTell verdict = iota
+	present
+	absent
+)
+
+// finding is the verdict with what belongs to it.
+type finding struct {
+	verdict verdict
+	ref     string
+	why     string // of cannotTell
+	err     error
+	again   bool // it may be told later in this run, once a record is known that is there
+}
+
+const (
+	// maxCandidates bounds what a lookup reads: a value that matches more says nothing about one record.
+	maxCandidates = 500
+	// clockSkew is how far the server's clock may be off when a record is told to be older than the request.
+	clockSkew = time.Hour
+)
+
+// collectCandidates reads the records of a lookup.
+func collectCandidates[T any](ctx context.Context, all iter.Seq2[T, error], read func(*T) candidate) ([]candidate, error) {
+	var found []candidate
+	for record, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, read(&record))
+		if len(found) > maxCandidates {
+			return nil, errTooMany
+		}
+	}
+	return found, ctx.Err()
+}
+
+var errTooMany = errors.New("the lookup matches too many records")
+
+// firstPage reads some records of a list, for samples.
+func firstPage[T any](all iter.Seq2[T, error], read func(*T) candidate) ([]candidate, error) {
+	var found []candidate
+	for record, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		if found = append(found, read(&record)); len(found) == antcrm.MaxBatchSize {
+			break
+		}
+	}
+	return found, nil
+}
+
+// find looks a lost creation up. Only certainty counts. A record is present if it
+// carries the key, or is the only one of the same name and content that nobody
+// else's key stands for and that is not older than the request. It is absent if no
+// lookup finds one that could be it, and each lookup was seen to find a record
+// that is there. A record that has changed since it was sent is looked up by its
+// key only: it would be looked for by what it was not sent with.
+func (e *engine[P, U, R]) find(ctx context.Context, record *P, key string, in *intent, asSent bool) finding {
+	if found, done := e.findByKey(ctx, record, key); done {
+		return found
+	}
+	if !asSent {
+		return finding{why: "the record has changed since it was sent, and its key alone finds nothing"}
+	}
+	probes := e.spec.probes(record, in)
+	if len(probes) == 0 {
+		return finding{why: "the record has nothing to look it up by"}
+	}
+	var seen []candidate
+	for _, p := range probes {
+		found, err := p.list(ctx)
+		if err != nil {
+			return finding{why: "the lookup by " + p.name + " failed", err: err}
+		}
+		for _, c := range found {
+			if !slices.ContainsFunc(seen, func(other candidate) bool { return other.ref == c.ref }) {
+				seen = append(seen, c)
+			}
+		}
+	}
+	result := e.judge(ctx, record, key, in, seen)
+	if result.verdict != absent {
+		return result
+	}
+	for _, p := range probes {
+		if trusted, err := e.trust.trusts(ctx, p, e.spec.sample); err != nil || !trusted {
+			return finding{why: "nothing was found by " + p.name + ", and that lookup was not seen to find a record that is there", err: err, again: err == nil}
+		}
+	}
+	return result
+}
+
+// findByKey accepts only a record that carries the key: the filter is not
+// documented, and what it does not find may be there.
+func (e *engine[P, U, R]) findByKey(ctx context.Context, record *P, key string) (result finding, done bool) {
+	if e.spec.byKey == nil {
+		return finding{}, false
+	}
+	ref, ok, err := e.spec.byKey(ctx, record, key)
+	if err == nil && ok {
+		return finding{verdict: present, ref: e.spec.refText(ref)}, true
+	}
+	return finding{}, false
+}
+
+// judge compares the candidates with the record.
+func (e *engine[P, U, R]) judge(ctx context.Context, record *P, key string, in *intent, found []candidate) finding {
+	var carriers, twins []candidate
+	var unsure bool
+	for _, c := range found {
+		switch {
+		case c.key == key:
+			carriers = append(carriers, c)
+			continue
+		case c.key != "":
+			continue // somebody else's
+		case !c.created.IsZero() && c.created.Before(in.begun.Add(-clockSkew)):
+			continue // older than the request
+		}
+		owner, err := e.core.state.refOwner(ctx, e.spec.kind, c.ref)
+		switch {
+		case err != nil:
+			return finding{why: "the state cannot be read", err: err}
+		case owner != "" && owner != key:
+			continue
+		}
+		switch e.spec.same(record, c.record) {
+		case alike:
+			twins = append(twins, c)
+		case unclear:
+			unsure = true
+		}
+	}
+	switch {
+	case len(carriers) == 1:
+		return finding{verdict: present, ref: carriers[0].ref}
+	case len(carriers) > 1:
+		return finding{why: "several records carry the key"}
+	case unsure:
+		return finding{why: "a record was found that may be it or not"}
+	case len(twins) == 1:
+		return finding{verdict: present, ref: twins[0].ref}
+	case len(twins) > 1:
+		return finding{why: "several records of this name and content were found"}
+	}
+	return finding{verdict: absent}
+}
+
+// likeness is how a record that was found compares with one that was sent.
+type likeness int
+
+const (
+	different likeness = iota
+	unclear
+	alike
+)
+
+// sameText compares texts as people write them: case and white space aside.
+func sameText(a, b string) bool {
+	return strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " "))
+}
+
+// shape is how a value is written: each digit a 9, runs of small and of capital
+// letters one letter each, other characters as they are. A lookup is trusted
+// for a shape that it was seen to find, since a server may store another form
+// than it was sent (+84… for 0…).
+func shape(value string) string {
+	var b strings.Builder
+	letters := strings.ContainsFunc(value, unicode.IsLetter)
+	last := rune(-1)
+	for _, r := range value {
+		switch {
+		case unicode.IsDigit(r):
+			r = '9'
+		case unicode.IsUpper(r):
+			r = 'A'
+		case unicode.IsLetter(r):
+			r = 'a'
+		}
+		// How many digits there are is part of how a phone is written, not of an e-mail address or a code.
+		if r == last && (letters || r != '9') {
+			continue
+		}
+		b.WriteRune(r)
+		last = r
+	}
+	return b.String()
+}

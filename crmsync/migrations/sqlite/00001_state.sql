@@ -1,0 +1,36 @@
+-- +goose Up
+CREATE TABLE crmsync_meta (
+	name  TEXT PRIMARY KEY,
+	value TEXT NOT NULL
+);
+
+CREATE TABLE crmsync_records (
+	kind       INTEGER NOT NULL,
+	key        TEXT NOT NULL,
+	digest     BLOB,             -- of the record as last confirmed; NULL while it was never confirmed
+	fields     BLOB,             -- digests of its fields
+	ref        TEXT,             -- the CRM's reference
+	origin     INTEGER NOT NULL, -- 1: created by a push, 2: by Ensure
+	done_at    INTEGER,
+	token      TEXT,             -- of the intent, NULL without one
+	owner      TEXT,             -- who sends it; NULL once the call has ended without an answer
+	action     INTEGER,
+	detail     TEXT,
+	begun_at   INTEGER,
+	touched_at INTEGER,
+	want       BLOB,             -- digest and fields once the intent is confirmed
+	want_fields BLOB,
+	PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE INDEX crmsync_intents ON crmsync_records (kind, key) WHERE token IS NOT NULL;
+CREATE INDEX crmsync_refs ON crmsync_records (kind, ref) WHERE ref IS NOT NULL;
+
+CREATE TABLE crmsync_owners (
+	id       TEXT PRIMARY KEY,
+	alive_at INTEGER NOT NULL
+);
+
+-- +goose Down
+DROP TABLE crmsync_owners;
+DROP TABLE crmsync_records;
+DROP TABLE crmsync_meta;

@@ -1,0 +1,473 @@
+package crmsync
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+const (
+	batchSize   = 500  // records that are compared with the state at once
+	updatePack  = 25   // changed records that one worker sends one by one
+	maxDeferred = 2000 // lookups that are tried again at the end of a run
+)
+
+// pushRun is one push. The caller's goroutine reads the source and yields the
+// changes, one goroutine compares the records with the state, and workers send.
+type pushRun[P, U, R any] struct {
+	*engine[P, U, R]
+	cfg   pushConfig
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	spool *spool
+	begun time.Time // by the state's clock
+
+	in   chan []item[P]
+	out  chan []Change[R]
+	left chan struct{} // closed when nobody reads out any longer
+
+	lease   sync.Once
+	leased  context.Context
+	release func()
+	noLease error
+
+	slots   chan struct{}
+	workers sync.WaitGroup
+
+	mu       sync.Mutex
+	creates  map[string][]item[P] // by detail: leads and customers travel apart
+	deferred []item[P]
+	final    bool // no lookup is deferred any longer
+	err      error
+
+	updates []job[P]
+	unkeyed bool // a record had no key: it may be any
+	whole   bool // the source was read to its end
+}
+
+// job is a record with what the state knows of it.
+type job[P any] struct {
+	item item[P]
+	row  *row
+	// Besides row.fields: what a lost update may have made of the record.
+	maybe fieldSet
+}
+
+func newPushRun[P, U, R any](ctx context.Context, e *engine[P, U, R], cfg pushConfig) (*pushRun[P, U, R], error) {
+	var begun int64
+	if err := e.core.state.db.QueryRowContext(ctx, e.core.state.sql("SELECT {now}")).Scan(&begun); err != nil {
+		return nil, stateError("read the state", err)
+	}
+	spool, err := newSpool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &pushRun[P, U, R]{
+		engine: e, cfg: cfg, spool: spool, begun: time.UnixMilli(begun), in: make(chan []item[P], 2), out: make(chan []Change[R], 8), left: make(chan struct{}),
+		slots: make(chan struct{}, cfg.concurrency), creates: map[string][]item[P]{},
+	}
+	r.ctx, r.stop = context.WithCancelCause(ctx)
+	return r, nil
+}
+
+func (r *pushRun[P, U, R]) run(source iter.Seq2[P, error], yield func(Change[R], error) bool) {
+	ended := make(chan struct{})
+	defer func() {
+		r.stop(context.Canceled)
+		close(r.left)
+		<-ended
+		r.spool.close()
+	}()
+	go func() {
+		defer close(ended)
+		r.compareAll()
+	}()
+	emit := &emitter[R]{yield: yield}
+	sourceErr := r.read(source, emit)
+	for changes := range r.out {
+		if !emit.all(changes) {
+			r.stop(context.Canceled)
+		}
+	}
+	if emit.stopped {
+		return
+	}
+	r.mu.Lock()
+	err := r.err
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+	case sourceErr != nil:
+		err = sourceErr
+	case r.ctx.Err() != nil:
+		err = context.Cause(r.ctx)
+	}
+	if err != nil {
+		yield(Change[R]{}, err)
+	}
+}
+
+// emitter yields changes until the caller breaks out.
+type emitter[R any] struct {
+	yield   func(Change[R], error) bool
+	stopped bool
+}
+
+func (e *emitter[R]) all(changes []Change[R]) bool {
+	for _, change := range changes {
+		if e.stopped || !e.yield(change, nil) {
+			e.stopped = true
+			return false
+		}
+	}
+	return true
+}
+
+// read hands the source on in batches, and yields what is done meanwhile.
+func (r *pushRun[P, U, R]) read(source iter.Seq2[P, error], emit *emitter[R]) (err error) {
+	defer close(r.in)
+	batch := make([]item[P], 0, batchSize)
+	index := int64(0)
+	open := true
+	for record, sourceErr := range source {
+		if sourceErr != nil {
+			err = sourceErr
+			break
+		}
+		batch = append(batch, item[P]{index: index, record: record})
+		index++
+		if len(batch) == batchSize {
+			if open = r.submit(batch, emit); !open {
+				break
+			}
+			batch = make([]item[P], 0, batchSize)
+		}
+	}
+	if open && len(batch) > 0 {
+		open = r.submit(batch, emit)
+	}
+	r.whole = open && err == nil
+	return err
+}
+
+func (r *pushRun[P, U, R]) submit(batch []item[P], emit *emitter[R]) bool {
+	for {
+		select {
+		case r.in <- batch:
+			return true
+		case changes := <-r.out:
+			if !emit.all(changes) {
+				r.stop(context.Canceled)
+				return false
+			}
+		case <-r.ctx.Done():
+			return false
+		}
+	}
+}
+
+// fail ends the push. The first error is the one that is reported.
+func (r *pushRun[P, U, R]) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil && r.ctx.Err() == nil {
+		r.err = err
+	}
+	r.mu.Unlock()
+	r.stop(err)
+}
+
+func (r *pushRun[P, U, R]) report(changes ...Change[R]) {
+	if len(changes) == 0 {
+		return
+	}
+	select {
+	case r.out <- changes:
+	case <-r.left:
+	}
+}
+
+// held returns the context of the run's requests: other processes see that this
+// one is alive while it lasts.
+func (r *pushRun[P, U, R]) held() (context.Context, error) {
+	r.lease.Do(func() { r.leased, r.release, r.noLease = r.core.lease.hold(r.ctx) })
+	return r.leased, r.noLease
+}
+
+// dispatch runs work in a worker once one is free.
+func (r *pushRun[P, U, R]) dispatch(work func()) {
+	select {
+	case r.slots <- struct{}{}:
+	case <-r.ctx.Done():
+		return // what was not begun is not sent
+	}
+	r.workers.Go(func() {
+		defer func() { <-r.slots }()
+		work()
+	})
+}
+
+// compareAll compares batches with the state until the source has ended, and
+// then finishes.
+func (r *pushRun[P, U, R]) compareAll() {
+	defer close(r.out)
+	defer func() {
+		r.workers.Wait()
+		if r.release != nil {
+			r.release()
+		}
+	}()
+	d := []*digester{newDigester(r.core.secret), newDigester(r.core.secret)}
+	for batch := range r.in {
+		if r.ctx.Err() != nil {
+			continue
+		}
+		if err := r.compare(d, batch); err != nil {
+			r.fail(err)
+		}
+	}
+	r.flush()
+	r.workers.Wait()
+	r.flush() // of records whose lookup found nothing
+	r.workers.Wait()
+	r.lookAgain()
+	if r.ctx.Err() == nil && r.whole && r.cfg.deletes {
+		if err := r.deletes(); err != nil {
+			r.fail(err)
+		}
+	}
+}
+
+// flush sends the packages that are not full.
+func (r *pushRun[P, U, R]) flush() {
+	r.mu.Lock()
+	creates := r.creates
+	r.creates = map[string][]item[P]{}
+	r.mu.Unlock()
+	for _, items := range creates {
+		if len(items) > 0 {
+			r.dispatch(func() { r.sendCreates(items) })
+		}
+	}
+	if len(r.updates) > 0 {
+		jobs := r.updates
+		r.updates = nil
+		r.dispatch(func() { r.sendUpdates(jobs) })
+	}
+}
+
+// lookAgain tries lookups once more that nothing could vouch for: meanwhile
+// records of this run may.
+func (r *pushRun[P, U, R]) lookAgain() {
+	r.mu.Lock()
+	r.final = true
+	items := r.deferred
+	r.deferred = nil
+	r.mu.Unlock()
+	for _, it := range items {
+		r.dispatch(func() {
+			known, err := r.core.state.row(r.ctx, r.spec.kind, it.key)
+			switch {
+			case err != nil:
+				r.fail(err)
+			case known == nil || known.intent == nil:
+				r.report(Change[R]{Key: it.key, Action: Create, Index: it.index, Err: errSettledMeanwhile})
+			default:
+				r.resolve(job[P]{item: it, row: known})
+			}
+		})
+	}
+	r.workers.Wait()
+	r.flush()
+	r.workers.Wait()
+}
+
+// compare says of each record of a batch what it needs.
+func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
+	var half sync.WaitGroup
+	half.Go(func() { r.prepareAll(d[1], batch[len(batch)/2:]) })
+	r.prepareAll(d[0], batch[:len(batch)/2])
+	half.Wait()
+	keys := make([]keyAt, 0, len(batch))
+	names := make([]string, 0, len(batch))
+	for i := range batch {
+		if batch[i].err == nil {
+			keys = append(keys, keyAt{batch[i].key, batch[i].index})
+			names = append(names, batch[i].key)
+		}
+	}
+	doubled, err := r.spool.add(r.ctx, keys)
+	if err != nil {
+		return err
+	}
+	rows, err := r.core.state.rows(r.ctx, r.spec.kind, names)
+	if err != nil {
+		return err
+	}
+	changes := make([]Change[R], 0, len(batch))
+	for i := range batch {
+		it := &batch[i]
+		first, double := doubled[it.index]
+		switch {
+		case it.err != nil:
+			r.unkeyed = true
+			changes = append(changes, Change[R]{Key: it.key, Action: Create, Index: it.index, Outcome: antcrm.OutcomeNotSent, Err: it.err})
+		case double:
+			err := &DuplicateKeyError{Key: it.key, First: first, Second: it.index}
+			changes = append(changes, Change[R]{Key: it.key, Action: Unchanged, Index: it.index, Outcome: antcrm.OutcomeNotSent, Err: err})
+		default:
+			changes = append(changes, r.route(d[0], it, rows[it.key])...)
+		}
+	}
+	r.report(changes...)
+	return nil
+}
+
+func (r *pushRun[P, U, R]) prepareAll(d *digester, items []item[P]) {
+	for i := range items {
+		r.prepare(d, &items[i])
+	}
+}
+
+// route sends one record its way. What needs no request is returned.
+func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[R] {
+	change := Change[R]{Key: it.key, Index: it.index}
+	if known != nil && known.intent == nil && string(known.digest) == string(it.digest) {
+		ref, err := r.spec.readRef(known.ref, "")
+		change.Action, change.Ref, change.Outcome, change.Err = Unchanged, ref, antcrm.OutcomeDone, err
+		return []Change[R]{change}
+	}
+	change.Action = Create
+	if known != nil && known.digest != nil {
+		change.Action = Update
+	}
+	if err := r.valid(r.ctx, it); err != nil {
+		change.Outcome, change.Err = antcrm.OutcomeNotSent, err
+		return []Change[R]{change}
+	}
+	if r.cfg.dryRun {
+		return []Change[R]{r.planned(d, change, it, known)}
+	}
+	switch {
+	case known == nil:
+		r.create(*it)
+	case known.intent != nil:
+		r.dispatch(func() { r.resolve(job[P]{item: *it, row: known}) })
+	default:
+		if r.updates = append(r.updates, job[P]{item: *it, row: known}); len(r.updates) == updatePack {
+			jobs := r.updates
+			r.updates = nil
+			r.dispatch(func() { r.sendUpdates(jobs) })
+		}
+	}
+	return nil
+}
+
+// planned is what a dry run says of a record that is not as it was.
+func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], known *row) Change[R] {
+	change.Outcome = antcrm.OutcomeNotSent
+	if known == nil {
+		return change
+	}
+	if known.ref != "" {
+		change.Ref, _ = r.spec.readRef(known.ref, "")
+	}
+	if known.intent != nil {
+		change.Outcome, change.Err = antcrm.OutcomeUnknown, &UnknownError{Reason: "the push will look it up"}
+	}
+	if known.digest != nil {
+		if body, err := fieldsOf(it.body); err == nil {
+			diff := r.spec.diff(r.spec.fieldDigests(d, it.key, body), known.fields)
+			change.Fields = diff.fields
+			if len(diff.fixed) > 0 && change.Err == nil {
+				change.Err = &FixedFieldError{Fields: diff.fixed}
+			}
+		}
+	}
+	return change
+}
+
+// create puts a record into a package, and sends the package once it is full.
+func (r *pushRun[P, U, R]) create(it item[P]) {
+	if items := r.packed(it); items != nil {
+		r.dispatch(func() { r.sendCreates(items) })
+	}
+}
+
+func (r *pushRun[P, U, R]) packed(it item[P]) []item[P] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	detail := r.spec.detail(&it.record)
+	items := append(r.creates[detail], it)
+	if len(items) < r.spec.pack {
+		r.creates[detail] = items
+		return nil
+	}
+	delete(r.creates, detail)
+	return items
+}
+
+// deletes finds what the source no longer has, and deletes it if it is not too much.
+func (r *pushRun[P, U, R]) deletes() error {
+	if r.unkeyed {
+		return fmt.Errorf("crmsync: nothing was deleted: a record of the source has no usable key, and may be any of those that seem to be gone: %w", antcrm.ErrValidation)
+	}
+	total, after := 0, ""
+	for {
+		keys, err := r.pushedKeys(after)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		gone, err := r.spool.without(r.ctx, keys)
+		if err != nil {
+			return err
+		}
+		total, after = total+gone, keys[len(keys)-1]
+	}
+	if total > r.cfg.maxDeletes {
+		return fmt.Errorf("%w: %d, and %d are allowed", ErrTooManyDeletes, total, r.cfg.maxDeletes)
+	}
+	return r.deleteGone()
+}
+
+// pushedKeys returns keys that earlier pushes have created, in order.
+func (r *pushRun[P, U, R]) pushedKeys(after string) (keys []string, err error) {
+	query := "SELECT " + rowColumns + ` FROM crmsync_records r WHERE r.kind = ? AND r.key > ? AND r.origin = ? AND r.digest IS NOT NULL AND r.done_at < ?
+		ORDER BY r.key LIMIT 1000`
+	err = r.core.state.query(r.ctx, query, []any{r.spec.kind, after, byPush, r.begun.UnixMilli()}, func(known *row) bool {
+		keys = append(keys, known.key)
+		return true
+	})
+	return keys, err
+}
+
+func (r *pushRun[P, U, R]) deleteGone() error {
+	after := ""
+	for r.ctx.Err() == nil {
+		keys, err := r.spool.goneAfter(r.ctx, after, updatePack)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		after = keys[len(keys)-1]
+		rows, err := r.core.state.rows(r.ctx, r.spec.kind, keys)
+		if err != nil {
+			return err
+		}
+		if r.cfg.dryRun {
+			for _, key := range keys {
+				change := Change[R]{Key: key, Action: Delete, Index: -1, Outcome: antcrm.OutcomeNotSent}
+				change.Ref, _ = r.spec.readRef(rows[key].ref, "")
+				r.report(change)
+			}
+			continue
+		}
+		r.dispatch(func() { r.sendDeletes(keys, rows) })
+	}
+	return nil
+}

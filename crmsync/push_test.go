@@ -1,0 +1,260 @@
+package crmsync_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/crmsync"
+)
+
+func TestPushCreatesUpdatesAndLeavesAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		s, _ := newSyncer(t, srv, dsn)
+
+		first := run(s.Contacts.Push(ctx, customers(250, nil)))
+		require.NoError(t, first.end)
+		assert.Equal(t, map[crmsync.Action]int{crmsync.Create: 250}, first.done)
+		posts, _, _ := writes(srv)
+		assert.Equal(t, 3, posts, "packages of 100")
+		assert.Equal(t, 250, srv.Count(antcrmtest.Contacts))
+
+		before := srv.RequestCount()
+		again := run(s.Contacts.Push(ctx, customers(250, nil)))
+		assert.Equal(t, map[crmsync.Action]int{crmsync.Unchanged: 250}, again.done)
+		assert.Equal(t, before, srv.RequestCount(), "nothing is sent for what did not change")
+
+		changed := run(s.Contacts.Push(ctx, customers(260, func(i int, c *antcrm.ContactCreateParams) {
+			if i < 30 {
+				c.Name, c.Tags = "Đã đổi tên", nil
+			}
+		})))
+		require.NoError(t, changed.end)
+		assert.Equal(t, map[crmsync.Action]int{crmsync.Unchanged: 220, crmsync.Update: 30, crmsync.Create: 10}, changed.done)
+		for _, request := range srv.Requests() {
+			if request.Method == http.MethodPut {
+				assert.Contains(t, string(request.Body), `"name":"Đã đổi tên"`)
+				assert.Contains(t, string(request.Body), `"tags":[]`, "what the source no longer has is cleared")
+				assert.NotContains(t, string(request.Body), "phones", "what did not change is not sent")
+			}
+		}
+		assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+	})
+}
+
+func TestPushDeletesOnlyWhatItMayAndAsAWhole(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(999)))
+		s, _ := newSyncer(t, srv, dsn)
+		_, err := s.Contacts.Ensure(ctx, customer(500))
+		require.NoError(t, err)
+		require.NoError(t, run(s.Contacts.Push(ctx, customers(20, nil))).end)
+
+		assert.Equal(t, 20, run(s.Contacts.Push(ctx, customers(10, nil))).done[crmsync.Unchanged]+10, "without the option nothing is deleted")
+		tooMany := run(s.Contacts.Push(ctx, customers(10, nil), crmsync.WithDeletes(9)))
+		require.ErrorIs(t, tooMany.end, crmsync.ErrTooManyDeletes)
+		assert.Equal(t, 22, srv.Count(antcrmtest.Contacts))
+
+		plan := run(s.Contacts.Push(ctx, customers(10, nil), crmsync.WithDeletes(10), crmsync.WithDryRun()))
+		require.NoError(t, plan.end)
+		assert.Equal(t, 10, plan.outcome[antcrm.OutcomeNotSent])
+		assert.Equal(t, 22, srv.Count(antcrmtest.Contacts))
+
+		deleted := run(s.Contacts.Push(ctx, customers(10, nil), crmsync.WithDeletes(10)))
+		require.NoError(t, deleted.end)
+		assert.Equal(t, 10, deleted.done[crmsync.Delete])
+		assert.Equal(t, 12, srv.Count(antcrmtest.Contacts), "a person's record and Ensure's stay")
+		assert.Empty(t, run(s.Contacts.Push(ctx, customers(10, nil), crmsync.WithDeletes(0))).end)
+	})
+}
+
+func TestASourceThatFailsDeletesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	require.NoError(t, run(s.Contacts.Push(ctx, customers(20, nil))).end)
+	broken := errors.New("the ERP is gone")
+	result := run(s.Contacts.Push(ctx, func(yield func(antcrm.ContactCreateParams, error) bool) {
+		if yield(customer(0), nil) {
+			yield(antcrm.ContactCreateParams{}, broken)
+		}
+	}, crmsync.WithDeletes(100)))
+	require.ErrorIs(t, result.end, broken)
+	assert.Equal(t, 1, result.done[crmsync.Unchanged], "what was read before is accounted for")
+
+	keyless := customer(1)
+	keyless.ExternalID = ""
+	result = run(s.Contacts.Push(ctx, list(customer(0), keyless), crmsync.WithDeletes(100)))
+	require.ErrorIs(t, result.end, antcrm.ErrValidation, "a record without a key may be any of those that seem to be gone")
+	assert.Equal(t, 20, srv.Count(antcrmtest.Contacts))
+}
+
+func TestAKeyTwiceNamesBothPlaces(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		srv := antcrmtest.NewServer(t)
+		s, _ := newSyncer(t, srv, dsn)
+		result := run(s.Contacts.Push(context.Background(), list(customer(0), customer(1), customer(0), customer(2))))
+		require.NoError(t, result.end)
+		require.Len(t, result.errs, 1)
+		var double *crmsync.DuplicateKeyError
+		require.ErrorAs(t, result.errs[0], &double)
+		assert.ErrorIs(t, double, crmsync.ErrDuplicateKey)
+		assert.Equal(t, crmsync.DuplicateKeyError{Key: "ERP-000000", First: 0, Second: 2}, *double)
+		assert.Equal(t, 3, srv.Count(antcrmtest.Contacts))
+	})
+}
+
+func TestABadRecordDoesNotKeepTheOthers(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	s, state := newSyncer(t, srv, sqliteDSN(t))
+	bad := customer(7)
+	bad.Name = ""
+	result := run(s.Contacts.Push(context.Background(), list(customer(0), bad, customer(1))))
+	require.NoError(t, result.end)
+	assert.Equal(t, 2, result.done[crmsync.Create])
+	require.Len(t, result.errs, 1)
+	var invalid *antcrm.ValidationError
+	require.ErrorAs(t, result.errs[0], &invalid)
+	assert.Equal(t, 1, invalid.Index)
+	assert.Empty(t, unknown(t, state))
+}
+
+func TestALostAnswerIsLookedUpAndNotSentAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		s, state := newSyncer(t, srv, dsn, crmsync.WithSettle(time.Millisecond))
+		// One package is carried out and its answer lost, one never arrives.
+		srv.Inject(antcrmtest.Fault{Method: http.MethodPost, BodyContains: `"ERP-000000"`, Do: antcrmtest.CloseAfter, Times: 1})
+		srv.Inject(antcrmtest.Fault{Method: http.MethodPost, BodyContains: `"ERP-000100"`, Status: http.StatusBadGateway, Times: 1})
+		first := run(s.Contacts.Push(ctx, customers(300, nil), crmsync.WithConcurrency(1)))
+		require.NoError(t, first.end)
+		assert.Equal(t, 200, first.outcome[antcrm.OutcomeUnknown])
+		assert.Len(t, unknown(t, state), 200)
+
+		time.Sleep(2 * time.Millisecond)
+		second := run(s.Contacts.Push(ctx, customers(300, nil)))
+		require.NoError(t, second.end)
+		assert.Empty(t, second.errs)
+		assert.Empty(t, unknown(t, state))
+		assert.Equal(t, 300, srv.Count(antcrmtest.Contacts))
+		assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+	})
+}
+
+func TestAYoungIntentStaysUnknown(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	s, state := newSyncer(t, srv, sqliteDSN(t))
+	srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Do: antcrmtest.CloseAfter, Times: 1})
+	require.NoError(t, run(s.Contacts.Push(ctx, customers(3, nil))).end)
+	before := srv.RequestCount()
+	again := run(s.Contacts.Push(ctx, customers(3, nil)))
+	require.NoError(t, again.end)
+	assert.Equal(t, 3, again.outcome[antcrm.OutcomeUnknown])
+	require.ErrorIs(t, again.errs[0], antcrm.ErrOutcomeUnknown)
+	assert.Equal(t, before, srv.RequestCount(), "nobody is asked while the request may be under way")
+
+	for key, in := range unknown(t, state) {
+		record, ok := srv.Record(antcrmtest.Contacts, "customerIdApiRing", key)
+		require.True(t, ok)
+		var id struct{ LeadID antcrm.ID }
+		require.NoError(t, jsonUnmarshal(record, &id))
+		require.NoError(t, state.Settle(ctx, in, antcrm.OutcomeDone, string(id.LeadID)))
+		require.ErrorIs(t, state.Settle(ctx, in, antcrm.OutcomeDone, "1"), antcrm.ErrConflict)
+	}
+	settled := run(s.Contacts.Push(ctx, customers(3, nil)))
+	assert.Equal(t, 3, settled.done[crmsync.Unchanged])
+}
+
+func TestOrdersAreUpdatedByTheRememberedNumber(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		s, _ := newSyncer(t, srv, dsn)
+		order := antcrm.OpportunityCreateParams{Name: "Đơn 1", ReceiverName: "Mai", ExternalID: "SO-1", Value: "150000", Stage: "New", Assignees: []string{"a@example.com"}}
+		require.NoError(t, run(s.Orders.Push(ctx, list(order))).end)
+		order.Stage = "Delivered"
+		result := run(s.Orders.Push(ctx, list(order)))
+		require.NoError(t, result.end)
+		assert.Equal(t, 1, result.done[crmsync.Update])
+		requests := srv.Requests()
+		last := requests[len(requests)-1]
+		assert.Equal(t, http.MethodPut, last.Method)
+		assert.Contains(t, string(last.Body), `"value":150000`, "an update without the value lets the CRM price the order anew")
+		assert.Contains(t, string(last.Body), `"stage":"Delivered"`)
+
+		order.Assignees = []string{"b@example.com"}
+		for range 2 {
+			result = run(s.Orders.Push(ctx, list(order)))
+			require.Len(t, result.errs, 1)
+			require.ErrorIs(t, result.errs[0], crmsync.ErrFixedField)
+		}
+	})
+}
+
+func TestProductsArePushedByTheOwnKey(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	product := antcrm.ProductCreateParams{Name: "Tivi", Code: "TV-1", ExternalID: "P-1", Value: "5000000"}
+	assert.Equal(t, 1, run(s.Products.Push(ctx, list(product))).done[crmsync.Create])
+	product.Value = "4500000"
+	assert.Equal(t, 1, run(s.Products.Push(ctx, list(product))).done[crmsync.Update])
+	assert.Equal(t, 1, run(s.Products.Push(ctx, list[antcrm.ProductCreateParams](), crmsync.WithDeletes(1))).done[crmsync.Delete])
+	assert.Zero(t, srv.Count(antcrmtest.Products))
+}
+
+func TestAnotherAccountIsRefused(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		one, other := antcrmtest.NewServer(t), antcrmtest.NewServer(t)
+		s, state := newSyncer(t, one, dsn)
+		require.NoError(t, run(s.Contacts.Push(ctx, customers(1, nil))).end)
+		_, err := crmsync.New(ctx, other.Client(), state)
+		require.ErrorIs(t, err, crmsync.ErrOtherAccount)
+		assert.Zero(t, other.RequestCount())
+
+		require.NoError(t, crmsync.Rebind(ctx, state, one.Client(), other.Client()))
+		_, err = crmsync.New(ctx, one.Client(), state)
+		require.ErrorIs(t, err, crmsync.ErrOtherAccount)
+		moved, err := crmsync.New(ctx, other.Client(), state)
+		require.NoError(t, err)
+		assert.Equal(t, 1, run(moved.Contacts.Push(ctx, customers(1, nil))).done[crmsync.Unchanged], "the digests are still read")
+	})
+}
+
+func TestAWrongKeyEndsThePush(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	state := open(t, sqliteDSN(t))
+	client, err := antcrm.NewClient("wrong", antcrm.WithBaseURL(srv.URL))
+	require.NoError(t, err)
+	s, err := crmsync.New(context.Background(), client, state)
+	require.NoError(t, err)
+	result := run(s.Contacts.Push(context.Background(), customers(5000, nil)))
+	require.ErrorIs(t, result.end, antcrm.ErrUnauthorized)
+	assert.Less(t, srv.RequestCount(), 20)
+	assert.Empty(t, unknown(t, state), "a refusal leaves nothing in doubt")
+}
