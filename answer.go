@@ -2,7 +2,11 @@ package antcrm
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -14,8 +18,9 @@ import (
 type answer struct {
 	core     *core
 	req      *request
-	attempts int  // of the call, this one included
-	unknown  bool // an attempt of the call may have been carried out
+	ctx      context.Context //nolint:containedctx // the call's: decoding ends with it
+	attempts int             // of the call, this one included
+	unknown  bool            // an attempt of the call may have been carried out
 	status   int
 	header   http.Header
 	body     []byte
@@ -59,6 +64,24 @@ func (a *answer) text() []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(a.body, []byte("\ufeff")))
 }
 
+// foreignText says why a body that cannot be read is no JSON text in UTF-8, where
+// its headers say so.
+func (a *answer) foreignText() string {
+	if coding := strings.ToLower(a.header.Get("Content-Encoding")); coding != "" && coding != "gzip" && coding != "identity" {
+		return "the body is compressed with " + a.shown(coding) + ", which was not asked for"
+	}
+	_, params, _ := mime.ParseMediaType(a.header.Get("Content-Type")) //nolint:errcheck // without a type there is no charset
+	switch charset := strings.ToLower(params["charset"]); charset {
+	case "", "utf-8", "utf8", "us-ascii":
+		return ""
+	default:
+		return "the body is in the charset " + a.shown(charset) + ", not in UTF-8"
+	}
+}
+
+// shown is a word of the server's in an error text.
+func (a *answer) shown(word string) string { return oneLine(a.core.redact(word), 40) }
+
 func (a *answer) isHTML() bool {
 	text := a.text()
 	return len(text) > 0 && text[0] == '<'
@@ -75,8 +98,14 @@ func (a *answer) problemAt(path, text string) *DecodeError {
 }
 
 // decodeError is a DecodeError for a decoder's complaint.
-func (a *answer) decodeError(err error) *DecodeError {
+func (a *answer) decodeError(err error) error {
+	if errors.Is(err, errEnded) {
+		return errEnded
+	}
 	failure := describe(err)
+	if problem := a.foreignText(); problem != "" && isSyntactic(err) {
+		failure.Problem = problem
+	}
 	failure.Offset += int64(len(a.body) - len(bytes.TrimPrefix(a.body, []byte("\ufeff"))))
 	return a.located(failure)
 }
@@ -97,7 +126,7 @@ func (a *answer) located(failure *DecodeError) *DecodeError {
 func (a *answer) apiError() *APIError {
 	text := a.text()
 	if len(text) > 0 && text[0] == '{' {
-		if said, err := readEnvelope(text); err == nil || said.message != "" {
+		if said, err := readEnvelope(context.Background(), text); err == nil || said.message != "" {
 			return a.refusal(&said)
 		}
 	}
@@ -108,6 +137,8 @@ func (a *answer) apiError() *APIError {
 	case len(text) > 0 && text[0] == '"':
 		unquoted, _ := scalarText(text)
 		failure.Message = oneLine(a.core.redact(unquoted), maxErrorMessage)
+	case !utf8.Valid(text) && a.foreignText() != "":
+		failure.Message = a.foreignText()
 	default:
 		failure.Message = oneLine(string(failure.Body), maxErrorMessage)
 	}
@@ -141,7 +172,7 @@ func (a *answer) hasNoData() bool {
 	}
 	switch text[0] {
 	case '{':
-		said, err := readEnvelope(text)
+		said, err := readEnvelope(context.Background(), text)
 		return err == nil && (!said.hasData || said.emptyData)
 	case '[', 'n':
 		return isValidJSON(text) && isEmptyJSON(text)

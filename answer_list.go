@@ -31,11 +31,6 @@ type listAnswer[T any] struct {
 	bindError error // the first record that could not be bound
 }
 
-// maxBuilt is how many bytes the records of an answer may take in memory. The
-// shortest record, {}, takes 200 times its text; 10,000 full contacts take half of
-// this.
-const maxBuilt = 64 << 20
-
 // decodeList decodes a list answer of either shape.
 func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 	body, err := a.json()
@@ -43,7 +38,7 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 		return nil, err
 	}
 	list, err := readList[T](a, body, nested, validUTF8, false)
-	if _, syntactic := errors.AsType[*jsontext.SyntacticError](err); syntactic && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if isSyntactic(err) && !errors.Is(err, io.ErrUnexpectedEOF) && a.foreignText() == "" {
 		list, err = readList[T](a, body, nested, lenient, true)
 	}
 	switch {
@@ -60,22 +55,22 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 }
 
 func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options, broken bool) (*listAnswer[T], error) {
-	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), maxBuilt, broken)
+	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), a.core.cfg.maxBuilt(), broken)
 	list := &listAnswer[T]{body: body, nested: nested, binder: binder}
-	return list, readJSON(body, opts, list.read)
+	return list, readJSON(a.ctx, body, opts, list.read)
 }
 
-func (l *listAnswer[T]) read(dec *jsontext.Decoder) error {
-	switch dec.PeekKind() {
+func (l *listAnswer[T]) read(r *reader) error {
+	switch r.PeekKind() {
 	case 'n':
 		l.found = true
-		return dec.SkipValue()
+		return r.SkipValue()
 	case '[':
-		return l.readItems(dec)
+		return l.readItems(r)
 	case '{':
-		return l.envelope.read(dec, func(name string) (bool, error) { return l.readOwn(dec, name) })
+		return l.envelope.read(r, func(name string) (bool, error) { return l.readOwn(r, name) })
 	}
-	val, err := dec.ReadValue()
+	val, err := r.ReadValue()
 	if err != nil {
 		return err
 	}
@@ -83,15 +78,15 @@ func (l *listAnswer[T]) read(dec *jsontext.Decoder) error {
 }
 
 // readOwn reads the members that only a list's envelope has.
-func (l *listAnswer[T]) readOwn(dec *jsontext.Decoder, name string) (taken bool, err error) {
+func (l *listAnswer[T]) readOwn(r *reader, name string) (taken bool, err error) {
 	switch name {
 	case "data":
-		return l.readData(dec)
+		return l.readData(r)
 	case "total":
-		l.total, l.hasTotal, err = readCount(dec)
+		l.total, l.hasTotal, err = readCount(r)
 		return true, err
 	case "limit":
-		l.limit, _, err = readCount(dec)
+		l.limit, _, err = readCount(r)
 		return true, err
 	}
 	l.hasOwn = l.hasOwn || l.binder.Knows(name) && !isErrorName(name)
@@ -104,50 +99,50 @@ func isErrorName(name string) bool {
 	return name == "code" || name == "errorCode" || slices.Contains(messageNames[:], name)
 }
 
-func (l *listAnswer[T]) readData(dec *jsontext.Decoder) (taken bool, err error) {
-	switch kind := dec.PeekKind(); {
+func (l *listAnswer[T]) readData(r *reader) (taken bool, err error) {
+	switch kind := r.PeekKind(); {
 	case kind == '[':
-		return true, l.readItems(dec)
+		return true, l.readItems(r)
 	case kind == 'n':
 		l.found = true
 	case kind == '{' && l.nested != "":
 		l.hasData = true
-		return true, eachMember(dec, func(name string) error { return l.readNested(dec, name) })
+		return true, r.eachMember(func(name string) error { return l.readNested(r, name) })
 	}
 	return false, nil
 }
 
-func (l *listAnswer[T]) readNested(dec *jsontext.Decoder, name string) error {
+func (l *listAnswer[T]) readNested(r *reader, name string) error {
 	if name == l.nested {
-		switch dec.PeekKind() {
+		switch r.PeekKind() {
 		case '[':
-			return l.readItems(dec)
+			return l.readItems(r)
 		case 'n':
 			l.found = true
 		}
 	}
-	return dec.SkipValue()
+	return r.SkipValue()
 }
 
 // readItems reads an array of records; a null among them is none. After a record
 // that cannot be bound the others are only skipped: what the answer says of
 // success may come behind them.
-func (l *listAnswer[T]) readItems(dec *jsontext.Decoder) error {
+func (l *listAnswer[T]) readItems(r *reader) error {
 	l.found = true
 	l.items = []T{}
-	first := dec.InputOffset() + 1
-	return eachElement(dec, func(kind jsontext.Kind) error {
+	first := r.InputOffset() + 1
+	return r.eachElement(func(kind jsontext.Kind) error {
 		if kind == 'n' || l.bindError != nil {
-			return dec.SkipValue()
+			return r.SkipValue()
 		}
-		begin := dec.InputOffset()
-		text, err := dec.ReadValue()
+		begin := r.InputOffset()
+		text, err := r.ReadValue()
 		if err != nil {
 			return err
 		}
 		l.makeRoom(begin-first, int64(len(l.body))-begin)
 		l.items = l.items[:len(l.items)+1]
-		l.bindError = place(l.bind(text, &l.items[len(l.items)-1]), dec)
+		l.bindError = place(l.bind(text, &l.items[len(l.items)-1]), r)
 		return nil
 	})
 }
@@ -179,18 +174,18 @@ func (l *listAnswer[T]) bind(text []byte, record *T) error {
 }
 
 // place says where in the answer a bind.Error is: in the value that was read last.
-func place(err error, dec *jsontext.Decoder) error {
+func place(err error, r *reader) error {
 	if failure, ok := errors.AsType[*bind.Error](err); ok {
-		failure.Path = string(dec.StackPointer()) + failure.Path
-		failure.Offset += int(dec.InputOffset()) - failure.Size
+		failure.Path = string(r.StackPointer()) + failure.Path
+		failure.Offset += int(r.InputOffset()) - failure.Size
 	}
 	return err
 }
 
 // readCount reads a count, a number or a numeric string; anything else says
 // nothing.
-func readCount(dec *jsontext.Decoder) (n int, ok bool, err error) {
-	val, err := dec.ReadValue()
+func readCount(r *reader) (n int, ok bool, err error) {
+	val, err := r.ReadValue()
 	if err != nil {
 		return 0, false, err
 	}

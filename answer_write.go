@@ -23,7 +23,7 @@ type idList struct {
 	name  string
 	first []ID // at most as many as a request can carry; "" for a null
 	count int
-	err   error // the first id that is none
+	err   *DecodeError // the first id that is none
 }
 
 // decodeWrite reads the answer of a write. It needs a truthy success, or the
@@ -38,7 +38,7 @@ func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
 	for i, name := range names {
 		said.ids[i].name = name
 	}
-	if err := readJSON(body, lenient, said.read); err != nil {
+	if err := readJSON(a.ctx, body, lenient, said.read); err != nil {
 		return nil, a.decodeError(err)
 	}
 	if said.success.answer == saysNo { // a refusal may carry anything where the id would be
@@ -68,9 +68,7 @@ func (w *writeAnswer) check(a *answer) error {
 	for i := range w.ids {
 		l := &w.ids[i]
 		if l.err != nil {
-			failure := a.decodeError(l.err)
-			failure.Path = "/" + l.name + failure.Path
-			return failure
+			return a.decodeError(l.err)
 		}
 		if isErrorName(l.name) && w.hasMessage && w.success.answer != saysYes {
 			return a.problemAt("/"+l.name, "the answer has a message and does not say success: what should be an id may be the code of an error")
@@ -91,38 +89,38 @@ func (t truth) doubt() string {
 	return "success is " + t.text + ", which says neither yes nor no"
 }
 
-func (w *writeAnswer) read(dec *jsontext.Decoder) error {
-	if kind := dec.PeekKind(); kind != '{' {
-		val, err := dec.ReadValue()
+func (w *writeAnswer) read(r *reader) error {
+	if kind := r.PeekKind(); kind != '{' {
+		val, err := r.ReadValue()
 		if err != nil {
 			return err
 		}
 		return wrongKind(val)
 	}
-	return w.envelope.read(dec, func(name string) (bool, error) {
+	return w.envelope.read(r, func(name string) (bool, error) {
 		at := slices.Index(w.names, name)
 		if at < 0 {
 			return false, nil
 		}
-		return true, w.ids[at].read(dec)
+		return true, w.ids[at].read(r)
 	})
 }
 
 // read reads one id or an array of them. It keeps no more than can be needed:
 // the server must not decide how much is allocated.
-func (l *idList) read(dec *jsontext.Decoder) error {
+func (l *idList) read(r *reader) error {
 	*l = idList{name: l.name}
-	switch dec.PeekKind() {
+	switch r.PeekKind() {
 	case 'n':
-		return dec.SkipValue()
+		return r.SkipValue()
 	case '[':
-		return eachElement(dec, func(jsontext.Kind) error { return l.add(dec, "/"+strconv.Itoa(l.count)) })
+		return r.eachElement(func(jsontext.Kind) error { return l.add(r, "/"+strconv.Itoa(l.count)) })
 	}
-	return l.add(dec, "")
+	return l.add(r, "")
 }
 
-func (l *idList) add(dec *jsontext.Decoder, path string) error {
-	val, err := dec.ReadValue()
+func (l *idList) add(r *reader, path string) error {
+	val, err := r.ReadValue()
 	if err != nil {
 		return err
 	}
@@ -133,7 +131,7 @@ func (l *idList) add(dec *jsontext.Decoder, path string) error {
 	text, err := bind.Text{}.Read(string(val))
 	if err != nil {
 		failure := describe(wrongKind(val))
-		failure.Path, failure.Offset = path, dec.InputOffset()-int64(len(val))
+		failure.Path, failure.Offset = "/"+l.name+path, r.InputOffset()-int64(len(val))
 		l.err = failure
 	}
 	l.first = append(l.first, ID(text))

@@ -143,7 +143,12 @@ func (r *callRun) conclude(ctx context.Context, verdict retry.Verdict, decode fu
 	case a.readErr != nil:
 		return a.decodeError(a.readErr)
 	}
-	return decode(a)
+	err := decode(a)
+	if errors.Is(err, errEnded) {
+		r.unknown = r.unknown || !retry.IsRead(r.req.method)
+		return r.transportError(ctx, contextError(ctx))
+	}
+	return err
 }
 
 // isDoneBy reports whether a 404 is a good answer to this call.
@@ -184,7 +189,7 @@ func (r *callRun) attempt(ctx context.Context) {
 	res, err := r.newRequest(trace.With(attemptCtx)).Send() //nolint:bodyclose // read closes it
 	answered := err == nil
 	if answered {
-		r.last.answer, err = r.read(res.RawResponse)
+		r.last.answer, err = r.read(ctx, res.RawResponse)
 	}
 	if err == nil {
 		r.last.Status = r.last.answer.status
@@ -236,12 +241,12 @@ func withoutURL(err error) error {
 }
 
 // read reads the answer into the call's buffer.
-func (r *callRun) read(res *http.Response) (*answer, error) {
+func (r *callRun) read(ctx context.Context, res *http.Response) (*answer, error) {
 	if r.buf == nil {
 		r.buf = r.core.buffers.Get()
 	}
 	r.buf.Reset()
-	a := &answer{core: r.core, req: r.req, attempts: r.attempts, status: res.StatusCode, header: res.Header}
+	a := &answer{core: r.core, req: r.req, ctx: ctx, attempts: r.attempts, status: res.StatusCode, header: res.Header}
 	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 {
 		return a, nil // what follows is another protocol

@@ -2,14 +2,13 @@ package antcrm
 
 import (
 	"bytes"
-	stdjson "encoding/json"
 	"errors"
 	"io"
+	"math"
 	"reflect"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/antbuddy/antcrm-go/internal/bind"
 	"github.com/antbuddy/antcrm-go/internal/wire"
@@ -20,86 +19,8 @@ import (
 // the vendor spells them.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
-// asEncodingJSON is the rules of encoding/json, as lenient.
-var asEncodingJSON = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient,
-	json.WithUnmarshalers(json.UnmarshalFromFunc(stdNumber)))
-
 // validUTF8 is lenient for the usual answer, in which every byte is UTF-8.
 var validUTF8 = jsontext.AllowDuplicateNames(true)
-
-// readerFunc reads one JSON value.
-type readerFunc func(*jsontext.Decoder) error
-
-// UnmarshalJSONFrom is called by json.Unmarshal.
-func (read *readerFunc) UnmarshalJSONFrom(dec *jsontext.Decoder) error { return (*read)(dec) }
-
-// readJSON reads a text that is one JSON value.
-func readJSON(text []byte, opts jsontext.Options, read readerFunc) error {
-	return json.Unmarshal(text, &read, opts)
-}
-
-// eachMember calls read for each member of the next value, an object; read
-// takes the member's value.
-func eachMember(dec *jsontext.Decoder, read func(name string) error) error {
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		if err := read(name.String()); err != nil {
-			return err
-		}
-	}
-	_, err := dec.ReadToken()
-	return err
-}
-
-// eachElement calls read for each element of the next value, an array; read
-// takes the element.
-func eachElement(dec *jsontext.Decoder, read func(kind jsontext.Kind) error) error {
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	for kind := dec.PeekKind(); kind != ']'; kind = dec.PeekKind() {
-		if err := read(kind); err != nil {
-			return err
-		}
-	}
-	_, err := dec.ReadToken()
-	return err
-}
-
-// decodeInto decodes into a caller's own type by the rules of encoding/json.
-func decodeInto(data []byte, v any) error {
-	if v == nil {
-		return invalid("v", "must be a non-nil pointer")
-	}
-	if err := checkOut(v); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v, asEncodingJSON); err != nil {
-		failure := describe(err)
-		failure.Size = len(data)
-		return failure
-	}
-	return nil
-}
-
-// stdNumber reads the one type that encoding/json knows by name and json/v2
-// takes for a text.
-func stdNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
-	if kind := dec.PeekKind(); kind != '0' && kind != '"' {
-		return errors.ErrUnsupported
-	}
-	val, err := dec.ReadValue()
-	if err == nil && stdjson.Unmarshal(val, number) != nil {
-		err = &json.SemanticError{JSONKind: val.Kind(), GoType: reflect.TypeFor[stdjson.Number]()}
-	}
-	return err
-}
 
 // describe says what is wrong and where without quoting any value.
 func describe(err error) *DecodeError {
@@ -159,6 +80,24 @@ func kindName(kind jsontext.Kind) string {
 		return "boolean"
 	}
 	return "number"
+}
+
+// errEnded is the end of the context while an answer was decoded.
+var errEnded = errors.New("the context has ended")
+
+func isSyntactic(err error) bool {
+	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
+	return syntactic
+}
+
+// minBuilt is how many bytes of memory an answer may become. A record {} takes two
+// hundred times its text; 10,000 full contacts take less than half of this.
+const minBuilt = 80 << 20
+
+// maxBuilt is minBuilt, or more where the caller lets answers be larger.
+func (cfg *config) maxBuilt() int64 {
+	const growth = minBuilt / defaultMaxResponse
+	return growth * min(max(cfg.maxResponse, defaultMaxResponse), math.MaxInt64/growth)
 }
 
 // isValidJSON reports whether a text is one JSON value.

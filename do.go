@@ -118,17 +118,33 @@ func (a *answer) decodeAny(out any) error {
 	if a.isHTML() {
 		return a.problem("the body is HTML, not JSON")
 	}
-	if said, err := readEnvelope(a.text()); err == nil && said.success.answer == saysNo {
+	text := a.text()
+	said, err := readEnvelope(a.ctx, text)
+	switch {
+	case err == nil && said.success.answer == saysNo:
 		return a.refusal(&said)
-	}
-	if out == nil || a.isEmptySuccess() {
+	case a.isEmptySuccess():
 		return nil
+	case out == nil:
+		return a.checkComplete(text)
 	}
 	body, err := a.json()
 	if err != nil {
 		return err
 	}
-	if err := decodeInto(body, out); err != nil {
+	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxBuilt()); err != nil {
+		return a.decodeError(err)
+	}
+	return nil
+}
+
+// checkComplete reports a body that begins as JSON and is cut short or broken;
+// any other text (Ok, say) is as good as any.
+func (a *answer) checkComplete(text []byte) error {
+	if len(text) == 0 || !strings.ContainsRune(`{["`, rune(text[0])) {
+		return nil
+	}
+	if err := readJSON(a.ctx, text, lenient, func(r *reader) error { return r.SkipValue() }); err != nil {
 		return a.decodeError(err)
 	}
 	return nil

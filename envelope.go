@@ -2,6 +2,7 @@ package antcrm
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 
@@ -30,21 +31,21 @@ var messageNames = [...]string{"message", "error", "errors", "msg"}
 
 // read reads an object. own has the first say: it reads the value of a member and
 // reports that, or leaves the member to the envelope.
-func (e *envelope) read(dec *jsontext.Decoder, own func(name string) (taken bool, err error)) error {
+func (e *envelope) read(r *reader, own func(name string) (taken bool, err error)) error {
 	e.empty = true
-	return eachMember(dec, func(name string) error {
+	return r.eachMember(func(name string) error {
 		e.empty = false
 		if taken, err := own(name); taken || err != nil {
 			return err
 		}
-		return e.readMember(dec, name)
+		return e.readMember(r, name)
 	})
 }
 
 // readMember reads the value of a member, of which the envelope keeps little: an
 // answer of 16 MiB may be one member.
-func (e *envelope) readMember(dec *jsontext.Decoder, name string) error {
-	val, err := dec.ReadValue()
+func (e *envelope) readMember(r *reader, name string) error {
+	val, err := r.ReadValue()
 	switch name {
 	case "success":
 		if err == nil {
@@ -89,8 +90,8 @@ func (e *envelope) readMessage(name string, val jsontext.Value) {
 func noOwn(string) (taken bool, err error) { return false, nil }
 
 // readEnvelope reads as much of an object as can be read: the text may be cut.
-func readEnvelope(text []byte) (e envelope, err error) {
-	err = readJSON(text, lenient, func(dec *jsontext.Decoder) error { return e.read(dec, noOwn) })
+func readEnvelope(ctx context.Context, text []byte) (e envelope, err error) {
+	err = readJSON(ctx, text, lenient, func(r *reader) error { return e.read(r, noOwn) })
 	return e, err
 }
 
@@ -139,20 +140,20 @@ func scalarText(val []byte) (string, error) { return bind.Text{Booleans: true}.R
 func messageText(val jsontext.Value) (text, code string) {
 	const maxDepth = 4
 	val = val[:min(len(val), maxErrorBody)]
-	m := messageReader{dec: jsontext.NewDecoder(bytes.NewBuffer(val), lenient)}
+	m := messageReader{reader: reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(val), lenient), ctx: context.Background()}}
 	text = m.read(maxDepth)
 	return text, m.code
 }
 
 // messageReader reads a message in one pass, as far as its text goes: it may be cut.
 type messageReader struct {
-	dec  *jsontext.Decoder
+	reader
 	code string
 	err  error // why it can read no further
 }
 
 func (m *messageReader) read(depth int) string {
-	switch kind := m.dec.PeekKind(); {
+	switch kind := m.PeekKind(); {
 	case kind == '{' && depth > 0:
 		return m.object(depth)
 	case kind == '[' && depth > 0:
@@ -162,7 +163,7 @@ func (m *messageReader) read(depth int) string {
 }
 
 func (m *messageReader) scalar() string {
-	val, err := m.dec.ReadValue()
+	val, err := m.ReadValue()
 	if err != nil {
 		m.err = err
 		return ""
@@ -177,7 +178,7 @@ func (m *messageReader) scalar() string {
 func (m *messageReader) list(depth int) string {
 	const shown = 5
 	var texts []string
-	m.err = eachElement(m.dec, func(jsontext.Kind) error {
+	m.err = m.eachElement(func(jsontext.Kind) error {
 		if text := m.read(depth - 1); text != "" && len(texts) < shown {
 			texts = append(texts, text)
 		}
@@ -190,7 +191,7 @@ func (m *messageReader) list(depth int) string {
 // first text with its name.
 func (m *messageReader) object(depth int) string {
 	best, rank := "", len(detailNames)
-	m.err = eachMember(m.dec, func(name string) error {
+	m.err = m.eachMember(func(name string) error {
 		if name == "code" || name == "errorCode" {
 			if code := m.scalar(); m.code == "" {
 				m.code = code

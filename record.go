@@ -1,6 +1,7 @@
 package antcrm
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -27,7 +28,7 @@ func (r Record) Decode(v any) error {
 	if r.raw == "" {
 		return &DecodeError{Problem: "decode record: it did not come from the API"}
 	}
-	return decodeInto([]byte(r.raw), v)
+	return decodeInto(context.Background(), []byte(r.raw), v, minBuilt)
 }
 
 // Format keeps a customer's data out of logs: a record prints as {redacted}

@@ -1,0 +1,132 @@
+package antcrm
+
+import (
+	"context"
+	stdjson "encoding/json"
+	"errors"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/antbuddy/antcrm-go/internal/bind"
+)
+
+// asEncodingJSON is the rules of encoding/json, as lenient.
+var asEncodingJSON = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient)
+
+// standardNumber reads the type that encoding/json knows by name.
+var standardNumber = json.UnmarshalFromFunc(unmarshalStandardNumber)
+
+// decodeInto decodes into a caller's own type by the rules of encoding/json, for
+// as long as the context lasts and within the memory that may be built.
+func decodeInto(ctx context.Context, data []byte, v any, budget int64) error {
+	if v == nil {
+		return invalid("v", "must be a non-nil pointer")
+	}
+	if err := checkOut(v); err != nil {
+		return err
+	}
+	unmarshalers := standardNumber
+	if len(data) > smallText {
+		unmarshalers = json.JoinUnmarshalers(json.UnmarshalFromFunc((&limiter{ctx: ctx, budget: budget}).admit), standardNumber)
+	}
+	err := json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errEnded):
+		return errEnded
+	}
+	failure := describe(err)
+	failure.Size = len(data)
+	return failure
+}
+
+// unmarshalStandardNumber reads the one type that encoding/json knows by name and
+// json/v2 takes for a text.
+func unmarshalStandardNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
+	if kind := dec.PeekKind(); kind != '0' && kind != '"' {
+		return errors.ErrUnsupported
+	}
+	val, err := dec.ReadValue()
+	if err == nil && stdjson.Unmarshal(val, number) != nil {
+		err = &json.SemanticError{JSONKind: val.Kind(), GoType: reflect.TypeFor[stdjson.Number]()}
+	}
+	return err
+}
+
+// smallText is the length up to which a text may become what it will: a value of
+// the caller's type takes two bytes of it at least.
+const smallText = 64 << 10
+
+// limiter is asked before each value of a text is decoded. It ends the decoding
+// when the context ends, or when what was decoded takes more memory than it may:
+// [{},{},…] becomes a hundred times its size.
+type limiter struct {
+	ctx    context.Context //nolint:containedctx // a limiter lives no longer than one decoding
+	steps  int
+	budget int64
+	newMap int // depth of the members of the map that was made last
+}
+
+// What values take beside their own size, as Go's runtime has it.
+const (
+	memberSize    = 16  // a member, whether of a map or not
+	mapSize       = 48  // an empty map
+	firstSlots    = 264 // the first eight slots of a map of texts and interfaces
+	boxSize       = 16  // a number or a text in an interface, the bytes of a text
+	sliceSize     = 24  // a slice in an interface
+	interfaceSize = 16
+)
+
+// admit leaves the decoding to the library, or ends it.
+func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
+	const seldom = 256
+	if l.steps++; l.steps%seldom == 0 && l.ctx.Err() != nil {
+		return errEnded
+	}
+	if l.budget -= int64(l.cost(dec, reflect.TypeOf(v).Elem())); l.budget < 0 {
+		return bind.ErrBudget
+	}
+	return errors.ErrUnsupported
+}
+
+// cost is what a value of a type takes.
+func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
+	depth := dec.StackDepth()
+	parent, _ := dec.StackIndex(depth)
+	if parent == '{' {
+		size = memberSize
+		if depth == l.newMap {
+			size, l.newMap = size+firstSlots, 0
+		}
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		return size + interfaceSize + boxOf(dec.PeekKind())
+	case reflect.Map:
+		l.newMap = depth + 1
+		return size + mapSize
+	case reflect.Struct, reflect.Array:
+		return size + int(t.Size())
+	case reflect.String:
+		size += boxSize
+	}
+	if parent == '[' {
+		size += int(t.Size())
+	}
+	return size
+}
+
+// boxOf is what a value takes in an interface.
+func boxOf(kind jsontext.Kind) int {
+	switch kind {
+	case '[':
+		return sliceSize
+	case '"', '0':
+		return boxSize
+	}
+	return 0
+}
