@@ -137,3 +137,233 @@ func TestLimitsAreShared(t *testing.T) {
 		assert.Len(t, server.all(), 11)
 	})
 }
+
+// inBubble runs a test on a clock of its own.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// While a pause longer than a call may wait is on, calls are refused at once;
+// when the longest wait has passed it is over, whatever the server has named.
+func TestNoHeaderStopsAClientForGood(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"3600", "86400"} {
+		inBubble(t, func(t *testing.T) {
+			server := served(t, func(n int, _ seen) reply {
+				if n == 0 {
+					return reply{status: 503, header: map[string]string{"Retry-After": header}}
+				}
+				return ok(`{"success":1,"number":7}`)
+			})
+			client := server.client(antcrm.WithMaxRetries(3))
+			begin := time.Now()
+			create := func() error {
+				_, err := client.Opportunities.Create(t.Context(), newOrder())
+				return err
+			}
+			require.ErrorIs(t, create(), antcrm.ErrServer, "a wait too long")
+			for range 5 {
+				err := create()
+				require.ErrorIs(t, err, antcrm.ErrRateLimited)
+				require.NotErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+				assert.Zero(t, requireError[*antcrm.APIError](t, err).Attempts, "nothing was sent")
+				assert.Greater(t, requireError[*antcrm.APIError](t, err).RetryAfter, 50*time.Minute, "the end that the server has named")
+				time.Sleep(20 * time.Second)
+			}
+			server.one()
+			time.Sleep(20*time.Second - time.Nanosecond)
+			require.ErrorIs(t, create(), antcrm.ErrRateLimited)
+			time.Sleep(time.Nanosecond)
+			assert.Equal(t, 2*time.Minute, time.Since(begin))
+			require.NoError(t, create())
+			assert.Len(t, server.all(), 2)
+		})
+	}
+}
+
+// What says nothing pauses nobody: calls go on by backoff.
+func TestARetryAfterThatMeansNothingIsNone(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"1740830400", "86401", "soon", "-5", ""} {
+		inBubble(t, func(t *testing.T) {
+			server := served(t, func(n int, _ seen) reply {
+				if n == 0 {
+					return reply{status: 429, header: map[string]string{"Retry-After": header}}
+				}
+				return ok(`[]`)
+			})
+			begin := time.Now()
+			_, err := server.client(antcrm.WithMaxRetries(3)).Products.List(t.Context(), antcrm.ProductListParams{})
+			require.NoError(t, err)
+			assert.LessOrEqual(t, time.Since(begin), 200*time.Millisecond, header)
+		})
+	}
+}
+
+// A wait of 0, or a date of the past, is a wait that nobody has named: backoff
+// and budget keep a thousand calls from becoming four thousand requests.
+func TestARetryAfterOfNothingKeepsBackoffAndBudget(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"0", "Thu, 01 Jan 1970 00:00:00 GMT"} {
+		inBubble(t, func(t *testing.T) {
+			server := served(t, func(int, seen) reply { return reply{status: 429, header: map[string]string{"Retry-After": header}} })
+			client := server.client(antcrm.WithMaxRetries(3), antcrm.WithRetryBackoff(time.Second, time.Second))
+			begin := time.Now()
+			var calls sync.WaitGroup
+			for range 1000 {
+				calls.Go(func() {
+					_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
+					assert.ErrorIs(t, err, antcrm.ErrRateLimited)
+				})
+			}
+			calls.Wait()
+			assert.Greater(t, time.Since(begin), time.Second/2, "the calls were spread by a backoff")
+			assert.LessOrEqual(t, len(server.all()), 1000+500+20, "and bounded by the budget")
+			assert.Greater(t, len(server.all()), 1400)
+		})
+	}
+}
+
+// The local clock may be wrong by minutes either way.
+func TestADateIsMeasuredFromTheServersOwnClock(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{-10 * time.Minute, 0, 10 * time.Minute} {
+		inBubble(t, func(t *testing.T) {
+			server := served(t, func(n int, _ seen) reply {
+				if n == 0 {
+					now := time.Now().Add(skew).UTC()
+					return reply{status: 429, header: map[string]string{
+						"Date": now.Format(http.TimeFormat), "Retry-After": now.Add(30 * time.Second).Format(http.TimeFormat),
+					}}
+				}
+				return ok(`[]`)
+			})
+			begin := time.Now()
+			_, err := server.client(antcrm.WithMaxRetries(1)).Products.List(t.Context(), antcrm.ProductListParams{})
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, time.Since(begin), 30*time.Second)
+			assert.LessOrEqual(t, time.Since(begin), 31*time.Second)
+		})
+	}
+}
+
+func TestWhoWaitsForOnePauseDoesNotSetOutTogether(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		const callers = 200
+		begin := time.Now()
+		var mu sync.Mutex
+		var at []time.Duration
+		server := served(t, func(n int, _ seen) reply {
+			if n == 0 {
+				return reply{status: 429, header: map[string]string{"Retry-After": "5"}}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			at = append(at, time.Since(begin))
+			return ok(`[]`)
+		})
+		client := server.client(antcrm.WithMaxRetries(1))
+		_, err := client.Products.List(t.Context(), antcrm.ProductListParams{}, antcrm.WithoutRetry())
+		require.ErrorIs(t, err, antcrm.ErrRateLimited)
+		var calls sync.WaitGroup
+		for range callers {
+			calls.Go(func() {
+				_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
+				assert.NoError(t, err)
+			})
+		}
+		calls.Wait()
+		require.Len(t, at, callers)
+		assert.GreaterOrEqual(t, at[0], 5*time.Second)
+		assert.LessOrEqual(t, at[callers-1], 5500*time.Millisecond, "a tenth of the wait at most")
+		assert.Greater(t, at[callers-1]-at[0], 250*time.Millisecond)
+		distinct := map[time.Duration]bool{}
+		for _, d := range at {
+			distinct[d] = true
+		}
+		assert.Greater(t, len(distinct), callers/2)
+	})
+}
+
+// The random part on top never makes a call miss its deadline.
+func TestTheSpreadStaysWithinTheDeadline(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		inBubble(t, func(t *testing.T) {
+			server := scripted(t, reply{status: 429, header: map[string]string{"Retry-After": "30"}}, ok(`[]`))
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second+50*time.Millisecond)
+			defer cancel()
+			_, err := server.client(antcrm.WithMaxRetries(1)).Products.List(ctx, antcrm.ProductListParams{})
+			require.NoError(t, err)
+		})
+	}
+}
+
+// waiting is a limiter that takes its time and remembers when it was asked.
+type waiting struct {
+	takes time.Duration
+	begin time.Time
+	asked []time.Duration
+}
+
+func (l *waiting) Wait(ctx context.Context) error {
+	l.asked = append(l.asked, time.Since(l.begin))
+	select {
+	case <-time.After(l.takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A pause that begins while a call waits for its limiter is waited out, and
+// the limiter is asked again: a turn saved up during a pause does not count.
+func TestAPauseThatBeginsDuringALimitersWaitIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		limiter := &waiting{takes: 3 * time.Second, begin: time.Now()}
+		var at []time.Duration
+		server := served(t, func(n int, _ seen) reply {
+			at = append(at, time.Since(limiter.begin))
+			if n == 0 {
+				time.Sleep(2 * time.Second)
+				return reply{status: 429, header: map[string]string{"Retry-After": "10"}}
+			}
+			return ok(`[]`)
+		})
+		client := server.client(antcrm.WithMaxRetries(0), antcrm.WithRateLimiter(limiter))
+		var calls sync.WaitGroup
+		calls.Go(func() { _, _ = client.Products.List(t.Context(), antcrm.ProductListParams{}) }) // sends at 3 s, is refused at 5 s until 15 s
+		time.Sleep(4 * time.Second)
+		calls.Go(func() { // waits for the limiter from 4 s to 7 s
+			_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
+			assert.NoError(t, err)
+		})
+		calls.Wait()
+		require.Len(t, at, 2)
+		assert.GreaterOrEqual(t, at[1], 18*time.Second)
+		assert.LessOrEqual(t, at[1], 19*time.Second)
+		require.Len(t, limiter.asked, 3)
+		assert.GreaterOrEqual(t, limiter.asked[2], 15*time.Second)
+
+		// A call that cannot wait for the end is refused before it queues for a
+		// slot or a turn.
+		before := len(limiter.asked)
+		paused := served(t, func(int, seen) reply { return reply{status: 429, header: map[string]string{"Retry-After": "60"}} })
+		client = paused.client(antcrm.WithMaxRetries(0), antcrm.WithRateLimiter(limiter), antcrm.WithMaxConcurrency(1))
+		_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
+		require.ErrorIs(t, err, antcrm.ErrRateLimited)
+		go func() { _, _ = client.Products.List(t.Context(), antcrm.ProductListParams{}) }() // holds the slot through the pause
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		now := time.Now()
+		_, err = client.Products.List(ctx, antcrm.ProductListParams{})
+		require.ErrorIs(t, err, antcrm.ErrRateLimited)
+		assert.Zero(t, time.Since(now))
+		assert.Len(t, limiter.asked, before+1)
+		time.Sleep(2 * time.Minute)
+	})
+}

@@ -55,7 +55,7 @@ func (t *Trace) MaybeSent(err error) bool {
 		return false
 	}
 	op, ok := errors.AsType[*net.OpError](err)
-	return !ok || op.Op != "dial"
+	return (!ok || op.Op != "dial") && !isBadAddress(err) && !isBadCertificate(err)
 }
 
 // IsPermanent reports, after a failure, whether another attempt would fail in
