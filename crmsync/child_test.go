@@ -1,7 +1,399 @@
 package crmsync_test
 
-import "encoding/json"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
 
-func runChild(string) int { return 2 }
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/crmsync"
+)
 
 func jsonUnmarshal(text []byte, into any) error { return json.Unmarshal(text, into) }
+
+// job is what a child process does; it comes as JSON in the environment.
+type childJob struct {
+	DSN, URL, Key string
+	Do            string // "push" or "ensure"
+	N             int
+	Version       int
+	Settle        time.Duration
+	Seed          uint64
+}
+
+func (j childJob) command(t testing.TB) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(j)
+	require.NoError(t, err)
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), "CRMSYNC_TEST_CHILD="+string(text))
+	return cmd
+}
+
+// runChild is a process of its own, for tests that kill it.
+func runChild(text string) int {
+	var j childJob
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		return 2
+	}
+	if err := j.run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func (j childJob) run(ctx context.Context) error {
+	client, err := antcrm.NewClient(j.Key, antcrm.WithBaseURL(j.URL), antcrm.WithRetryBackoff(0, time.Millisecond))
+	if err != nil {
+		return err
+	}
+	state, err := crmsync.Open(ctx, j.DSN)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = state.Close() }()
+	s, err := crmsync.New(ctx, client, state, crmsync.WithSettle(j.Settle))
+	if err != nil {
+		return err
+	}
+	if j.Do == "ensure" {
+		return j.ensureAll(ctx, s)
+	}
+	for _, err := range s.Contacts.Push(ctx, customers(j.N, version(j.Version))) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// version changes every third customer.
+func version(v int) func(int, *antcrm.ContactCreateParams) {
+	return func(i int, c *antcrm.ContactCreateParams) {
+		if v > 1 && i%3 == 0 {
+			c.BackgroundInfo = fmt.Sprint("version ", v)
+		}
+	}
+}
+
+func (j childJob) ensureAll(ctx context.Context, s *crmsync.Syncer) error {
+	order := rand.New(rand.NewPCG(j.Seed, 1)).Perm(j.N)
+	var group sync.WaitGroup
+	errs := make([]error, j.N)
+	slots := make(chan struct{}, 8)
+	for _, i := range order {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			for { // as a webhook's sender delivers again
+				_, errs[i] = s.Contacts.Ensure(ctx, customer(i))
+				if !errors.Is(errs[i], antcrm.ErrOutcomeUnknown) {
+					return
+				}
+				time.Sleep(j.Settle / 2)
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// killed runs a child and kills it after a while. It reports whether the child ended by itself.
+func killed(t testing.TB, j childJob, after time.Duration) (ended bool) {
+	t.Helper()
+	cmd := j.command(t)
+	var output bytes.Buffer
+	cmd.Stderr = &output
+	require.NoError(t, cmd.Start())
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	timer.Stop()
+	if err != nil {
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		require.False(t, exit.Exited(), output.String())
+	}
+	return err == nil
+}
+
+const childSettle = 300 * time.Millisecond
+
+// settleAll pushes until nothing is unknown any longer, or nothing changes.
+func settleAll(t testing.TB, s *crmsync.Syncer, state *crmsync.State, n, v int) {
+	t.Helper()
+	for range 5 {
+		time.Sleep(childSettle + 50*time.Millisecond)
+		require.NoError(t, run(s.Contacts.Push(context.Background(), customers(n, version(v)))).end)
+		if len(unknown(t, state)) == 0 {
+			return
+		}
+	}
+}
+
+// exactlyOnce holds the server's ledger to the state's promise.
+func exactlyOnce(t testing.TB, srv *antcrmtest.Server, state *crmsync.State, n, v int) {
+	t.Helper()
+	open := unknown(t, state)
+	for i := range n {
+		key := customer(i).ExternalID
+		_, isOpen := open[key]
+		count := srv.CountByExternalID(antcrmtest.Contacts, key)
+		require.LessOrEqual(t, count, 1, key)
+		require.True(t, count == 1 || isOpen, key)
+		if count == 0 {
+			continue
+		}
+		raw, _ := srv.Record(antcrmtest.Contacts, "customerIdApiRing", key)
+		want := customer(i)
+		version(v)(i, &want)
+		var got antcrm.ContactCreateParams
+		require.NoError(t, json.Unmarshal(raw, &got))
+		require.True(t, isOpen || got.BackgroundInfo == want.BackgroundInfo, "%s has not arrived", key)
+	}
+	assert.Equal(t, n-len(open) <= srv.Count(antcrmtest.Contacts), true)
+}
+
+func TestKillsAtRandomMomentsDoubleNothing(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		n, first, second := 1500, 10, 6
+		if long() {
+			n, first, second = 5000, 30, 20
+		}
+		srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(3*time.Millisecond))
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, map[string]any{"name": "Người khác", "phones": []any{map[string]any{"value": "0911111111"}}}))
+		before, _ := srv.Record(antcrmtest.Contacts, "phone", "0911111111")
+		j := childJob{DSN: dsn, URL: srv.URL, Key: srv.APIKey, Do: "push", N: n, Version: 1, Settle: childSettle}
+		random := rand.New(rand.NewPCG(7, 7))
+		for _, round := range []struct{ version, kills int }{{1, first}, {2, second}} {
+			j.Version = round.version
+			for range round.kills {
+				killed(t, j, time.Duration(50+random.IntN(350))*time.Millisecond)
+			}
+			s, state := newSyncer(t, srv, dsn, crmsync.WithSettle(childSettle))
+			settleAll(t, s, state, n, round.version)
+			exactlyOnce(t, srv, state, n, round.version)
+			assert.Empty(t, unknown(t, state), "this server prints keys: everything can be told")
+		}
+		after, _ := srv.Record(antcrmtest.Contacts, "phone", "0911111111")
+		assert.JSONEq(t, string(before), string(after), "nothing else was touched")
+	})
+}
+
+func TestEverySecondAnswerLostDoublesNothing(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		n := 2000
+		srv := antcrmtest.NewServer(t)
+		s, state := newSyncer(t, srv, dsn, crmsync.WithSettle(childSettle))
+		var requests int
+		var mu sync.Mutex
+		srv.Inject(antcrmtest.Fault{Do: antcrmtest.CloseAfter, Match: func(r *antcrmtest.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			requests++
+			return r.Method != "GET" && requests%2 == 0
+		}})
+		for _, v := range []int{1, 2} {
+			require.NoError(t, run(s.Contacts.Push(context.Background(), customers(n, version(v)))).end)
+			settleAll(t, s, state, n, v)
+			exactlyOnce(t, srv, state, n, v)
+		}
+	})
+}
+
+func TestEveryAnswerToTheOpenQuestionsDoublesNothing(t *testing.T) {
+	t.Parallel()
+	for _, question := range antcrmtest.OpenQuestions() {
+		for _, alternative := range question.Alternatives {
+			t.Run(question.ID+"/"+alternative.Name, func(t *testing.T) {
+				t.Parallel()
+				n, settle := 250, time.Millisecond
+				if question.ID == "read-after-write" {
+					settle = 4 * time.Second // covers how far lists lag behind, as the default does
+				}
+				srv := antcrmtest.NewServer(t, alternative.Option)
+				s, state := newSyncer(t, srv, sqliteDSN(t), crmsync.WithSettle(settle))
+				lose := srv.Inject(antcrmtest.Fault{Method: "POST", Do: antcrmtest.CloseAfter, Nth: 1})
+				never := srv.Inject(antcrmtest.Fault{Method: "POST", Do: antcrmtest.CloseBefore, Nth: 2})
+				var last summary
+				for _, v := range []int{1, 1, 1, 2, 2} {
+					time.Sleep(settle + 3*time.Millisecond)
+					last = run(s.Contacts.Push(context.Background(), customers(n, version(v))))
+					lose.Remove()
+					never.Remove()
+				}
+				open := unknown(t, state)
+				confirmed := n - last.outcome[antcrm.OutcomeUnknown] - last.outcome[antcrm.OutcomeRejected] - last.outcome[antcrm.OutcomeNotSent]
+				t.Logf("confirmed %d, unknown %d, errors %d, end %v", confirmed, len(open), len(last.errs), last.end)
+				counted := srv.Count(antcrmtest.Contacts)
+				assert.LessOrEqual(t, counted, n, "a record was doubled")
+				if last.end == nil {
+					assert.GreaterOrEqual(t, counted, confirmed)
+				}
+			})
+		}
+	}
+}
+
+func TestManyProcessesEnsureOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		const n, processes, kills = 200, 8, 2
+		srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(2*time.Millisecond))
+		open(t, dsn)
+		var all []*exec.Cmd
+		var outputs []*bytes.Buffer
+		for i := range processes {
+			cmd := childJob{DSN: dsn, URL: srv.URL, Key: srv.APIKey, Do: "ensure", N: n, Settle: 3 * time.Second, Seed: uint64(i)}.command(t)
+			output := new(bytes.Buffer)
+			cmd.Stderr = output
+			require.NoError(t, cmd.Start())
+			all, outputs = append(all, cmd), append(outputs, output)
+		}
+		eventually(t, "nothing was created", func() bool { return srv.Count(antcrmtest.Contacts) > 20 })
+		for _, cmd := range all[:kills] {
+			_ = cmd.Process.Kill()
+		}
+		for i, cmd := range all {
+			if err := cmd.Wait(); i >= kills {
+				require.NoError(t, err, outputs[i].String())
+			}
+		}
+		assert.Equal(t, n, srv.Count(antcrmtest.Contacts))
+		assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+	})
+}
+
+func TestEnsureMakesChangesAndLeavesAlone(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(9)))
+		s, _ := newSyncer(t, srv, dsn)
+		var group sync.WaitGroup
+		refs := make([]antcrm.ContactRef, 20)
+		for i := range refs {
+			group.Go(func() {
+				ref, err := s.Contacts.Ensure(ctx, customer(1))
+				assert.NoError(t, err)
+				refs[i] = ref
+			})
+		}
+		group.Wait()
+		assert.Len(t, slices.Compact(refs), 1)
+		assert.Equal(t, 2, srv.Count(antcrmtest.Contacts))
+		changed := customer(1)
+		changed.Name = "Tên mới"
+		_, err := s.Contacts.Ensure(ctx, changed)
+		require.NoError(t, err)
+		taken := customer(9)
+		taken.Name = "Đã nhận"
+		_, err = s.Contacts.Ensure(ctx, taken)
+		require.NoError(t, err)
+		assert.Equal(t, 2, srv.Count(antcrmtest.Contacts), "a contact that carries the key is taken over")
+		raw, _ := srv.Record(antcrmtest.Contacts, "customerIdApiRing", customer(9).ExternalID)
+		assert.Contains(t, string(raw), "Đã nhận")
+		before := srv.RequestCount()
+		_, err = s.Contacts.Ensure(ctx, changed)
+		require.NoError(t, err)
+		assert.Equal(t, before, srv.RequestCount())
+	})
+}
+
+func TestPointsAndGiftsOncePerKey(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(1), customer(2)))
+		s, state := newSyncer(t, srv, dsn, crmsync.WithSettle(time.Millisecond))
+		points := antcrm.AccumulateParams{Code: "C-1", Data: antcrm.AccumulateCustomer{Phones: customer(1).Phones}}
+		for range 3 {
+			require.NoError(t, s.Points.AccumulateOnce(ctx, "receipt-1", points))
+		}
+		assert.Equal(t, 1, srv.Count(antcrmtest.History))
+		other := points
+		other.Code = "C-2"
+		require.ErrorIs(t, s.Points.AccumulateOnce(ctx, "receipt-1", other), antcrm.ErrValidation)
+
+		srv.Inject(antcrmtest.Fault{Method: "POST", Do: antcrmtest.CloseAfter, Times: 1})
+		require.ErrorIs(t, s.Points.AccumulateOnce(ctx, "receipt-2", other), antcrm.ErrOutcomeUnknown)
+		srv.Inject(antcrmtest.Fault{Method: "POST", Do: antcrmtest.CloseBefore, Times: 1})
+		gift := antcrm.RedeemParams{Code: "G-1", Data: antcrm.RedeemCustomer{Phone: customer(1).Phones[0].Value}}
+		require.ErrorIs(t, s.Redemptions.GiftOnce(ctx, "order-1", gift), antcrm.ErrOutcomeUnknown)
+		assert.Len(t, unknown(t, state), 2)
+		time.Sleep(5 * time.Millisecond)
+		require.NoError(t, s.Points.AccumulateOnce(ctx, "receipt-2", other))
+		require.NoError(t, s.Redemptions.GiftOnce(ctx, "order-1", gift))
+		assert.Equal(t, 3, srv.Count(antcrmtest.History))
+		assert.Empty(t, unknown(t, state))
+	})
+}
+
+func TestADamagedStateIsRefusedAndKept(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.db")
+	garbage := bytes.Repeat([]byte("not a database "), 500)
+	require.NoError(t, os.WriteFile(path, garbage, 0o600))
+	_, err := crmsync.Open(context.Background(), "sqlite:"+path)
+	require.ErrorIs(t, err, crmsync.ErrDamaged)
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, garbage, kept)
+
+	srv := antcrmtest.NewServer(t)
+	dsn := sqliteDSN(t)
+	s, state := newSyncer(t, srv, dsn)
+	require.NoError(t, run(s.Contacts.Push(context.Background(), customers(3000, nil))).end)
+	require.NoError(t, state.Close())
+	file, err := os.OpenFile(dsn[len("sqlite:"):], os.O_RDWR, 0)
+	require.NoError(t, err)
+	info, err := file.Stat()
+	require.NoError(t, err)
+	_, err = file.WriteAt(bytes.Repeat([]byte{0xA5}, 16384), info.Size()/2/4096*4096)
+	require.NoError(t, errors.Join(err, file.Close()))
+	_, err = crmsync.Open(context.Background(), dsn)
+	require.ErrorIs(t, err, crmsync.ErrDamaged)
+	assert.NotContains(t, err.Error(), "\n")
+	assert.Equal(t, 3000, srv.Count(antcrmtest.Contacts))
+}
+
+func TestAFullDiskIsAClearErrorAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	dsn := sqliteDSN(t)
+	s, state := newSyncer(t, srv, dsn, crmsync.WithSettle(time.Millisecond))
+	crmsync.LimitPages(t, state, 100)
+	result := run(s.Contacts.Push(ctx, customers(5000, nil)))
+	require.ErrorContains(t, result.end, "full")
+	crmsync.LimitPages(t, state, 1<<30)
+	for range 3 {
+		time.Sleep(5 * time.Millisecond)
+		result = run(s.Contacts.Push(ctx, customers(5000, nil)))
+		require.NoError(t, result.end)
+	}
+	assert.Empty(t, unknown(t, state))
+	assert.Equal(t, 5000, srv.Count(antcrmtest.Contacts))
+	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
+}
+
+var _ = strconv.Itoa

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/antbuddy/antcrm-go"
@@ -89,6 +91,44 @@ func (e *engine[P, U, R]) valid(ctx context.Context, it *item[P]) error {
 	placed := *failure
 	placed.Index = int(it.index)
 	return &placed
+}
+
+const (
+	createTries  = 4
+	firstBackoff = 200 * time.Millisecond
+)
+
+// createAll sends records that are new. It is the one place that repeats a
+// creation: only what never left this process. A server that says it is busy (429,
+// 503) is taken to have done the work or not: to send it again on its word may
+// create it twice, to look it up does not.
+func (e *engine[P, U, R]) createAll(ctx context.Context, records []P, isolate bool) []reply[R] {
+	backoff := firstBackoff
+	for try := 1; ; try++ {
+		replies := e.spec.create(ctx, records, isolate)
+		again := true
+		for i := range replies {
+			replies[i].outcome, replies[i].err = unlessBusy(replies[i].outcome, replies[i].err)
+			again = again && replies[i].outcome == antcrm.OutcomeNotSent && !errors.Is(replies[i].err, antcrm.ErrValidation)
+		}
+		if !again || try == createTries || sleep(ctx, rand.N(backoff)) != nil {
+			return replies
+		}
+		backoff *= 2
+	}
+}
+
+// unlessBusy makes an unknown outcome of a refusal that says nothing but that
+// the server is busy.
+func unlessBusy(outcome antcrm.Outcome, err error) (antcrm.Outcome, error) {
+	answered, ok := errors.AsType[*antcrm.APIError](err)
+	if !ok || outcome != antcrm.OutcomeRejected {
+		return outcome, err
+	}
+	if answered.StatusCode != http.StatusTooManyRequests && answered.StatusCode != http.StatusServiceUnavailable {
+		return outcome, err
+	}
+	return antcrm.OutcomeUnknown, &UnknownError{Reason: "the server was busy, which does not say that it has done nothing", Err: err}
 }
 
 // outcomeOf classifies the error of a write.

@@ -3,6 +3,7 @@ package crmsync
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/antbuddy/antcrm-go"
@@ -114,12 +115,12 @@ func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err 
 	defer release()
 	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Create, byEnsure, []claim{c})
 	if err != nil || !claimed[r.item.key] {
-		return ref, false, err // somebody was faster: look again
+		return ref, false, unlessLost(err) // somebody was faster: look again
 	}
-	if adopted, found, err := r.adopt(ctx, token); err != nil || found {
+	if adopted, found, err := r.adopt(ctx, token, c.fields); err != nil || found {
 		return adopted, false, err
 	}
-	reply := r.spec.create(ctx, []P{r.item.record}, false)[0]
+	reply := r.createAll(ctx, []P{r.item.record}, false)[0]
 	end := ending{key: r.item.key, what: endingOf(reply.outcome)}
 	if reply.outcome == antcrm.OutcomeDone {
 		end.ref = r.spec.refText(reply.ref)
@@ -128,11 +129,20 @@ func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err 
 	return reply.ref, true, r.finish(ctx, token, end, reply.err)
 }
 
+// unlessLost drops the error of a state that could not be reached in time while
+// nothing was sent: another try shows what has become of the intent.
+func unlessLost(err error) error {
+	if errors.Is(err, ErrStateLost) {
+		return nil
+	}
+	return err
+}
+
 // adoptedDigest is no record's: one that was taken over is updated next.
 var adoptedDigest = make([]byte, digestSize)
 
 // adopt takes over a record that carries the key already.
-func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string) (ref R, found bool, err error) {
+func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fieldSet) (ref R, found bool, err error) {
 	if r.spec.byKey == nil {
 		return ref, false, nil
 	}
@@ -140,7 +150,7 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string) (ref R, fo
 	if err != nil || !found {
 		return ref, false, nil // whatever it means, the state does not know the record
 	}
-	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet{firstFixed - 1, 0, 0, 0, 0, 0, 0, 0, 0}}
+	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
 	return ref, true, r.finish(ctx, token, end, nil)
 }
 
@@ -177,7 +187,7 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 		var claimed map[string]bool
 		token, claimed, err = r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Update, byEnsure, []claim{u.claim})
 		if err != nil || !claimed[r.item.key] {
-			return ref, false, err
+			return ref, false, unlessLost(err)
 		}
 	}
 	result, end := r.put(ctx, u)

@@ -155,7 +155,7 @@ func batchReplies[R any](result *antcrm.BatchResult[R], n int) []reply[R] {
 }
 
 func batchOptions(isolate bool) []antcrm.BatchOption {
-	opts := []antcrm.BatchOption{antcrm.WithConcurrency(1)}
+	opts := []antcrm.BatchOption{antcrm.WithConcurrency(1), antcrm.WithCallOptions(antcrm.WithoutRetry())}
 	if isolate {
 		opts = append(opts, antcrm.WithIsolation())
 	}
@@ -180,7 +180,7 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		pack:  antcrm.MaxBatchSize,
 		create: func(ctx context.Context, records []params, isolate bool) []reply[antcrm.ContactRef] {
 			if len(records) == 1 {
-				return single(client.Contacts.Create(ctx, records[0]))
+				return single(client.Contacts.Create(ctx, records[0], antcrm.WithoutRetry()))
 			}
 			result, _ := client.Contacts.CreateBatch(ctx, records, batchOptions(isolate)...)
 			return batchReplies(result, len(records))
@@ -265,7 +265,7 @@ func orderKind(client *antcrm.Client) spec[antcrm.OpportunityCreateParams, antcr
 		pack:   antcrm.MaxBatchSize,
 		create: func(ctx context.Context, records []params, isolate bool) []reply[antcrm.ID] {
 			if len(records) == 1 {
-				return single(client.Opportunities.Create(ctx, records[0]))
+				return single(client.Opportunities.Create(ctx, records[0], antcrm.WithoutRetry()))
 			}
 			result, _ := client.Opportunities.CreateBatch(ctx, records, batchOptions(isolate)...)
 			return batchReplies(result, len(records))
@@ -306,7 +306,7 @@ func productKind(client *antcrm.Client) spec[antcrm.ProductCreateParams, antcrm.
 		empty:  map[string]string{"canEdit": "false"},
 		pack:   1, // the API has no package of products
 		create: func(ctx context.Context, records []params, _ bool) []reply[antcrm.ID] {
-			return single(client.Products.Create(ctx, records[0]))
+			return single(client.Products.Create(ctx, records[0], antcrm.WithoutRetry()))
 		},
 		update: func(ctx context.Context, key string, _ antcrm.ID, change antcrm.ProductUpdateParams) error {
 			_, err := client.Products.Update(ctx, key, change)
@@ -347,7 +347,7 @@ func ticketKind(client *antcrm.Client) spec[antcrm.TicketCreateParams, antcrm.Ti
 		empty:  map[string]string{"deal": "null", "files": "[]", "cusFields": "[]"},
 		pack:   1, // the API has no package of tickets
 		create: func(ctx context.Context, records []params, _ bool) []reply[antcrm.ID] {
-			return single(client.Tickets.Create(ctx, records[0]))
+			return single(client.Tickets.Create(ctx, records[0], antcrm.WithoutRetry()))
 		},
 		update: func(ctx context.Context, _ string, ref antcrm.ID, change antcrm.TicketUpdateParams) error {
 			_, err := client.Tickets.Update(ctx, ref, change)

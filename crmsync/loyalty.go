@@ -125,10 +125,11 @@ func (l *loyalty[P]) write(ctx context.Context, key string, params P, digest []b
 	defer release()
 	token, claimed, err := l.core.state.begin(ctx, l.spec.kind, l.core.lease.id, Create, byEnsure, []claim{{key: key, want: digest}})
 	if err != nil || !claimed[key] {
-		return false, err
+		return false, unlessLost(err)
 	}
-	err = l.spec.send(ctx, params)
-	return true, l.finish(ctx, token, ending{key: key, what: endingOf(outcomeOf(err))}, err)
+	err = l.spec.send(ctx, params, antcrm.WithoutRetry())
+	outcome, err := unlessBusy(outcomeOf(err), err)
+	return true, l.finish(ctx, token, ending{key: key, what: endingOf(outcome)}, err)
 }
 
 func (l *loyalty[P]) finish(ctx context.Context, token string, end ending, callErr error) error {

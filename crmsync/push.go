@@ -127,7 +127,7 @@ func WithIsolation() PushOption {
 // The sequence's own error, with the zero Change, ends the push: the source's,
 // the state's, the context's, ErrTooManyDeletes, or a refusal that would meet any
 // record (401, 403). What was sent before it is in the state. Breaking out stops
-// the push: what is under way becomes unknown, the rest is not sent.
+// the push: requests under way are finished, the rest is not sent.
 //
 // A record whose creation was sent and not answered is never sent again on a
 // guess: see State.Unknown. Run the push again and it looks the record up.

@@ -21,7 +21,8 @@ const (
 type pushRun[P, U, R any] struct {
 	*engine[P, U, R]
 	cfg   pushConfig
-	ctx   context.Context
+	whole context.Context // the caller's: requests under way end with it
+	ctx   context.Context // ends when nothing more is to be sent
 	stop  context.CancelCauseFunc
 	spool *spool
 	begun time.Time // by the state's clock
@@ -46,7 +47,7 @@ type pushRun[P, U, R any] struct {
 
 	updates []job[P]
 	unkeyed bool // a record had no key: it may be any
-	whole   bool // the source was read to its end
+	all     bool // the source was read to its end
 }
 
 // job is a record with what the state knows of it.
@@ -70,6 +71,7 @@ func newPushRun[P, U, R any](ctx context.Context, e *engine[P, U, R], cfg pushCo
 		engine: e, cfg: cfg, spool: spool, begun: time.UnixMilli(begun), in: make(chan []item[P], 2), out: make(chan []Change[R], 8), left: make(chan struct{}),
 		slots: make(chan struct{}, cfg.concurrency), creates: map[string][]item[P]{},
 	}
+	r.whole = ctx
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	return r, nil
 }
@@ -150,7 +152,7 @@ func (r *pushRun[P, U, R]) read(source iter.Seq2[P, error], emit *emitter[R]) (e
 	if open && len(batch) > 0 {
 		open = r.submit(batch, emit)
 	}
-	r.whole = open && err == nil
+	r.all = open && err == nil
 	return err
 }
 
@@ -193,7 +195,7 @@ func (r *pushRun[P, U, R]) report(changes ...Change[R]) {
 // held returns the context of the run's requests: other processes see that this
 // one is alive while it lasts.
 func (r *pushRun[P, U, R]) held() (context.Context, error) {
-	r.lease.Do(func() { r.leased, r.release, r.noLease = r.core.lease.hold(r.ctx) })
+	r.lease.Do(func() { r.leased, r.release, r.noLease = r.core.lease.hold(r.whole) })
 	return r.leased, r.noLease
 }
 
@@ -234,7 +236,7 @@ func (r *pushRun[P, U, R]) compareAll() {
 	r.flush() // of records whose lookup found nothing
 	r.workers.Wait()
 	r.lookAgain()
-	if r.ctx.Err() == nil && r.whole && r.cfg.deletes {
+	if r.ctx.Err() == nil && r.all && r.cfg.deletes {
 		if err := r.deletes(); err != nil {
 			r.fail(err)
 		}

@@ -44,7 +44,7 @@ func (r *pushRun[P, U, R]) sendCreates(items []item[P]) {
 	if len(mine) == 0 {
 		return
 	}
-	r.finishCreates(ctx, token, mine, r.spec.create(ctx, records, r.cfg.isolation))
+	r.finishCreates(ctx, token, mine, r.createAll(ctx, records, r.cfg.isolation))
 }
 
 // finishCreates records and reports what became of a package.
@@ -130,6 +130,11 @@ func (r *pushRun[P, U, R]) putAll(ctx context.Context, token string, updates []u
 		if !claimed[u.claim.key] {
 			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, ErrBusy
 			r.report(u.result)
+			continue
+		}
+		if r.ctx.Err() != nil {
+			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, context.Cause(r.ctx)
+			endings, changes = append(endings, ending{key: u.claim.key, what: refused}), append(changes, u.result)
 			continue
 		}
 		result, end := r.put(ctx, u)
@@ -231,6 +236,11 @@ func (r *pushRun[P, U, R]) sendDeletes(keys []string, rows map[string]*row) {
 	for _, c := range claims {
 		if !claimed[c.key] {
 			r.report(Change[R]{Key: c.key, Action: Delete, Index: -1, Outcome: antcrm.OutcomeNotSent, Err: ErrBusy})
+			continue
+		}
+		if r.ctx.Err() != nil {
+			endings = append(endings, ending{key: c.key, what: refused})
+			changes = append(changes, Change[R]{Key: c.key, Action: Delete, Index: -1, Outcome: antcrm.OutcomeNotSent, Err: context.Cause(r.ctx)})
 			continue
 		}
 		change, end := r.deleteOne(ctx, rows[c.key])

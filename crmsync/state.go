@@ -137,7 +137,7 @@ func (s *State) checkFile(ctx context.Context) error {
 		return stateError("open the state", err)
 	}
 	if verdict != "ok" {
-		return fmt.Errorf("%w: %s", ErrDamaged, verdict)
+		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(strings.Fields(verdict), " "))
 	}
 	return nil
 }
@@ -245,13 +245,21 @@ func (s *State) update(ctx context.Context, change func(tx *sql.Tx) error) (err 
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return stateError("write the state", err)
+		return stateError("write the state", withCause(ctx, err))
 	}
 	if err := change(tx); err != nil {
 		_ = tx.Rollback()
-		return stateError("write the state", err)
+		return stateError("write the state", withCause(ctx, err))
 	}
-	return stateError("write the state", tx.Commit())
+	return stateError("write the state", withCause(ctx, tx.Commit()))
+}
+
+// withCause is the cause of a context's end, where that is why a statement failed.
+func withCause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // exec runs one statement that is durable when it returns.
