@@ -289,7 +289,7 @@ func (r *pushRun[P, U, R]) lookAgain() {
 
 // compare says of each record of a batch what it needs.
 func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
-	var half sync.WaitGroup
+	var half sync.WaitGroup // of the work, for the other core
 	half.Go(func() { r.prepareAll(d[1], batch[len(batch)/2:]) })
 	r.prepareAll(d[0], batch[:len(batch)/2])
 	half.Wait()
@@ -301,11 +301,14 @@ func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
 			names = append(names, batch[i].key)
 		}
 	}
-	doubled, err := r.spool.add(r.ctx, keys)
-	if err != nil {
-		return err
-	}
+	var doubled map[int64]int64
+	var spoolErr error
+	half.Go(func() { doubled, spoolErr = r.spool.add(r.ctx, keys) })
 	rows, err := r.core.state.rows(r.ctx, r.spec.kind, names)
+	half.Wait()
+	if err == nil {
+		err = spoolErr
+	}
 	if err != nil {
 		return err
 	}

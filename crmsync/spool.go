@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // spool keeps the keys of a source on the disk while a push runs, so that a
@@ -52,6 +53,9 @@ func (s *spool) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if _, err := s.conn.ExecContext(ctx, "BEGIN"); err != nil { // never committed: nobody else reads it
+		return err
+	}
 	if s.place, err = s.conn.PrepareContext(ctx, "SELECT place FROM seen WHERE key = ?"); err != nil {
 		return err
 	}
@@ -80,12 +84,26 @@ type keyAt struct {
 	place int64
 }
 
-// MarshalJSON writes [key, place].
-func (k keyAt) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{k.key, k.place}) }
+// pairs is [[key, place], …].
+func pairs(keys []keyAt) ([]byte, error) {
+	list := append(make([]byte, 0, 32*len(keys)), '[')
+	for i, k := range keys {
+		text, err := json.Marshal(k.key)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(append(append(list, '['), text...), ',')
+		list = append(strconv.AppendInt(list, k.place, 10), ']')
+	}
+	return append(list, ']'), nil
+}
 
 // add remembers keys. It returns the places where those that were there before stand first.
 func (s *spool) add(ctx context.Context, keys []keyAt) (first map[int64]int64, err error) {
-	list, err := json.Marshal(keys)
+	list, err := pairs(keys)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,8 @@ const (
 )
 
 const rowColumns = `r.key, r.digest, r.fields, r.ref, r.origin, r.token, r.owner, r.action, r.detail, r.begun_at, r.want, r.want_fields,
-	{now} - {greatest}(COALESCE(r.touched_at, 0), COALESCE((SELECT o.alive_at FROM crmsync_owners o WHERE o.id = r.owner), 0))`
+	CASE WHEN r.token IS NOT NULL THEN
+		{now} - {greatest}(COALESCE(r.touched_at, 0), COALESCE((SELECT o.alive_at FROM crmsync_owners o WHERE o.id = r.owner), 0)) END`
 
 type scanner interface{ Scan(dest ...any) error }
 
