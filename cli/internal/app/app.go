@@ -117,7 +117,7 @@ On a terminal records are printed as a table, elsewhere as JSON Lines; -o and
 	})
 	a.globalFlags(root)
 	root.AddCommand(a.resourceCommands()...)
-	root.AddCommand(a.apiCommand(), a.doctorCommand(), a.mockCommand(), a.loginCommand(), a.logoutCommand(), manCommand(root))
+	root.AddCommand(a.syncCommand(), a.pullCommand(), a.apiCommand(), a.doctorCommand(), a.mockCommand(), a.loginCommand(), a.logoutCommand(), manCommand(root))
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(helpCommand(root))
 	return root

@@ -1,0 +1,351 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/crmsync"
+	"github.com/antbuddy/antcrm-go/records"
+)
+
+// syncJob is one sync under way.
+type syncJob[P records.Params, R any] struct {
+	syncing[P, R]
+	app     *app
+	flags   *syncFlags
+	path    string
+	changed func(flag string) bool // the user has set it
+	reading reading
+	stop    *stopper
+	opts    []crmsync.PushOption
+}
+
+func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
+	if err := j.flags.check(j.app, j.changed); err != nil {
+		return err
+	}
+	j.flags.duplicates = true // the sync itself names both rows of a key
+	if j.reading, err = j.flags.reading(j.path); err != nil {
+		return err
+	}
+	file, err := j.app.openInput(j.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	total, sum, err := j.readOnce(file)
+	if err != nil {
+		return err
+	}
+	syncer, end, err := j.app.openSyncer(ctx, j.flags.state)
+	if err != nil {
+		return err
+	}
+	defer end()
+	j.opts = []crmsync.PushOption{crmsync.WithConcurrency(j.flags.concurrency)}
+	if !j.flags.noIsolation {
+		j.opts = append(j.opts, crmsync.WithIsolation())
+	}
+	switch {
+	case j.flags.plan:
+		return j.plan(ctx, syncer, file, sum)
+	case j.flags.apply != "":
+		if err := j.applied(ctx, syncer, file, sum); err != nil {
+			return err
+		}
+	case j.flags.deletes:
+		j.opts = append(j.opts, crmsync.WithDeletes(j.flags.maxDeletes))
+	}
+	return j.send(ctx, syncer, file, total)
+}
+
+// readOnce reads a file before anything is sent: a row that cannot be read must not look like one that is gone. What comes by a pipe is read once only,
+// and a bad row in it ends the sync where it stands, without deletions.
+func (j *syncJob[P, R]) readOnce(file *os.File) (rows int, sum string, err error) {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		if j.flags.plan || j.flags.apply != "" {
+			return 0, "", usage("give a file", "a plan needs a file that can be read twice")
+		}
+		return 0, "", nil
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return 0, "", &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
+	}
+	for _, err := range j.rows(file) {
+		if err != nil {
+			return 0, "", j.fileError(err)
+		}
+		rows++
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return rows, hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// rows are the records of the file, from its beginning where it has one.
+func (j *syncJob[P, R]) rows(file *os.File) iter.Seq2[P, error] {
+	_, _ = file.Seek(0, io.SeekStart) // a pipe has none
+	var in io.Reader = file
+	if j.stop != nil {
+		in = j.stop.reader(file)
+	}
+	return openRecords[P](j.reading, in).All()
+}
+
+func (j *syncJob[P, R]) fileError(err error) error {
+	if errors.Is(err, errStopped) {
+		return err
+	}
+	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; columns can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
+}
+
+// tallyOf counts the changes of a push.
+type syncTally struct {
+	done    map[crmsync.Action]int
+	fields  map[string]int
+	unknown int
+	refused int
+	planned map[crmsync.Action]int
+	reasons []string
+	lookUps int
+	sum     [sha256.Size]byte // of the changes, in any order
+}
+
+func newSyncTally() *syncTally {
+	return &syncTally{done: map[crmsync.Action]int{}, fields: map[string]int{}, planned: map[crmsync.Action]int{}}
+}
+
+const shownReasons = 5
+
+func (t *syncTally) count(key string, action crmsync.Action, outcome antcrm.Outcome, err error, index int64, fields []string) {
+	for _, field := range fields {
+		t.fields[field]++
+	}
+	one := sha256.Sum256([]byte(fmt.Sprint(key, "\n", action, "\n", outcome, "\n", fields)))
+	for i := range t.sum {
+		t.sum[i] ^= one[i]
+	}
+	switch {
+	case outcome == antcrm.OutcomeDone:
+		t.done[action]++
+	case outcome == antcrm.OutcomeUnknown:
+		t.unknown++
+	case err == nil:
+		t.planned[action]++
+		return
+	default:
+		t.refused++
+	}
+	if err != nil && len(t.reasons) < shownReasons {
+		t.reasons = append(t.reasons, rowReason(index, err))
+	}
+}
+
+// rowReason says which row it is, counted from 1 without the header.
+func rowReason(index int64, err error) string {
+	if double, ok := errors.AsType[*crmsync.DuplicateKeyError](err); ok {
+		return fmt.Sprintf("row %d: its key is that of row %d too", double.Second+1, double.First+1)
+	}
+	text := strings.TrimPrefix(plainError(err), "crmsync: ")
+	if index < 0 {
+		return text
+	}
+	return fmt.Sprintf("row %d: %s", index+1, strings.TrimPrefix(text, fmt.Sprintf("record %d: ", index)))
+}
+
+// planFile is a plan that was kept.
+type planFile struct {
+	Version    int    `json:"version"`
+	Kind       string `json:"kind"`
+	FileSHA256 string `json:"fileSha256"`
+	Changes    string `json:"changes"` // a hash of all changes
+	Create     int    `json:"create"`
+	Update     int    `json:"update"`
+	Delete     int    `json:"delete"`
+	Deletes    bool   `json:"deletes"`
+}
+
+// plan says what a sync would do.
+func (j *syncJob[P, R]) plan(ctx context.Context, syncer *crmsync.Syncer, file *os.File, sum string) error {
+	if j.flags.deletes {
+		j.opts = append(j.opts, crmsync.WithDeletes(j.flags.maxDeletes))
+	}
+	t, err := j.dryRun(ctx, syncer, file)
+	if err != nil {
+		return j.ended(err)
+	}
+	if err := write(j.app.stdout, j.planText(t)); err != nil {
+		return err
+	}
+	if j.flags.out != "" {
+		kept, err := json.MarshalIndent(j.planOf(t, sum, j.flags.deletes), "", "  ")
+		if err == nil {
+			err = os.WriteFile(j.flags.out, append(kept, '\n'), 0o600)
+		}
+		if err != nil {
+			return &failure{code: exitUsage, text: "write " + j.flags.out, err: withoutPath(err)}
+		}
+		j.app.note("the plan is in %s; carry it out with: antcrm sync %s %s --state … --apply %s", j.flags.out, j.noun, j.path, j.flags.out)
+	}
+	if t.refused > 0 {
+		return reported{exitPartial}
+	}
+	return nil
+}
+
+func (j *syncJob[P, R]) planOf(t *syncTally, sum string, deletes bool) planFile {
+	return planFile{
+		Version: 1, Kind: j.noun, FileSHA256: sum, Changes: hex.EncodeToString(t.sum[:]), Create: t.planned[crmsync.Create],
+		Update: t.planned[crmsync.Update], Delete: t.planned[crmsync.Delete], Deletes: deletes,
+	}
+}
+
+func (j *syncJob[P, R]) dryRun(ctx context.Context, syncer *crmsync.Syncer, file *os.File) (*syncTally, error) {
+	t := newSyncTally()
+	for change, err := range j.push(syncer, ctx, j.rows(file), append(slices.Clone(j.opts), crmsync.WithDryRun())...) {
+		if err != nil {
+			return t, err
+		}
+		t.count(change.Key, change.Action, change.Outcome, change.Err, change.Index, change.Fields)
+	}
+	return t, nil
+}
+
+func (j *syncJob[P, R]) planText(t *syncTally) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plan: %s as %s says\n", j.noun, j.path)
+	line := func(n int, text string) {
+		if n > 0 {
+			fmt.Fprintf(&b, "%8d %s\n", n, text)
+		}
+	}
+	line(t.planned[crmsync.Create], "to create")
+	line(t.planned[crmsync.Update], "to change")
+	names := slices.SortedFunc(maps.Keys(t.fields), func(x, y string) int { return cmp.Or(t.fields[y]-t.fields[x], strings.Compare(x, y)) })
+	for _, name := range names {
+		fmt.Fprintf(&b, "%16d %s\n", t.fields[name], name)
+	}
+	line(t.planned[crmsync.Delete], "to delete")
+	line(t.done[crmsync.Unchanged], "unchanged")
+	line(t.unknown, "to look up: an earlier request was not answered")
+	line(t.refused, "that cannot be sent")
+	for _, reason := range t.reasons {
+		fmt.Fprintf(&b, "%9s%s\n", "", reason)
+	}
+	if t.planned[crmsync.Create]+t.planned[crmsync.Update]+t.planned[crmsync.Delete]+t.unknown+t.refused == 0 {
+		b.WriteString("nothing to do\n")
+	}
+	return b.String()
+}
+
+// applied holds a kept plan to what a plan would be now.
+func (j *syncJob[P, R]) applied(ctx context.Context, syncer *crmsync.Syncer, file *os.File, sum string) error {
+	text, err := os.ReadFile(j.flags.apply)
+	var kept planFile
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	if err != nil || kept.Version != 1 || kept.Kind != j.noun {
+		return &failure{code: exitUsage, text: j.flags.apply + " is no plan for " + j.noun, err: withoutPath(err), next: "make one with --plan --out"}
+	}
+	if kept.Deletes {
+		j.opts = append(j.opts, crmsync.WithDeletes(kept.Delete))
+	}
+	t, err := j.dryRun(ctx, syncer, file)
+	if err == nil && j.planOf(t, sum, kept.Deletes) == kept {
+		return nil
+	}
+	if err != nil && !errors.Is(err, crmsync.ErrTooManyDeletes) {
+		return j.ended(err)
+	}
+	return usage("plan again; nothing was sent", "the plan no longer holds: %s or the state has changed since", j.path)
+}
+
+// send pushes the file and says what became of it.
+func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, file *os.File, total int) error {
+	bar := j.app.importBar(j.noun, total)
+	ctx, j.stop = gentleStop(ctx, bar.say)
+	t := newSyncTally()
+	var ended error
+	done := 0
+	for change, err := range j.push(syncer, ctx, j.rows(file), j.opts...) {
+		if err != nil {
+			ended = err
+			break
+		}
+		t.count(change.Key, change.Action, change.Outcome, change.Err, change.Index, change.Fields)
+		if change.Index >= 0 && change.Outcome == antcrm.OutcomeDone {
+			done++
+		}
+		bar.update(done, t.unknown+t.refused)
+	}
+	j.stop.end()
+	bar.end()
+	j.summary(t)
+	switch {
+	case ended != nil:
+		return j.ended(ended)
+	case t.unknown > 0:
+		j.app.note("what is unknown was sent and not answered: run the same command again in a minute, it looks them up; then see: antcrm sync unknown")
+		return reported{exitUnknown}
+	case t.refused > 0:
+		return reported{exitPartial}
+	}
+	return nil
+}
+
+func (j *syncJob[P, R]) summary(t *syncTally) {
+	parts := []string{fmt.Sprintf("%d created", t.done[crmsync.Create]), fmt.Sprintf("%d changed", t.done[crmsync.Update])}
+	if n := t.done[crmsync.Delete]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d deleted", n))
+	}
+	parts = append(parts, fmt.Sprintf("%d unchanged", t.done[crmsync.Unchanged]))
+	if t.unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d unknown", t.unknown))
+	}
+	if t.refused > 0 {
+		parts = append(parts, fmt.Sprintf("%d refused or not sent", t.refused))
+	}
+	j.app.note("%s: %s", j.noun, strings.Join(parts, ", "))
+	for _, reason := range t.reasons {
+		j.app.note("  %s", reason)
+	}
+}
+
+// ended explains what ended a push.
+func (j *syncJob[P, R]) ended(err error) error {
+	bad := &records.RowError{}
+	switch {
+	case errors.Is(err, errStopped):
+		return &failure{code: exitPartial, text: "stopped before the end", next: "run the same command again to go on"}
+	case errors.Is(err, crmsync.ErrTooManyDeletes):
+		return &failure{code: exitPartial, text: plainError(err), next: "none was deleted: look at --plan, then raise --max-deletes if it is right"}
+	case errors.As(err, &bad):
+		return &failure{code: exitPartial, text: j.path, err: bad, next: "what stands before it was sent; correct it and run the same command again"}
+	}
+	return stateFailure(err)
+}
+
+// stateFailure explains what is wrong with a state.
+func stateFailure(err error) error {
+	switch {
+	case errors.Is(err, crmsync.ErrOtherAccount):
+		return &failure{code: exitUsage, text: "the state belongs to another address or key", next: "use a state of its own for each account"}
+	case errors.Is(err, crmsync.ErrDamaged):
+		return &failure{code: exitFailure, text: "the state is damaged, or is no state", next: "restore a backup; do not delete it, or every record is created again"}
+	}
+	return err
+}
