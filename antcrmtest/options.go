@@ -39,6 +39,7 @@ const (
 
 type config struct {
 	addr          string
+	hosts         []string
 	apiKey        string
 	clock         func() time.Time
 	location      *time.Location

@@ -94,7 +94,7 @@ func start(opts []Option) (*Server, error) {
 		s.APIKey = "test-key-" + port
 	}
 	s.http = &http.Server{
-		Handler:           s,
+		Handler:           s.guarded(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

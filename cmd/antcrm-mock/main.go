@@ -2,10 +2,16 @@
 // wants to see what a program sends.
 //
 //	$ antcrm-mock -addr 127.0.0.1:8080 -seed testdata/ -faults faults.json
-//	{"url":"http://127.0.0.1:8080","apiKey":"test-key-8080","control":"http://127.0.0.1:8080/_mock/"}
+//	{"url":"http://127.0.0.1:8080","apiKey":"mock-3f9a…","control":"http://127.0.0.1:8080/_mock/"}
 //
-// The first line of its output is JSON: where it listens and which key it wants. SIGINT or SIGTERM stops it once the requests under way are
-// answered. It keeps everything in memory, speaks plain http, and is no place for real data.
+// The first line of its output is JSON: where it listens and which key it wants, a random one unless -key says otherwise. SIGINT or SIGTERM
+// stops it once the requests under way are answered. It keeps everything in memory, speaks plain http, and is no place for real data. It
+// answers only requests whose Host header names the loopback, what it listens on, or a -host.
+//
+// Where the vendor's pages leave open what a server does, -answer question=alternative chooses (once for each question):
+//
+//	$ antcrm-mock -questions                    # lists the questions, with every alternative and its consequence
+//	$ antcrm-mock -answer contact-filter-external-id=ignored -answer limit-maximum=twenty
 //
 // Control, without a key (switch it off with -control=false):
 //
@@ -22,6 +28,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -30,6 +37,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -61,6 +69,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if cfg.questions {
+		return printQuestions(stdout)
 	}
 	faults, err := cfg.readFaults()
 	if err != nil {
@@ -97,6 +108,27 @@ type settings struct {
 	options []antcrmtest.Option
 	faults  string
 	control bool
+
+	questions bool // only list the open questions
+}
+
+// randomKey is a key that nobody can guess, so that a page in a browser of this machine cannot use it.
+func randomKey() string { return "mock-" + rand.Text() }
+
+// printQuestions lists the open questions for a reader.
+func printQuestions(w io.Writer) error {
+	var out strings.Builder
+	for _, q := range antcrmtest.OpenQuestions() {
+		fmt.Fprintf(&out, "%s\n    %s\n    default: %s\n", q.ID, q.Question, q.Decision)
+		for _, a := range q.Alternatives {
+			fmt.Fprintf(&out, "    %s: %s\n", a.Name, a.Consequence)
+		}
+		out.WriteByte('\n')
+	}
+	if _, err := io.WriteString(w, out.String()); err != nil {
+		return fmt.Errorf("listing the questions: %w", err)
+	}
+	return nil
 }
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
@@ -109,7 +141,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		flags.PrintDefaults()
 	}
 	addr := flags.String("addr", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
-	flags.Func("key", "the `key` that requests must carry in the apikey header (default: one made from the port)", func(v string) error {
+	add(antcrmtest.WithAPIKey(randomKey()))
+	flags.Func("key", "the `key` that requests must carry in the apikey header (default: a random one)", func(v string) error {
 		add(antcrmtest.WithAPIKey(v))
 		return nil
 	})
@@ -148,6 +181,19 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		add(antcrmtest.WithLogger(slog.New(h)))
 		return nil
 	})
+	flags.Func("answer", "answer an open question by an alternative, as `question=alternative`; may be given more than once", func(v string) error {
+		question, alternative, ok := strings.Cut(v, "=")
+		if !ok {
+			return errors.New("must be question=alternative; see -questions")
+		}
+		add(antcrmtest.WithAnswer(question, alternative))
+		return nil
+	})
+	flags.Func("host", "a host `name` that requests may carry besides the loopback's and what -addr says; may be given more than once", func(v string) error {
+		add(antcrmtest.WithHosts(v))
+		return nil
+	})
+	flags.BoolVar(&cfg.questions, "questions", false, "list the open questions with their alternatives, and stop")
 	flags.BoolVar(&cfg.control, "control", true, "serve the page and the control endpoints below /_mock/")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
 
 // program is a running antcrm-mock.
@@ -120,6 +122,31 @@ func TestFlags(t *testing.T) {
 	assert.Contains(t, body, `"contacts":6`, "the seed files are loaded again")
 }
 
+func TestEachProgramMakesAKeyOfItsOwn(t *testing.T) {
+	t.Parallel()
+	first, second := launch(t).hello.APIKey, launch(t).hello.APIKey
+	assert.Regexp(t, `^mock-[A-Z2-7]{26}$`, first)
+	assert.NotEqual(t, first, second)
+}
+
+func TestOpenQuestionsAreListedAndAnsweredByName(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-questions"}, &out, io.Discard))
+	for _, q := range antcrmtest.OpenQuestions() {
+		assert.Contains(t, out.String(), q.ID+"\n    "+q.Question+"\n")
+		for _, a := range q.Alternatives {
+			assert.Contains(t, out.String(), "    "+a.Name+": "+a.Consequence+"\n")
+		}
+	}
+
+	p := launch(t, "-answer", "success-spelling=ok", "-answer", "duplicate-key=conflict", "-host", "mock")
+	_, body := p.do("POST", "/contacts", `{"name":"A","customerIdApiRing":"a"}`)
+	assert.JSONEq(t, `{"success":"ok","leadId":1000001}`, body)
+	status, _ := p.do("POST", "/contacts", `{"name":"A","customerIdApiRing":"a"}`)
+	assert.Equal(t, 409, status)
+}
+
 func TestControlCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	p := launch(t, "-control=false")
@@ -139,6 +166,10 @@ func TestBadArgumentsAreErrors(t *testing.T) {
 		"a limit":            {"-max-limit", "x"},
 		"duplicates":         {"-duplicates", "maybe"},
 		"a log":              {"-log", "xml"},
+		"no question":        {"-answer", "nothing=ignored"},
+		"no alternative":     {"-answer", "package-order=sideways"},
+		"no answer":          {"-answer", "package-order"},
+		"a host with a port": {"-host", "mock:80"},
 		"no such seed":       {"-seed", "none.json"},
 		"no such faults":     {"-faults", "none.json"},
 		"faults of no sense": {"-faults", file(t, "faults.json", `{"do":"explode"}`)},
