@@ -45,9 +45,9 @@ func hostOf(hostport string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// meant reports whether a server that listens on that host answers to this one.
+// meant reports whether a server that listens on that host answers to this one. No browser leaves the header out, as HTTP/1.0 may.
 func (c *config) meant(host, listen string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(c.hosts, host) {
+	if host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(c.hosts, host) {
 		return true
 	}
 	bound, err := netip.ParseAddr(listen)

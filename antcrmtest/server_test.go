@@ -418,7 +418,7 @@ func raw(t *testing.T, srv *antcrmtest.Server, text string) string {
 
 func TestHeaderTricksAreRefused(t *testing.T) {
 	t.Parallel()
-	w := start(t, antcrmtest.WithHosts("x"))
+	w := start(t, antcrmtest.WithHosts("x", "elsewhere"))
 	key := "apikey: " + w.srv.APIKey + "\r\n"
 	for name, tc := range map[string]struct{ text, want string }{
 		"two lengths":           {"POST /contacts HTTP/1.1\r\nHost: x\r\n" + key + "Content-Length: 2\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{}", "400"},
