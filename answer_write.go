@@ -134,6 +134,9 @@ func (l *idList) add(r *reader, path string) error {
 		failure.Path, failure.Offset = "/"+l.name+path, r.InputOffset()-int64(len(val))
 		l.err = failure
 	}
+	if text == "0" && !isErrorName(l.name) {
+		text = "" // no record has the id 0: it stands where an id is missing (our decision)
+	}
 	l.first = append(l.first, ID(text))
 	return nil
 }

@@ -109,8 +109,8 @@ func resourceQuestions() []Question {
 			seen("html", "404 with an HTML page: an error."),
 		}},
 		{MessagePaging, "What do limit and offset of /messages count?", "Messages: a session may go on in the next answer.", []Alternative{
-			seen("sessions", "Sessions: an offset counted in messages skips whole sessions."),
-			seen("offset-in-sessions", "limit counts messages, offset sessions: an offset counted in messages skips whole sessions."),
+			unseen("sessions", "Sessions: an offset counted in messages skips whole sessions."),
+			unseen("offset-in-sessions", "limit counts messages, offset sessions: an offset counted in messages skips whole sessions."),
 			seen("offset-ignored", "The first answer comes again and again: ErrRepeatedPage."),
 		}},
 	}

@@ -12,7 +12,7 @@ func writeQuestions() []Question {
 		{UpdateMissing, "What does a PUT do whose key no record has?", "404: ErrNotFound.", []Alternative{
 			seen("success-without-id", "Success without an id: a DecodeError with an unknown outcome."),
 			unseen("success-with-key", "Success and the key that was sent: the caller is told that a record was changed, and there is none."),
-			seen("created", "A new record is made, and its id answered. Where the answer holds another id than the key that was sent, it is an error."),
+			seen("created", "A new record is made, and its id answered: the result is another id than the key that was sent. Compare them."),
 			seen("refused", "200, success 0: ErrRejected."),
 		}},
 		{UpdateArray, "Does an array in a PUT replace the old one?", "Yes. An absent array is left alone.", []Alternative{
