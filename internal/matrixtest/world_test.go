@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -19,21 +20,20 @@ type world struct {
 	t      *testing.T
 	srv    *antcrmtest.Server
 	crm    *antcrm.Client
+	wire   *direct
 	silent []string
 	looked int // changes of the ledger that were looked at
 }
 
-// faulty reports whether a request has met a fault.
-func (w *world) faulty() bool {
-	return slices.ContainsFunc(w.srv.Faults(), func(i *antcrmtest.Injected) bool { return i.Met() > 0 })
+// repeated reports whether a DELETE was answered in a way that has it sent again.
+func (w *world) repeated() bool {
+	return slices.ContainsFunc(w.srv.Requests(), func(r antcrmtest.Request) bool {
+		return r.Method == http.MethodDelete && (r.Fault != "" || r.Status >= 500)
+	})
 }
 
-// quiet waits until no request is under way at the server: what a caller waits for before it looks what became of a lost one.
-func (w *world) quiet() {
-	require.Eventually(w.t, func() bool {
-		return !slices.ContainsFunc(w.srv.Requests(), func(r antcrmtest.Request) bool { return r.Took == 0 })
-	}, 10*time.Second, time.Millisecond)
-}
+// quiet waits until no request is under way: what a caller waits for before it looks what became of a lost one.
+func (w *world) quiet() { w.wire.running.Wait() }
 
 // start makes a world whose server answers as opts say.
 func start(t *testing.T, opts ...antcrmtest.Option) *world {
@@ -41,7 +41,9 @@ func start(t *testing.T, opts ...antcrmtest.Option) *world {
 	srv, err := antcrmtest.Start(opts...)
 	require.NoError(t, err)
 	t.Cleanup(srv.Close)
-	return &world{t: t, srv: srv, crm: srv.Client(antcrm.WithRetryBackoff(time.Microsecond, time.Millisecond), antcrm.WithTimeout(5*time.Second))}
+	wire := &direct{srv: srv}
+	crm := srv.Client(antcrm.WithHTTPClient(&http.Client{Transport: wire}), antcrm.WithRetryBackoff(time.Microsecond, time.Millisecond))
+	return &world{t: t, srv: srv, crm: crm, wire: wire}
 }
 
 // silently notes that the caller was told something that is not so.
