@@ -18,7 +18,7 @@ import (
 type answer struct {
 	core     *core
 	req      *request
-	ctx      context.Context //nolint:containedctx // the call's: decoding ends with it
+	ctx      context.Context // the call's: decoding ends with it
 	attempts int             // of the call, this one included
 	unknown  bool            // an attempt of the call may have been carried out
 	status   int

@@ -65,7 +65,7 @@ const smallText = 64 << 10
 // when the context ends, or when what was decoded takes more memory than it may:
 // [{},{},…] becomes a hundred times its size.
 type limiter struct {
-	ctx    context.Context //nolint:containedctx // a limiter lives no longer than one decoding
+	ctx    context.Context // a limiter lives no longer than one decoding
 	steps  int
 	budget int64
 	newMap int // depth of the members of the map that was made last

@@ -11,7 +11,7 @@ import (
 // members.
 type reader struct {
 	*jsontext.Decoder
-	ctx   context.Context //nolint:containedctx // a reader lives no longer than one answer
+	ctx   context.Context // a reader lives no longer than one answer
 	steps int
 }
 
