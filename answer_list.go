@@ -140,27 +140,32 @@ func (l *listAnswer[T]) readItems(r *reader) error {
 		if err != nil {
 			return err
 		}
-		l.makeRoom(begin-first, int64(len(l.body))-begin)
-		l.items = l.items[:len(l.items)+1]
-		l.bindError = place(l.bind(text, &l.items[len(l.items)-1]), r)
+		if l.bindError = l.makeRoom(begin-first, int64(len(l.body))-begin); l.bindError == nil {
+			l.items = l.items[:len(l.items)+1]
+			l.bindError = place(l.bind(text, &l.items[len(l.items)-1]), r)
+		}
 		return nil
 	})
 }
 
 // makeRoom makes room for one more record. How many more are to come is
 // guessed from the size of those read, and an eighth added; but at most as
-// many as a usual page has, since the server must not decide how much is
-// allocated.
-func (l *listAnswer[T]) makeRoom(read, left int64) {
+// many as a usual page has, or as there are, since the server must not decide how
+// much is allocated.
+func (l *listAnswer[T]) makeRoom(read, left int64) error {
 	have := len(l.items)
 	if have < cap(l.items) {
-		return
+		return nil
 	}
 	more := 1
 	if have > 0 {
-		more += int(min(left*int64(have)/read*9/8, int64(MaxBatchSize-1-have%MaxBatchSize)))
+		more += int(min(left*int64(have)/read*9/8, int64(max(have, MaxBatchSize-1-have%MaxBatchSize))))
+	}
+	if err := l.binder.Charge(more); err != nil {
+		return err
 	}
 	l.items = slices.Grow(l.items, more)
+	return nil
 }
 
 // bind binds a record, which keeps its own copy of its text: it must not keep a

@@ -27,6 +27,9 @@ func describe(err error) *DecodeError {
 	if failure, ok := errors.AsType[*DecodeError](err); ok {
 		return failure
 	}
+	if errors.Is(err, bind.ErrBudget) {
+		return &DecodeError{Problem: bind.ErrBudget.Error(), err: ErrResponseTooLarge}
+	}
 	if mismatch, ok := errors.AsType[*bind.Error](err); ok {
 		return &DecodeError{Path: mismatch.Path, Offset: int64(mismatch.Offset), Problem: mismatchText(jsontext.Kind(mismatch.First), mismatch.Type)}
 	}
@@ -41,8 +44,6 @@ func describe(err error) *DecodeError {
 		return &DecodeError{Path: string(syntactic.JSONPointer), Offset: syntactic.ByteOffset, Problem: problem}
 	}
 	switch {
-	case errors.Is(err, bind.ErrBudget):
-		return &DecodeError{Problem: bind.ErrBudget.Error(), err: ErrResponseTooLarge}
 	case errors.Is(err, ErrResponseTooLarge):
 		return &DecodeError{Problem: "the answer is larger than allowed", err: ErrResponseTooLarge}
 	case errors.Is(err, wire.ErrNotGzip):
@@ -90,14 +91,15 @@ func isSyntactic(err error) bool {
 	return syntactic
 }
 
-// minBuilt is how many bytes of memory an answer may become. A record {} takes two
-// hundred times its text; 10,000 full contacts take less than half of this.
-const minBuilt = 80 << 20
+// maxGrowth is how many times the largest answer allowed its records may take in
+// memory. A record {} takes two hundred times its text; 10,000 full contacts, which
+// take nearly 16 MiB as text, become two and a half times that.
+const maxGrowth = 3
 
-// maxBuilt is minBuilt, or more where the caller lets answers be larger.
+// maxBuilt is how many bytes of memory an answer may become. A small limit on the
+// text is none on this.
 func (cfg *config) maxBuilt() int64 {
-	const growth = minBuilt / defaultMaxResponse
-	return growth * min(max(cfg.maxResponse, defaultMaxResponse), math.MaxInt64/growth)
+	return maxGrowth * min(max(cfg.maxResponse, defaultMaxResponse), math.MaxInt64/maxGrowth)
 }
 
 // isValidJSON reports whether a text is one JSON value.

@@ -73,12 +73,12 @@ type limiter struct {
 
 // What values take beside their own size, as Go's runtime has it.
 const (
-	memberSize    = 16  // a member, whether of a map or not
-	mapSize       = 48  // an empty map
-	firstSlots    = 264 // the first eight slots of a map of texts and interfaces
-	boxSize       = 16  // a number or a text in an interface, the bytes of a text
-	sliceSize     = 24  // a slice in an interface
-	interfaceSize = 16
+	memberSize = 16  // a member, whether of a map or not
+	mapSize    = 48  // an empty map
+	firstSlots = 264 // the first eight slots of a map of texts and interfaces
+	boxSize    = 16  // a number or a text in an interface, the bytes of a text
+	sliceSize  = 24  // a slice in an interface
+	growing    = 2   // an element, while its list is copied to a larger place
 )
 
 // admit leaves the decoding to the library, or ends it.
@@ -105,17 +105,18 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	}
 	switch t.Kind() {
 	case reflect.Interface:
-		return size + interfaceSize + boxOf(dec.PeekKind())
+		size += boxOf(dec.PeekKind())
 	case reflect.Map:
+		size += mapSize
 		l.newMap = depth + 1
-		return size + mapSize
-	case reflect.Struct, reflect.Array:
-		return size + int(t.Size())
 	case reflect.String:
 		size += boxSize
 	}
-	if parent == '[' {
-		size += int(t.Size())
+	switch {
+	case parent == '[':
+		size += growing * int(t.Size())
+	case t.Kind() != reflect.String && t.Kind() != reflect.Pointer:
+		size += int(t.Size()) // again, if it is a struct's field: it may as well be a map's value
 	}
 	return size
 }

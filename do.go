@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -121,6 +122,8 @@ func (a *answer) decodeAny(out any) error {
 	text := a.text()
 	said, err := readEnvelope(a.ctx, text)
 	switch {
+	case errors.Is(err, errEnded):
+		return err
 	case err == nil && said.success.answer == saysNo:
 		return a.refusal(&said)
 	case a.isEmptySuccess():
@@ -132,7 +135,7 @@ func (a *answer) decodeAny(out any) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxBuilt()); err != nil {
+	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxBuilt()*4/3); err != nil {
 		return a.decodeError(err)
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Binder binds the records of one answer. It is not safe for concurrent use.
@@ -27,6 +28,7 @@ type Binder struct {
 	cursor
 	plans  *Plans
 	record *plan
+	size   int    // of a record
 	own    string // the record's own copy of the text: its strings are parts of it
 	broken bool   // strings may hold bytes that are not UTF-8
 	budget int64  // bytes that may still be built
@@ -35,7 +37,7 @@ type Binder struct {
 // NewBinder returns a Binder for records of a struct type, which together may
 // take budget bytes. broken says that the text may hold bytes that are not UTF-8.
 func NewBinder(plans *Plans, record reflect.Type, budget int64, broken bool) *Binder {
-	return &Binder{plans: plans, record: plans.of(record), budget: budget, broken: broken}
+	return &Binder{plans: plans, record: plans.of(record), size: int(record.Size()), budget: budget, broken: broken}
 }
 
 // Knows reports whether the record type has a field of the wire name.
@@ -49,7 +51,7 @@ func (b *Binder) Knows(name string) bool {
 // must keep: its strings are parts of it. The error is an *Error or ErrBudget.
 func (b *Binder) Bind(text []byte, record any) (own string, err error) {
 	v := reflect.ValueOf(record).Elem()
-	if err := b.charge(int(v.Type().Size()) + len(text)); err != nil {
+	if err := b.charge(len(text)); err != nil {
 		return "", err
 	}
 	b.reset(text)
@@ -59,6 +61,9 @@ func (b *Binder) Bind(text []byte, record any) (own string, err error) {
 	}
 	return b.own, b.bindStruct(v, b.record)
 }
+
+// Charge takes room for n records off the budget.
+func (b *Binder) Charge(n int) error { return b.charge(n * b.size) }
 
 // charge takes what is about to be allocated off the budget.
 func (b *Binder) charge(size int) error {
@@ -78,9 +83,13 @@ func (b *Binder) mismatch(at int, v reflect.Value) error {
 func (b *Binder) bindText(v reflect.Value, as Text) error {
 	begin := b.pos
 	value := b.value()
-	plain := !b.broken && !b.hasEscapes(value)
+	plain := !b.hasEscapes(value)
+	size := len(value)
+	if b.broken && !utf8.Valid(value) {
+		plain, size = false, 3*size // U+FFFD takes three bytes for each that is replaced
+	}
 	if !plain {
-		if err := b.charge(len(value)); err != nil {
+		if err := b.charge(size); err != nil {
 			return err
 		}
 	}
@@ -146,7 +155,7 @@ func (b *Binder) bindArray(v reflect.Value, element bindFunc) error {
 	}
 	for i := 0; b.peek() != ']'; i++ {
 		if i == v.Cap() {
-			if err := b.grow(v, 1); err != nil {
+			if err := b.grow(v, max(1, i)); err != nil { // doubled: to copy costs more than to waste
 				return err
 			}
 		}
@@ -162,13 +171,11 @@ func (b *Binder) bindArray(v reflect.Value, element bindFunc) error {
 
 // grow makes room for n more elements.
 func (b *Binder) grow(v reflect.Value, n int) error {
-	size := int(v.Type().Elem().Size())
-	if err := b.charge(n * size); err != nil {
+	if err := b.charge(n * int(v.Type().Elem().Size())); err != nil {
 		return err
 	}
-	had := v.Cap()
 	v.Grow(n)
-	return b.charge((v.Cap() - had - n) * size)
+	return nil
 }
 
 // bindPointer takes an object; anything else is none: the vendor leaves some

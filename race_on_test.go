@@ -1,0 +1,5 @@
+//go:build race
+
+package antcrm_test
+
+const raceDetector = true
