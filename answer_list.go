@@ -55,7 +55,7 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 }
 
 func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options, broken bool) (*listAnswer[T], error) {
-	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), a.core.cfg.maxBuilt(), broken)
+	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), maxBuilt(a.core.cfg.maxResponse), broken)
 	list := &listAnswer[T]{body: body, nested: nested, binder: binder}
 	return list, readJSON(a.ctx, body, opts, list.read)
 }

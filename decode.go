@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"reflect"
 
 	"github.com/go-json-experiment/json"
@@ -91,15 +90,13 @@ func isSyntactic(err error) bool {
 	return syntactic
 }
 
-// maxGrowth is how many times the largest answer allowed its records may take in
-// memory. A record {} takes two hundred times its text; 10,000 full contacts, which
-// take nearly 16 MiB as text, become two and a half times that.
-const maxGrowth = 3
-
-// maxBuilt is how many bytes of memory an answer may become. A small limit on the
-// text is none on this.
-func (cfg *config) maxBuilt() int64 {
-	return maxGrowth * min(max(cfg.maxResponse, defaultMaxResponse), math.MaxInt64/maxGrowth)
+// maxBuilt is how many bytes the records of an answer may take in memory, of which
+// at most maxResponse are allowed as text: three times that. A record {} takes two
+// hundred times its text; 10,000 full contacts, which are nearly 16 MiB of text,
+// become twice that. A small limit on the text is none on this.
+func maxBuilt(maxResponse int64) int64 {
+	const growth, largest = 3, 1 << 50
+	return growth * min(max(maxResponse, defaultMaxResponse), largest)
 }
 
 // isValidJSON reports whether a text is one JSON value.

@@ -20,8 +20,9 @@ var asEncodingJSON = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportEr
 var standardNumber = json.UnmarshalFromFunc(unmarshalStandardNumber)
 
 // decodeInto decodes into a caller's own type by the rules of encoding/json, for
-// as long as the context lasts and within the memory that may be built.
-func decodeInto(ctx context.Context, data []byte, v any, budget int64) error {
+// as long as the context lasts. What it becomes may take two thirds more memory
+// than records may: an interface and a map take more than a field.
+func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) error {
 	if v == nil {
 		return invalid("v", "must be a non-nil pointer")
 	}
@@ -30,7 +31,7 @@ func decodeInto(ctx context.Context, data []byte, v any, budget int64) error {
 	}
 	unmarshalers := standardNumber
 	if len(data) > smallText {
-		unmarshalers = json.JoinUnmarshalers(json.UnmarshalFromFunc((&limiter{ctx: ctx, budget: budget}).admit), standardNumber)
+		unmarshalers = json.JoinUnmarshalers(json.UnmarshalFromFunc((&limiter{ctx: ctx, boxed: -1, budget: maxBuilt(maxResponse) * 5 / 3}).admit), standardNumber)
 	}
 	err := json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
 	switch {
@@ -68,14 +69,15 @@ type limiter struct {
 	ctx    context.Context // a limiter lives no longer than one decoding
 	steps  int
 	budget int64
-	newMap int // depth of the members of the map that was made last
+	newMap int   // depth of the members of the map that was made last
+	boxed  int64 // where the interface stands that was met last
 }
 
 // What values take beside their own size, as Go's runtime has it.
 const (
 	memberSize = 16  // a member, whether of a map or not
 	mapSize    = 48  // an empty map
-	firstSlots = 264 // the first eight slots of a map of texts and interfaces
+	firstSlots = 136 // the first eight slots of a map of texts and interfaces, less what four members count
 	boxSize    = 16  // a number or a text in an interface, the bytes of a text
 	sliceSize  = 24  // a slice in an interface
 	growing    = 2   // an element, while its list is copied to a larger place
@@ -93,11 +95,13 @@ func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
 	return errors.ErrUnsupported
 }
 
-// cost is what a value of a type takes.
+// cost is what a value of a type takes. The library asks twice for a value in an
+// interface: for the interface, and for what goes into it.
 func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	depth := dec.StackDepth()
 	parent, _ := dec.StackIndex(depth)
-	if parent == '{' {
+	isBoxed := l.boxed == dec.InputOffset()
+	if parent == '{' && !isBoxed {
 		size = memberSize
 		if depth == l.newMap {
 			size, l.newMap = size+firstSlots, 0
@@ -105,6 +109,7 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	}
 	switch t.Kind() {
 	case reflect.Interface:
+		l.boxed = dec.InputOffset()
 		size += boxOf(dec.PeekKind())
 	case reflect.Map:
 		size += mapSize
@@ -113,6 +118,7 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 		size += boxSize
 	}
 	switch {
+	case isBoxed:
 	case parent == '[':
 		size += growing * int(t.Size())
 	case t.Kind() != reflect.String && t.Kind() != reflect.Pointer:
@@ -126,8 +132,8 @@ func boxOf(kind jsontext.Kind) int {
 	switch kind {
 	case '[':
 		return sliceSize
-	case '"', '0':
-		return boxSize
+	case '0':
+		return boxSize // a text counts when it is asked for
 	}
 	return 0
 }

@@ -135,7 +135,7 @@ func (a *answer) decodeAny(out any) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxBuilt()*4/3); err != nil {
+	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxResponse); err != nil {
 		return a.decodeError(err)
 	}
 	return nil

@@ -28,7 +28,7 @@ func (r Record) Decode(v any) error {
 	if r.raw == "" {
 		return &DecodeError{Problem: "decode record: it did not come from the API"}
 	}
-	return decodeInto(context.Background(), []byte(r.raw), v, max(int64(len(r.raw)), defaultMaxResponse)*4)
+	return decodeInto(context.Background(), []byte(r.raw), v, int64(len(r.raw)))
 }
 
 // Format keeps a customer's data out of logs: a record prints as {redacted}
