@@ -9,11 +9,16 @@
 //
 // It keeps what it is sent and answers from it, in the shapes that the vendor prints. It checks the key and the required fields, takes at most
 // 100 records a package, answers 20 a page, counts ids up in a sequence that is the same in each run, moves points, hides deleted tickets.
-// A request that breaks a rule is refused with a body that names field and rule. Where the vendor's pages leave a rule open, an [Option]
-// offers the choices.
+// A request that breaks a rule is refused with a body that names field and rule.
+//
+// The vendor's pages leave many rules open. [OpenQuestions] lists them, with an [Option] for every answer that a server could have; the
+// default is what the SDK decided. A program that passes its tests under each of them relies on no guess:
+//
+//	srv := antcrmtest.NewServer(t, antcrmtest.WithAnswer("contact-filter-external-id", "ignored"))
 //
 // Records are put there with [Server.Seed] and [Server.SeedFS], and looked at with [Server.Count], [Server.Record], [Server.Records],
-// [Server.CountByExternalID] and [Server.Duplicates]; what arrived is in [Server.Requests]. [Server.SetTime] and [Server.Advance] move the clock.
+// [Server.CountByExternalID] and [Server.Duplicates]. What arrived is in [Server.Requests], what the requests did to which record in
+// [Server.Changes]: compare it with what your program was told. [Server.SetTime] and [Server.Advance] move the clock.
 //
 // [Server.Inject] makes requests go wrong: see [Fault] and [Effect]. A lost answer, for one, is
 //
