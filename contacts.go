@@ -102,6 +102,8 @@ type SourceLead struct {
 
 // AdTouch is an advertisement that a contact came by.
 type AdTouch struct {
+	redacted
+
 	ID             ID        `json:"_id,omitzero"`
 	FacebookAdID   ID        `json:"fb_ads_id,omitzero"`
 	FacebookPostID ID        `json:"fb_post_id,omitzero"`

@@ -23,26 +23,11 @@ var standardNumber = json.UnmarshalFromFunc(unmarshalStandardNumber)
 // as long as the context lasts. What it becomes may take two thirds more memory
 // than records may: an interface and a map take more than a field.
 func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) error {
-	if v == nil {
-		return invalid("v", "must be a non-nil pointer")
-	}
-	if err := checkOut(v); err != nil {
-		return err
-	}
 	unmarshalers := standardNumber
 	if len(data) > smallText {
 		unmarshalers = json.JoinUnmarshalers(json.UnmarshalFromFunc((&limiter{ctx: ctx, boxed: -1, budget: maxBuilt(maxResponse) * 5 / 3}).admit), standardNumber)
 	}
-	err := json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errEnded):
-		return errEnded
-	}
-	failure := describe(err)
-	failure.Size = len(data)
-	return failure
+	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
 }
 
 // unmarshalStandardNumber reads the one type that encoding/json knows by name and

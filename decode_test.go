@@ -481,7 +481,20 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 		Contacts.Get(t.Context(), antcrm.ExternalRef(foreign), antcrm.WithResponse(&response))
 	require.Error(t, apiErr)
 
+	type mine struct {
+		Record  antcrm.Contact
+		Pointer *antcrm.Contact
+		Page    *antcrm.Page[antcrm.Contact]
+		List    []antcrm.Contact
+	}
+	chunk := antcrm.UnknownChunk[antcrm.ContactCreateParams]{Records: []antcrm.ContactCreateParams{create}}
 	for name, v := range map[string]any{
+		"pages": []*antcrm.Page[antcrm.Contact]{page}, "page value": *page, "page pointer": &page, "anything": []any{contact, &contact, page, *page, chunk, &chunk},
+		"pointers": []*antcrm.Contact{&contact}, "map": map[string]antcrm.Contact{"a": contact}, "map of pages": map[string]*antcrm.Page[antcrm.Contact]{"a": page},
+		"struct": mine{contact, &contact, page, page.Items}, "struct pointer": &mine{contact, &contact, page, page.Items}, "array": [1]antcrm.Contact{contact},
+		"chunk": chunk, "chunk pointer": &chunk, "chunks": []*antcrm.UnknownChunk[antcrm.ContactCreateParams]{&chunk},
+		"ad": antcrm.AdTouch{FacebookAdID: foreign}, "gift": antcrm.LoyaltyGift{Name: foreign}, "product": antcrm.LoyaltyProduct{Name: foreign},
+		"staff":   antcrm.OrderStaff{Users: []json.RawMessage{json.RawMessage(`"` + foreign + `"`)}},
 		"contact": contact, "contact pointer": &contact, "page": page, "records": page.Items, "listed record": page.Items[0],
 		"order": antcrm.Opportunity{ReceiverName: foreign}, "ticket": antcrm.Ticket{Title: foreign}, "entry": antcrm.LoyaltyEntry{Contact: &contact},
 		"rating": antcrm.Rating{Comment: foreign}, "session": antcrm.MessageSession{Messages: []antcrm.Message{{ErrorMessage: foreign}}},
@@ -492,14 +505,18 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 		"accumulate": antcrm.AccumulateParams{Data: antcrm.AccumulateCustomer{Name: foreign}}, "redeem": antcrm.RedeemParams{Data: antcrm.RedeemCustomer{Phone: foreign}},
 		"history": antcrm.LoyaltyListParams{Phone: foreign}, "response": response, "response pointer": &response, "error": apiErr,
 	} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%t", "%c", "%U", "%e", "%b", "%o"} {
 			assert.NotContains(t, fmt.Sprintf(verb, v), foreign, "%s %s", name, verb)
+		}
+		for _, verb := range []string{"%x", "%X"} {
+			assert.NotContains(t, fmt.Sprintf(verb, v), fmt.Sprintf("%x", foreign), "%s %s", name, verb)
 		}
 		var text, js strings.Builder
 		slog.New(slog.NewTextHandler(&text, nil)).Info("test", "value", v)
 		assert.NotContains(t, text.String(), foreign, name)
-		if name == "page" || name == "records" || name == "creates" {
-			continue // slog's JSON handler marshals slices, as json.Marshal must
+		_, isError := v.(error)
+		if _, isValue := v.(slog.LogValuer); !isValue && !isError {
+			continue // slog's JSON handler marshals slices and the like, as json.Marshal must
 		}
 		slog.New(slog.NewJSONHandler(&js, nil)).Info("test", "value", v)
 		assert.NotContains(t, js.String(), foreign, name)

@@ -32,6 +32,8 @@ type LoyaltyEntry struct {
 
 // LoyaltyProduct is the product that points were given for.
 type LoyaltyProduct struct {
+	redacted
+
 	Code ID     `json:"code,omitzero"`
 	Name string `json:"name,omitzero"`
 	ID   ID     `json:"id,omitzero"`
@@ -39,6 +41,8 @@ type LoyaltyProduct struct {
 
 // LoyaltyGift is the gift that points were spent on.
 type LoyaltyGift struct {
+	redacted
+
 	Code  ID     `json:"code,omitzero"`
 	Name  string `json:"name,omitzero"`
 	Score Score  `json:"score"` // its price in points

@@ -38,6 +38,8 @@ type OrderCustomer struct {
 
 // OrderStaff is who works on an order (wire name dealBy).
 type OrderStaff struct {
+	redacted
+
 	Users  []json.RawMessage `json:"users,omitzero"`
 	Groups []json.RawMessage `json:"groups,omitzero"`
 }

@@ -21,6 +21,12 @@ type Page[T any] struct {
 	HasTotal bool
 }
 
+// Format keeps customers' data out of logs: it prints the numbers of a page with
+// every verb, not its records.
+func (p Page[T]) Format(s fmt.State, _ rune) {
+	writeText(s, fmt.Sprintf("{Page:%d Limit:%d Items:%d Total:%d HasTotal:%t}", p.Page, p.Limit, len(p.Items), p.Total, p.HasTotal))
+}
+
 // LogValue keeps a customer's data out of slog records: the numbers of a page,
 // not its records.
 func (p Page[T]) LogValue() slog.Value {

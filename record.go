@@ -28,11 +28,27 @@ func (r Record) Decode(v any) error {
 	if r.raw == "" {
 		return &DecodeError{Problem: "decode record: it did not come from the API"}
 	}
-	return decodeInto(context.Background(), []byte(r.raw), v, int64(len(r.raw)))
+	if v == nil {
+		return invalid("v", "must be a non-nil pointer")
+	}
+	if err := checkOut(v); err != nil {
+		return err
+	}
+	if err := decodeInto(context.Background(), []byte(r.raw), v, int64(len(r.raw))); err != nil {
+		failure := describe(err)
+		failure.Size = len(r.raw)
+		return failure
+	}
+	return nil
 }
 
 // Format keeps a customer's data out of logs: a record prints as {redacted}
-// with every verb. Print its fields instead.
+// with every verb, alone and within slices, maps, structs and pages. Print its
+// fields instead.
+//
+// There is one case in which fmt cannot do that: it calls no method of a value
+// that it reaches through an unexported field. A struct of yours with a record in
+// such a field shows it: give the struct a Format method of its own.
 func (Record) Format(s fmt.State, _ rune) { redacted{}.Format(s, 0) }
 
 // LogValue keeps a customer's data out of slog records.

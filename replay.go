@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"reflect"
 	"slices"
 )
@@ -46,6 +47,17 @@ func WithRetryRejected() BatchOption {
 type UnknownChunk[P any] struct {
 	Indexes []int64 // of the records in the source
 	Records []P     // as the source yields them, and as they were sent
+}
+
+// Format keeps customers' data out of logs: it prints how many records there are,
+// with every verb.
+func (c UnknownChunk[P]) Format(s fmt.State, _ rune) {
+	writeText(s, fmt.Sprintf("{Records:%d}", len(c.Records)))
+}
+
+// LogValue keeps customers' data out of slog records.
+func (c UnknownChunk[P]) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("records", len(c.Records)))
 }
 
 // Resolution is what was found out about one record of an UnknownChunk.
