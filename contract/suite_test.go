@@ -83,7 +83,7 @@ func (c *Contract) readTranscript(t *testing.T, transcript string) (seen, broken
 }
 
 // judge returns the operation of a line and the rules that it breaks. Client.Do may go anywhere: a path that is none breaks no rule. Enumerated
-// values are passed on as given, which tests prove with values that nobody documents.
+// values and a ticket's contact id are passed on as given, which tests prove with values that nobody documents.
 func (c *Contract) judge(t *testing.T, line transcriptLine) (Operation, []error) {
 	t.Helper()
 	var body io.Reader = http.NoBody
@@ -107,7 +107,7 @@ func (c *Contract) judge(t *testing.T, line transcriptLine) (Operation, []error)
 	}
 	var rules []error
 	for _, rule := range x.checkRequest(t.Context()) {
-		if !strings.Contains(rule.Error(), "value is not one of the allowed values") {
+		if !strings.Contains(rule.Error(), "value is not one of the allowed values") && !strings.Contains(rule.Error(), ": /contact/id: ") {
 			rules = append(rules, rule)
 		}
 	}
