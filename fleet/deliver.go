@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/antbuddy/antcrm-go"
@@ -23,7 +21,7 @@ type delivery struct {
 
 	chunk  *chunk
 	digest string
-	looked bool // into the ledger
+	looked bool // at the ledger
 	gone   bool // the job was purged
 	entry  *entry
 	rev    uint64
@@ -86,7 +84,7 @@ func (d *delivery) settle(ctx context.Context) (wait time.Duration, err error) {
 		case stepGiveUp:
 			err = d.giveUp(ctx)
 		case stepResolve:
-			err = d.resolve(ctx)
+			wait, err = d.resolve(ctx)
 		case stepFinish:
 			if told, err := d.tell(ctx); err != nil || told {
 				return 0, err
@@ -168,10 +166,18 @@ func (d *delivery) count() {
 	d.cfg.Metrics.settled(d.chunk.Kind, totals)
 }
 
+// errStopping ends a delivery of which nothing was begun: the worker is to stop
+// or to wait, and others should get the chunk at once.
+var errStopping = errors.New("fleet: the worker takes no chunks any longer")
+
 // send begins the chunk, sends what is open and writes down what came of it.
 // A wait says that it was refused, and when to try again.
 func (d *delivery) send(ctx context.Context) (time.Duration, error) {
-	sending, end, err := d.pulse.sending(ctx)
+	myTurn, err := d.waitForTurn()
+	if err != nil {
+		return 0, err
+	}
+	alive, end, err := d.pulse.sending(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -180,27 +186,21 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 	if e == nil {
 		e = newEntry(d.chunk, d.digest)
 	}
-	e.State, e.Owner, e.Begin = stateBegun, d.id, ""
-	e.Attempts++
-	if begun, err := d.write(sending, e); err != nil || !begun {
+	if begun, err := d.begin(ctx, alive, e); err != nil || !begun {
 		return 0, err
 	}
-
-	if gone, err := d.purged(sending); err != nil || gone {
+	if gone, err := d.purged(ctx, alive); err != nil || gone {
 		return 0, err
 	}
-
 	open := e.open()
-	spanCtx, span := startSpan(sending, d, len(open))
-	began := time.Now()
-	answers := d.post(spanCtx, open)
-	d.cfg.Metrics.seconds.Observe(time.Since(began).Seconds())
-
+	answers := d.request(alive, myTurn, open)
 	lost, refused := e.apply(open, answers)
-	span.end(lost, refused)
-	stop := refused != nil && fatal(refused.err)
-	if stop {
-		e.Attempts-- // no chunk is given up for a wrong key
+	barred := refused != nil && fatal(refused.err)
+	switch {
+	case barred || refused != nil && refused.stopped:
+		e.Attempts-- // no chunk is given up for a wrong key, or for a worker that was suspended
+	case refused == nil && !lost:
+		d.admitted()
 	}
 	if lost && d.cfg.Resolver != nil {
 		e.State = stateAsking
@@ -210,7 +210,7 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 	if err := d.record(ctx, e); err != nil {
 		return 0, err
 	}
-	if stop {
+	if barred {
 		return 0, refused.err
 	}
 	if refused == nil || d.entry.State != stateReleased {
@@ -219,12 +219,91 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 	return max(backoff(e.Attempts), refused.retryAfter()), nil
 }
 
+// waitForTurn waits for a turn under the shared limit before the chunk is begun:
+// what a worker that dies was waiting with is then known not to have left.
+func (d *delivery) waitForTurn() (turn, error) {
+	limiter := d.f.limiter.Load()
+	if limiter == nil {
+		return turn{}, nil
+	}
+	began := time.Now()
+	slot, err := limiter.wait(d.taking())
+	if err != nil && d.taking().Err() != nil {
+		return turn{}, errStopping
+	}
+	d.cfg.Metrics.limiterWait.Observe(time.Since(began).Seconds())
+	return turn{limiter: limiter, slot: slot}, err
+}
+
+// begin writes "begun"; false if somebody else was faster. When it cannot be
+// known whether it is written, it is taken back: nothing has left.
+func (d *delivery) begin(ctx, alive context.Context, e *entry) (bool, error) {
+	if d.taking().Err() != nil {
+		return false, errStopping
+	}
+	e.State, e.Owner, e.Begin = stateBegun, d.id, ""
+	e.Attempts++
+	begun, err := d.write(alive, e)
+	if err != nil {
+		err = errors.Join(err, d.unbegin(ctx, e, e.Attempts-1))
+	}
+	return begun, err
+}
+
+// unbegin makes "begun" of which nothing has left "released". Should the server
+// not be reached, this worker remembers it: others leave the chunk to it.
+func (d *delivery) unbegin(ctx context.Context, e *entry, attempts int) error {
+	d.rememberUnsent(d.name, e.Begin)
+	ctx, cancel := lateContext(ctx, recordGrace)
+	defer cancel()
+	begin := e.Begin
+	e.State, e.Attempts = stateReleased, attempts
+	for {
+		written, err := d.write(ctx, e)
+		if written {
+			d.forgetUnsent(d.name)
+		}
+		if err != nil || written {
+			return err
+		}
+		there, rev, err := d.f.entry(ctx, d.name)
+		if err != nil || there == nil || there.Begin != begin || there.State != stateBegun {
+			return err // somebody else has it
+		}
+		d.rev = rev
+	}
+}
+
+// request sends the open records in requests that take a last look.
+func (d *delivery) request(alive context.Context, myTurn turn, open []int) []answer {
+	ctx, span := startSpan(alive, d, len(open))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e := d.entry
+	r := &requests{pulse: d.pulse, metrics: d.cfg.Metrics, cancel: cancel, turn: myTurn, begun: time.Now()}
+	r.renew = func(ctx context.Context) error {
+		e.Begun = d.f.clock.now()
+		renewed, err := d.write(ctx, e)
+		if err == nil && !renewed {
+			err = errTaken
+		}
+		return err
+	}
+	began := time.Now()
+	answers := d.post(r.with(ctx), r, open)
+	d.cfg.Metrics.seconds.Observe(time.Since(began).Seconds())
+	span.end(answers)
+	return answers
+}
+
+var errTaken = errors.New("fleet: somebody else has taken the chunk meanwhile")
+
 // purged reports whether the job was purged; then a chunk that was pulled
 // before must not be sent, and its entry goes. It is asked when "begun" is in
 // the ledger: a purge first marks the job and then empties the ledger, so that
 // whoever finds no entry where another worker's was finds the mark.
-func (d *delivery) purged(ctx context.Context) (bool, error) {
-	record, _, err := d.f.job(ctx, d.chunk.Job)
+func (d *delivery) purged(ctx, alive context.Context) (bool, error) {
+	record, _, err := d.f.job(alive, d.chunk.Job)
 	if err == nil && !record.Purged {
 		return false, nil
 	}
@@ -232,14 +311,7 @@ func (d *delivery) purged(ctx context.Context) (bool, error) {
 		d.gone = true
 		return true, d.f.purgeEntry(ctx, d.name)
 	}
-	// Nothing has left: the chunk can be begun again.
-	e := d.entry
-	e.Attempts--
-	e.State = stateReleased
-	late, cancel := lateContext(ctx, recordGrace)
-	defer cancel()
-	_, failure := d.write(late, e)
-	return false, errors.Join(err, failure)
+	return false, errors.Join(err, d.unbegin(ctx, d.entry, d.entry.Attempts-1))
 }
 
 // apply notes the answers about records. It says whether outcomes are unknown,
@@ -258,7 +330,7 @@ func (e *entry) apply(open []int, answers []answer) (lost bool, refused *answer)
 	return lost, refused
 }
 
-// conclude gives the entry the state that its outcomes make.
+// conclude brings the entry into the state that its outcomes make.
 func (e *entry) conclude(maxAttempts int) {
 	if len(e.open()) > 0 && e.Attempts < maxAttempts {
 		e.State = stateReleased
@@ -280,13 +352,12 @@ func (d *delivery) record(ctx context.Context, e *entry) error {
 	begin, overruled := e.Begin, false
 	for {
 		written, err := d.write(ctx, e)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if written && overruled {
-			return d.retract(ctx)
-		}
-		if written {
+		case written && overruled:
+			return d.correct(ctx)
+		case written:
 			return nil
 		}
 		there, rev, err := d.f.entry(ctx, d.name)
@@ -301,19 +372,39 @@ func (d *delivery) record(ctx context.Context, e *entry) error {
 			d.f.cfg.Logger.Error("fleet: chunk was sent again while its first sender was still at it", "chunk", d.name)
 			return nil
 		}
-		d.rev, overruled = rev, true
+		if there.State.settled() {
+			// The job may be finished and the payload gone: nobody would send what is
+			// put back. What was certainly not carried out is named as not sent.
+			overruled = true
+			e.settle()
+			e.Told = false
+		}
+		d.rev = rev
 	}
 }
 
-// retract takes back what others have told of the chunk. They look into the
+// correct replaces what others have told of a settled chunk, and only then
+// removes theirs: the records always stand in one stream. They look into the
 // ledger once more after telling (note): what comes later takes itself back.
-func (d *delivery) retract(ctx context.Context) error {
-	for kind, stream := range map[string]jetstream.Stream{"unknown": d.f.unknown, "rejected": d.f.rejected} {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(d.f.subject(kind)+"."+d.name)); err != nil {
+func (d *delivery) correct(ctx context.Context) error {
+	for kind, letters := range map[string]string{"rejected": notConfirmed, "unknown": string(letterUnknown)} {
+		sequence, err := d.publishNote(ctx, kind, letters)
+		if err != nil {
+			return err
+		}
+		options := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(d.f.subject(kind) + "." + d.name)}
+		if sequence > 0 {
+			options = append(options, jetstream.WithPurgeSequence(sequence))
+		}
+		if err := d.f.notes(kind).Purge(ctx, options...); err != nil {
 			return fmt.Errorf("fleet: take back what was told of chunk %s: %w", d.name, err)
 		}
 	}
-	return nil
+	d.entry.Told = true
+	if _, _, err := d.f.put(ctx, d.name, d.entry, d.rev); err != nil {
+		return err
+	}
+	return d.f.recount(ctx, d.chunk.Job)
 }
 
 // lateContext ends some time after its parent.
@@ -324,160 +415,4 @@ func lateContext(parent context.Context, grace time.Duration) (context.Context, 
 		cancel()
 	})
 	return ctx, func() { stop(); cancel() }
-}
-
-// giveUp settles a chunk that was refused too often: what is open was not sent.
-func (d *delivery) giveUp(ctx context.Context) error {
-	e := d.entry
-	if e == nil {
-		e = newEntry(d.chunk, d.digest)
-		for i := range e.Keys {
-			e.set(i, letterNotSent, "", "delivered too often without a worker that lived to begin it")
-		}
-	}
-	e.settle()
-	_, err := d.write(ctx, e)
-	return err
-}
-
-// maxResolves is how often a resolver may fail at a chunk.
-const maxResolves = 5
-
-// resolve finds out about records that may have been carried out: the resolver
-// says, or they stay unknown.
-func (d *delivery) resolve(ctx context.Context) error {
-	e := d.entry
-	e.abandon()
-	if d.cfg.Resolver == nil || e.Resolves >= maxResolves {
-		e.conclude(d.cfg.MaxAttempts)
-		_, err := d.write(ctx, e)
-		return err
-	}
-	e.State, e.Owner = stateAsking, d.id
-	e.Resolves++
-	if won, err := d.write(ctx, e); err != nil || !won {
-		return err
-	}
-	failure := d.ask(ctx)
-	if failure != nil {
-		e.Owner = "" // whoever gets the chunk next asks again
-	} else {
-		e.conclude(d.cfg.MaxAttempts)
-	}
-	late, cancel := lateContext(ctx, recordGrace)
-	defer cancel()
-	if _, err := d.write(late, e); err != nil {
-		return err
-	}
-	return failure
-}
-
-// ask calls the resolver.
-func (d *delivery) ask(ctx context.Context) error {
-	e := d.entry
-	question := UnknownChunk{Job: d.chunk.Job, Kind: d.chunk.Kind, Group: d.chunk.Group, Begun: e.Begun}
-	var places []int
-	for i := range len(e.Outcomes) {
-		if e.Outcomes[i] == letterUnknown {
-			places = append(places, i)
-			question.Records = append(question.Records, UnknownRecord{Index: d.chunk.index(i), Key: e.Keys[i], JSON: d.chunk.Records[i]})
-		}
-	}
-	resolutions, err := d.cfg.Resolver(ctx, question)
-	if err == nil && len(resolutions) != len(places) {
-		err = invalid("%d resolutions for %d records", len(resolutions), len(places))
-	}
-	if err != nil {
-		return fmt.Errorf("fleet: resolve chunk %s: %w", d.name, err)
-	}
-	for at, i := range places {
-		r := resolutions[at]
-		switch r.Outcome {
-		case antcrm.OutcomeDone:
-			e.set(i, letterDone, string(r.Ref), "")
-		case antcrm.OutcomeNotSent:
-			e.set(i, letterNotSent, "", "")
-		case antcrm.OutcomeRejected:
-			e.set(i, letterRejected, "", "the resolver gave it up")
-		case antcrm.OutcomeUnknown:
-		}
-	}
-	return nil
-}
-
-// Note is a message of the streams of rejected and of unknown records.
-type Note struct {
-	Job     string       `json:"job"`
-	Chunk   int64        `json:"chunk"` // its position in the job
-	Kind    Kind         `json:"kind"`
-	Group   string       `json:"group,omitempty"`
-	Records []NoteRecord `json:"records"`
-}
-
-// NoteRecord is a record that was not confirmed.
-type NoteRecord struct {
-	Index   int64           `json:"index"`
-	Key     string          `json:"key,omitempty"`
-	Outcome string          `json:"outcome"` // rejected, not sent, unknown
-	Error   string          `json:"error,omitempty"`
-	Record  json.RawMessage `json:"record"` // as it was fed: it can be corrected and fed again
-}
-
-// tell publishes what was not confirmed to the stream where it belongs, once,
-// and notes that: until then the payload is kept. False says that the ledger
-// has changed meanwhile.
-func (d *delivery) tell(ctx context.Context) (bool, error) {
-	if d.entry.told() {
-		return true, nil
-	}
-	if err := d.note(ctx, d.f.rejected, "rejected", letterRejected, letterNotSent); err != nil {
-		return false, err
-	}
-	if err := d.note(ctx, d.f.unknown, "unknown", letterUnknown); err != nil {
-		return false, err
-	}
-	d.entry.Told = true
-	_, noted, err := d.f.put(ctx, d.name, d.entry, d.rev)
-	return noted, err
-}
-
-func (d *delivery) note(ctx context.Context, stream jetstream.Stream, kind string, letters ...byte) error {
-	note := Note{Job: d.chunk.Job, Chunk: d.chunk.Position, Kind: d.chunk.Kind, Group: d.chunk.Group}
-	for i := range len(d.entry.Outcomes) {
-		if letter := d.entry.Outcomes[i]; slices.Contains(letters, letter) {
-			note.Records = append(note.Records, NoteRecord{
-				Index: d.chunk.index(i), Key: d.entry.Keys[i], Outcome: outcomeOf(letter).String(),
-				Error: d.entry.errorOf(i), Record: d.chunk.Records[i],
-			})
-		}
-	}
-	if len(note.Records) == 0 {
-		return nil
-	}
-	text, err := encode(note)
-	if err != nil {
-		return fmt.Errorf("fleet: encode the %s records of chunk %s: %w", kind, d.name, err)
-	}
-	msg := &nats.Msg{Subject: d.f.subject(kind) + "." + d.name, Data: text}
-	told, err := d.f.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
-	if err != nil && conflict(err) {
-		return nil // it has been told
-	}
-	if err == nil && d.entry.Owner != d.id {
-		err = d.confirm(ctx, stream, told.Sequence)
-	}
-	if err != nil {
-		return fmt.Errorf("fleet: publish the %s records of chunk %s: %w", kind, d.name, err)
-	}
-	return nil
-}
-
-// confirm takes a message back if its chunk's owner has corrected the ledger
-// since it was read.
-func (d *delivery) confirm(ctx context.Context, stream jetstream.Stream, sequence uint64) error {
-	there, _, err := d.f.entry(ctx, d.name)
-	if err != nil || there != nil && there.Outcomes == d.entry.Outcomes {
-		return err
-	}
-	return stream.DeleteMsg(ctx, sequence)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,6 +25,8 @@ type Job struct {
 	ChunkSize int    // records a request: 1 to 100, the default
 	// Progress, if set, is called now and then while feeding, and at the end.
 	Progress func(FeedReport)
+	// Metrics, if set, counts what is read and queued.
+	Metrics *Metrics
 }
 
 // FeedReport is how far feeding has come.
@@ -52,6 +55,9 @@ func (f *Fleet) FeedOpportunities(ctx context.Context, job Job, source iter.Seq2
 }
 
 func (j Job) withDefaults() (Job, error) {
+	if j.Metrics == nil {
+		j.Metrics = NewMetrics()
+	}
 	setDefault(&j.ChunkSize, antcrm.MaxBatchSize)
 	switch {
 	case !goodName.MatchString(j.Name):
@@ -70,7 +76,13 @@ func feed[P any](ctx context.Context, f *Fleet, job Job, kind Kind, source iter.
 	if source == nil {
 		return FeedReport{}, invalid("the source is nil")
 	}
-	record, err := f.knownJob(ctx, job, kind)
+	var record *jobRecord
+	err = f.persist(ctx, "read job "+job.Name, func(ctx context.Context) error {
+		return brief(ctx, func(ctx context.Context) (err error) {
+			record, err = f.knownJob(ctx, job, kind)
+			return err
+		})
+	})
 	if err != nil {
 		return FeedReport{}, err
 	}
@@ -100,6 +112,7 @@ func split[P any](ctx context.Context, fd *feeder, kind Kind, source iter.Seq2[P
 		}
 		index++
 		fd.records = index
+		fd.job.Metrics.fedRecords.Inc()
 		if full != nil {
 			if err := fd.publish(ctx, full); err != nil {
 				return err
@@ -188,17 +201,23 @@ func (f *Fleet) changeJob(ctx context.Context, name string, change func(*jobReco
 		if err != nil || !change(record) {
 			return err
 		}
-		text, err := encode(record)
-		if err != nil {
-			return fmt.Errorf("fleet: encode job %s: %w", name, err)
-		}
-		if _, err = f.jobs.Update(ctx, name, text, revision); err == nil {
-			return nil
-		}
-		if !conflict(err) {
-			return fmt.Errorf("fleet: write job %s: %w", name, err)
+		if written, err := f.writeJob(ctx, name, record, revision); err != nil || written {
+			return err
 		}
 	}
+}
+
+// writeJob writes a job's record as the successor of a revision; false if
+// somebody else was faster.
+func (f *Fleet) writeJob(ctx context.Context, name string, record *jobRecord, revision uint64) (bool, error) {
+	text, err := encode(record)
+	if err != nil {
+		return false, fmt.Errorf("fleet: encode job %s: %w", name, err)
+	}
+	if _, err = f.jobs.Update(ctx, name, text, revision); err != nil && !conflict(err) {
+		return false, fmt.Errorf("fleet: write job %s: %w", name, err)
+	}
+	return err == nil, nil
 }
 
 // feeder publishes chunks, one at a time: a place is filled only when all
@@ -241,6 +260,7 @@ func (fd *feeder) publish(ctx context.Context, c *chunk) error {
 		return err
 	}
 	if fd.next <= fd.known {
+		fd.job.Metrics.fedChunks.WithLabelValues("known").Inc()
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("fleet: feed job %s: %w", fd.job.Name, err)
 		}
@@ -249,9 +269,10 @@ func (fd *feeder) publish(ctx context.Context, c *chunk) error {
 	if err := fd.ensureJob(ctx); err != nil {
 		return err
 	}
-	if err := fd.f.queue(ctx, c, payload, hash); err != nil {
+	if err := fd.f.queue(ctx, c, payload, hash, fd.job.Metrics); err != nil {
 		return err
 	}
+	fd.job.Metrics.fedChunks.WithLabelValues("queued").Inc()
 	fd.safe = fd.next
 	fd.safeEnd = fd.chain
 	return fd.checkpoint(ctx)
@@ -274,27 +295,35 @@ func (fd *feeder) ensureJob(ctx context.Context) error {
 		return nil
 	}
 	fd.created = true
-	return fd.f.createJob(ctx, fd.job, fd.kind)
+	return fd.f.persist(ctx, "create job "+fd.job.Name, func(ctx context.Context) error {
+		return brief(ctx, func(ctx context.Context) error { return fd.f.createJob(ctx, fd.job, fd.kind) })
+	})
 }
 
-const headerDigest = "Fleet-Digest"
+const (
+	headerDigest  = "Fleet-Digest"
+	headerRecords = "Fleet-Records" // how many
+)
 
 // queue publishes a chunk to the subject that is its own, which must be empty:
 // however often it is tried, and by however many feeders, it is there once.
-func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string) error {
+func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string, metrics *Metrics) error {
 	subject := f.subject("chunks") + "." + c.name()
 	msg := nats.NewMsg(subject)
 	msg.Data = payload
 	msg.Header.Set(headerDigest, hash)
+	msg.Header.Set(headerRecords, strconv.Itoa(len(c.Records)))
 	inject(ctx, msg.Header)
 	for attempt := 0; ; attempt++ {
-		err := f.place(ctx, c, msg, hash)
+		err := brief(ctx, func(ctx context.Context) error { return f.place(ctx, c, msg, hash) })
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || permanent(err) || errors.Is(err, ErrSourceChanged) {
+		// Not found: the chunk that was in the place has just been sent and purged.
+		if ctx.Err() != nil || permanent(err) && !isMissing(err) {
 			return fmt.Errorf("fleet: feed job %s: chunk %d, which begins with record %d: %w", c.Job, c.Position, c.First, err)
 		}
+		metrics.feedWaits.Inc()
 		f.warnOnce(attempt, "queue a chunk", err)
 		_ = sleep(ctx, retryWait(attempt))
 	}
@@ -317,14 +346,6 @@ func (f *Fleet) place(ctx context.Context, c *chunk, msg *nats.Msg, hash string)
 	return err
 }
 
-// warnOnce logs the first failure of what is repeated until it succeeds: a full
-// disk should not look like a slow one.
-func (f *Fleet) warnOnce(attempt int, what string, err error) {
-	if attempt == 0 {
-		f.cfg.Logger.Warn("fleet: "+what+"; trying again", "error", err)
-	}
-}
-
 // compareQueued looks whether what stands in a chunk's place is that chunk.
 func (f *Fleet) compareQueued(ctx context.Context, subject, hash string) error {
 	there, err := f.chunks.GetLastMsgForSubject(ctx, subject)
@@ -337,12 +358,6 @@ func (f *Fleet) compareQueued(ctx context.Context, subject, hash string) error {
 	return nil
 }
 
-// retryWait is the gap between attempts at the server: it is on this machine,
-// or a cluster that is choosing a leader.
-func retryWait(attempt int) time.Duration {
-	return min(50*time.Millisecond<<min(attempt, 6), 2*time.Second)
-}
-
 // checkpointEvery is how often the job's record is brought up to date.
 const checkpointEvery = 2 * time.Second
 
@@ -353,7 +368,7 @@ func (fd *feeder) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	fd.saved = time.Now()
-	err := fd.save(ctx, false)
+	err := brief(ctx, func(ctx context.Context) error { return fd.save(ctx, false) })
 	if err != nil && !errors.Is(err, ErrPurged) {
 		fd.f.cfg.Logger.Warn("fleet: note how far the job is fed", "job", fd.job.Name, "error", err)
 		err = nil
@@ -406,21 +421,28 @@ func (fd *feeder) save(ctx context.Context, complete bool) error {
 
 // end completes the job, unless err stands in the way.
 func (fd *feeder) end(ctx context.Context, err error) (FeedReport, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
-	defer cancel()
 	if err == nil {
-		err = fd.nothingBehind(ctx)
+		err = fd.f.persist(ctx, "end job "+fd.job.Name, func(ctx context.Context) error { return brief(ctx, fd.complete) })
 	}
-	if err == nil {
-		err = fd.ensureJob(ctx)
-	}
-	if fd.created {
-		if failure := fd.save(ctx, err == nil); err == nil {
+	if err != nil && fd.created {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		if failure := fd.save(ctx, false); failure != nil && errors.Is(failure, ErrPurged) {
 			err = failure
 		}
 	}
 	fd.report()
 	return fd.state(), err
+}
+
+func (fd *feeder) complete(ctx context.Context) error {
+	if err := fd.nothingBehind(ctx); err != nil {
+		return err
+	}
+	if err := fd.ensureJob(ctx); err != nil {
+		return err
+	}
+	return fd.save(ctx, true)
 }
 
 // nothingBehind looks whether an earlier run has queued more than the source

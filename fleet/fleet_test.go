@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,7 +223,7 @@ func TestAResolverDecidesWhatBecameOfALostAnswer(t *testing.T) {
 	srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Do: antcrmtest.CloseBefore, Times: 1}) // not carried out
 	feedContacts(t, f, "job", contacts(10, false))
 	asked := 0
-	workUntilDone(t, f, srv, WorkerConfig{Resolver: func(_ context.Context, c UnknownChunk) ([]Resolution, error) {
+	workUntilDone(t, f, srv, WorkerConfig{Settle: time.Millisecond, Resolver: func(_ context.Context, c UnknownChunk) ([]Resolution, error) {
 		if asked++; asked == 1 {
 			return nil, errors.New("the CRM cannot be asked at the moment")
 		}
@@ -291,32 +293,46 @@ func TestAChunkThatIsRefusedToTheEndIsNamedAsNotSent(t *testing.T) {
 	}
 }
 
-func TestAWrongKeyStopsTheWorkerAndCostsNoRecord(t *testing.T) {
-	t.Parallel()
-	f, srv := newFleet(t), antcrmtest.NewServer(t)
-	feedContacts(t, f, "job", contacts(250, false))
-	wrong, err := antcrm.NewClient("wrong", antcrm.WithBaseURL(srv.URL))
-	require.NoError(t, err)
-	require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: wrong, AckWait: time.Second}), antcrm.ErrUnauthorized)
-	for _, r := range resultsOf(t, f, "job") {
-		assert.Equal(t, antcrm.OutcomeNotSent, r.Outcome)
-		assert.True(t, r.Pending)
-	}
-	workUntilDone(t, f, srv, WorkerConfig{})
-	assert.Equal(t, 250, srv.Count(antcrmtest.Contacts))
+// refuseKey makes the service refuse the key until it is told to stop.
+func refuseKey(srv *antcrmtest.Server, status int) (stop func()) {
+	var over atomic.Bool
+	srv.Inject(antcrmtest.Fault{Status: status, Body: `{"message":"bad key"}`, Match: func(*antcrmtest.Request) bool { return !over.Load() }})
+	return func() { over.Store(true) }
 }
 
-func TestAWrongKeyDoesNotUseUpTheAttempts(t *testing.T) {
+func TestAWorkerWhoseKeyIsRefusedWaitsAndSaysSoAndCostsNoRecord(t *testing.T) {
 	t.Parallel()
-	f, srv := newFleet(t), antcrmtest.NewServer(t)
-	feedContacts(t, f, "job", contacts(10, false))
-	wrong, err := antcrm.NewClient("wrong", antcrm.WithBaseURL(srv.URL))
-	require.NoError(t, err)
-	for range 2 {
-		require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: wrong, AckWait: time.Second, MaxAttempts: 1}), antcrm.ErrUnauthorized)
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			f, srv := newFleet(t), antcrmtest.NewServer(t)
+			stop := refuseKey(srv, status)
+			feedContacts(t, f, "job", contacts(250, false))
+			metrics := NewMetrics()
+			worked := make(chan error, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			go func() {
+				worked <- f.Work(ctx, WorkerConfig{Client: srv.Client(), AckWait: time.Second, MaxAttempts: 1, UntilDone: true, Metrics: metrics})
+			}()
+			require.Eventually(t, func() bool {
+				s, err := f.Status(t.Context())
+				return err == nil && len(s.Workers) == 1 && strings.Contains(s.Workers[0].Waiting, "refuses the key")
+			}, 20*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return srv.RequestCount() > 8 }, 30*time.Second, 20*time.Millisecond, "it tries again")
+			for _, r := range resultsOf(t, f, "job") {
+				assert.Contains(t, []antcrm.Outcome{antcrm.OutcomeNotSent, antcrm.OutcomeUnknown}, r.Outcome)
+				assert.True(t, r.Pending)
+			}
+			assert.InDelta(t, 1, testutil.ToFloat64(metrics.waiting.WithLabelValues("key")), 0)
+			stop()
+			require.NoError(t, <-worked)
+			require.NoError(t, ctx.Err())
+			assert.Equal(t, 250, srv.Count(antcrmtest.Contacts), "a refused key does not use up attempts")
+			assert.Greater(t, testutil.ToFloat64(metrics.refusals.WithLabelValues(strconv.Itoa(status))), 8.0)
+			assert.Zero(t, testutil.ToFloat64(metrics.waiting.WithLabelValues("key")))
+		})
 	}
-	workUntilDone(t, f, srv, WorkerConfig{MaxAttempts: 1})
-	assert.Equal(t, 10, srv.Count(antcrmtest.Contacts))
 }
 
 func TestAResolverLearnsWhenTheChunkWasBegun(t *testing.T) {
@@ -1001,8 +1017,8 @@ func TestOutcomesThatAreNotKeptAnyLongerAreNotCalledNotSent(t *testing.T) {
 	feedContacts(t, f, "job", contacts(150, false))
 	workUntilDone(t, f, srv, WorkerConfig{})
 	require.Eventually(t, func() bool {
-		counted, err := f.tally(t.Context(), "job")
-		return err == nil && counted.settled == 0
+		e, _, err := f.entry(t.Context(), chunkName("job", 0))
+		return err == nil && e == nil
 	}, 20*time.Second, 50*time.Millisecond)
 	for r, err := range f.Results(t.Context(), "job") {
 		require.ErrorContains(t, err, "not kept any longer", "%+v", r)

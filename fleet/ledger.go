@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
@@ -57,7 +58,7 @@ type entry struct {
 	Owner    string    `json:"owner,omitempty"` // the worker that began it
 	Begin    string    `json:"begin,omitempty"` // Write of the entry that began the latest attempt
 	Attempts int       `json:"attempts"`
-	Begun    time.Time `json:"begun,omitzero"`     // when the latest attempt began, by its owner's clock
+	Begun    time.Time `json:"begun,omitzero"`     // when its latest request was about to leave, by the server's clock
 	Resolves int       `json:"resolves,omitempty"` // how often a resolver was asked
 	Time     time.Time `json:"time"`
 	Told     bool      `json:"told,omitempty"` // what was not confirmed stands in the streams for that
@@ -97,7 +98,7 @@ func (e *entry) open() []int {
 	return open
 }
 
-// set gives a record its outcome.
+// set notes a record's outcome.
 func (e *entry) set(i int, letter byte, ref, problem string) {
 	letters := []byte(e.Outcomes)
 	letters[i] = letter
@@ -203,21 +204,18 @@ func (f *Fleet) entry(ctx context.Context, name string) (*entry, uint64, error) 
 func (f *Fleet) put(ctx context.Context, name string, e *entry, revision uint64) (uint64, bool, error) {
 	e.Write, e.Time = nuid.Next(), time.Now().UTC()
 	if e.State == stateBegun && e.Begin == "" {
-		e.Begin, e.Begun = e.Write, e.Time
+		e.Begin, e.Begun = e.Write, f.clock.now().UTC()
 	}
 	text, err := encode(e)
 	if err != nil {
 		return 0, false, fmt.Errorf("fleet: encode chunk %s for the ledger: %w", name, err)
 	}
 	for attempt := 0; ; attempt++ {
-		var next uint64
-		if revision == 0 {
-			next, err = f.ledger.Create(ctx, name, text)
-		} else {
-			next, err = f.ledger.Update(ctx, name, text, revision)
-		}
+		// Not through the bucket, whose writes have no headers.
+		msg := &nats.Msg{Subject: "$KV." + f.bucket("ledger") + "." + name, Data: text, Header: nats.Header{headerCount: {e.count()}}}
+		written, err := f.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(revision))
 		if err == nil {
-			return next, true, nil
+			return written.Sequence, true, nil
 		}
 		lost := conflict(err)
 		// The write may have been made and its acknowledgement lost; a replica

@@ -17,11 +17,12 @@ import (
 //
 // The requests of the fleet stand on one time line, a slot each, 1/rate apart.
 // A key in a bucket says up to where slots are taken; a worker takes the next
-// few of them (a lease) by compare-and-swap and gives each request its slot.
-// A slot that is not used in time is void: it is never made up for, so that the
-// limit holds over any stretch of time, and a worker that dies takes no more
-// with it than the rest of its lease, a tenth of a second, and the slots that
-// its waiting requests hold.
+// few of them (a lease) by compare-and-swap and assigns one to each request.
+// A slot that is not used within lateness is void: it is never made up for, so
+// that in any one second at most rate + 10 % requests pass, and at rates below
+// ten one more than the rate. A worker that dies takes no more with it than the
+// rest of its lease, a tenth of a second, and the slots that its waiting
+// requests hold. One that was suspended finds its slots void when it wakes up.
 type Limiter struct {
 	interval time.Duration
 	most     int // slots a lease
@@ -38,9 +39,13 @@ type Limiter struct {
 	used int // slots of the lease that were
 }
 
-// leaseSpan is how much of the time line a lease covers at most, and how late
-// a slot may be used.
-const leaseSpan = 100 * time.Millisecond
+const (
+	// leaseSpan is how much of the time line a lease covers at most.
+	leaseSpan = 100 * time.Millisecond
+	// lateness is how late a slot may be used: a second that begins with the late
+	// requests of the slots before it holds lateness × rate + 1 more than the rate.
+	lateness = 50 * time.Millisecond
+)
 
 // leaseStore is the end of the part of the time line that is taken.
 type leaseStore interface {
@@ -55,11 +60,14 @@ type leaseStore interface {
 // Limiter returns the limit of the fleet: perSecond requests a second, retries
 // included. All workers must ask for the same number. ctx bounds the call only.
 func (f *Fleet) Limiter(ctx context.Context, perSecond float64) (*Limiter, error) {
-	store := &bucketLeases{bucket: f.limits}
-	if err := f.untilDone(ctx, "compare clocks", store.compareClocks); err != nil {
+	if err := f.ask(ctx, "compare clocks", f.clock.compare); err != nil {
 		return nil, err
 	}
-	return newLimiter(perSecond, store, f.cfg.Logger)
+	limiter, err := newLimiter(perSecond, &bucketLeases{bucket: f.limits, clock: f.clock}, f.cfg.Logger)
+	if err == nil {
+		f.limiter.Store(limiter)
+	}
+	return limiter, err
 }
 
 func newLimiter(perSecond float64, store leaseStore, logger *slog.Logger) (*Limiter, error) {
@@ -76,17 +84,54 @@ func newLimiter(perSecond float64, store leaseStore, logger *slog.Logger) (*Limi
 // Wait returns when it is this request's turn, or with an error when ctx ends
 // first or would end before the turn comes.
 func (l *Limiter) Wait(ctx context.Context) error {
-	slot, err := l.take(ctx)
+	request := requestOf(ctx)
+	if request.useTurn(l) {
+		return nil // the worker has waited for it before it began the chunk
+	}
+	began := time.Now()
+	slot, err := l.wait(ctx)
 	if err != nil {
-		return fmt.Errorf("fleet: wait for the shared rate limit: %w", err)
+		return err
 	}
-	if err := sleep(ctx, slot.Sub(l.store.now())); err != nil {
-		return fmt.Errorf("fleet: wait for the shared rate limit: %w", err)
-	}
+	request.gotTurn(l, slot, time.Since(began))
 	return nil
 }
 
-// take gives out the next slot of the lease, and takes a new lease if there is
+// wait returns the slot whose time has come. One that passed while the process
+// did not run is void: it waits for another.
+func (l *Limiter) wait(ctx context.Context) (time.Time, error) {
+	for {
+		slot, err := l.take(ctx)
+		if err == nil {
+			err = sleep(ctx, slot.Sub(l.store.now()))
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("fleet: wait for the shared rate limit: %w", err)
+		}
+		if !l.late(slot, lateness) {
+			return slot, nil
+		}
+		l.missed(ctx)
+	}
+}
+
+// late reports whether a slot passed longer ago than that.
+func (l *Limiter) late(slot time.Time, by time.Duration) bool {
+	return l.store.now().Sub(slot) > by
+}
+
+// missed counts a slot that was assigned and not used: the next lease is smaller.
+func (l *Limiter) missed(ctx context.Context) {
+	select {
+	case l.lock <- struct{}{}:
+		l.void++
+		l.used = max(0, l.used-1)
+		<-l.lock
+	case <-ctx.Done():
+	}
+}
+
+// take returns the next slot of the lease, and takes a new lease if there is
 // none.
 func (l *Limiter) take(ctx context.Context) (time.Time, error) {
 	select {
@@ -97,7 +142,7 @@ func (l *Limiter) take(ctx context.Context) (time.Time, error) {
 	}
 	for {
 		now := l.store.now()
-		for ; l.left > 0 && l.next.Add(leaseSpan).Before(now); l.left-- {
+		for ; l.left > 0 && l.next.Add(lateness).Before(now); l.left-- {
 			l.next = l.next.Add(l.interval)
 			l.void++
 		}
@@ -167,64 +212,32 @@ func (l *Limiter) warnFar(wait time.Duration) {
 	}
 }
 
-// bucketLeases keeps the end of the time line in a bucket.
+// bucketLeases keeps the end of the time line in a bucket, by the server's clock.
 type bucketLeases struct {
 	bucket jetstream.KeyValue
+	clock  *serverClock
 
-	mu       sync.Mutex
-	offset   time.Duration // the server's clock, less this machine's
-	measured time.Time
-	known    time.Time // what the last swap of this member left, at revision at
-	at       uint64
+	mu    sync.Mutex
+	known time.Time // what the last swap of this member left, at revision at
+	at    uint64
 }
 
-const (
-	limitKey = "requests"
-	clockKey = "clock"
-	// recompare is how often clocks are compared again: they drift, and are set.
-	recompare = time.Minute
-)
+const limitKey = "requests"
 
 type leaseRecord struct {
 	End int64 `json:"end"` // nanoseconds since 1970, by the server's clock
 }
 
-// compareClocks measures the server's clock by the time stamp that it gives a
-// message: machines whose clocks differ share its time line all the same.
-func (b *bucketLeases) compareClocks(ctx context.Context) error {
-	before := time.Now()
-	revision, err := b.bucket.Put(ctx, clockKey, nil)
-	if err != nil {
-		return err
-	}
-	after := time.Now()
-	kept, err := b.bucket.GetRevision(ctx, clockKey, revision)
-	if err != nil { // another member measured a moment later
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.offset = kept.Created().Sub(before.Add(after.Sub(before) / 2))
-	b.measured = after
-	return nil
-}
+func (b *bucketLeases) now() time.Time { return b.clock.now() }
 
-func (b *bucketLeases) now() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return time.Now().Add(b.offset)
-}
-
-// end gives what the last swap of this worker left, if that is news: the swap
+// end returns what the last swap of this worker left, once: the next swap
 // finds out whether it still holds.
 func (b *bucketLeases) end(ctx context.Context) (time.Time, uint64, error) {
 	b.mu.Lock()
-	known, at, stale := b.known, b.at, time.Since(b.measured) > recompare
+	known, at := b.known, b.at
 	b.at = 0
 	b.mu.Unlock()
-	if stale {
-		_ = b.compareClocks(ctx) // the old comparison will do for another while
-	}
+	b.clock.refresh(ctx)
 	if at > 0 {
 		return known, at, nil
 	}

@@ -111,7 +111,7 @@ func TestSlowWorkersDoNotHoardTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Four workers that make 20 calls a second each fit under 100 a second.
 		at := calls(t, &timeLine{}, 4, 1, 100, 4*time.Second, 50*time.Millisecond)
-		assert.Greater(t, len(at), 250)
+		assert.Greater(t, len(at), 200)
 		assert.LessOrEqual(t, busiest(at, time.Second), 101)
 	})
 }
@@ -150,10 +150,11 @@ func TestPermitsThatWereNotUsedAreNotMadeUpFor(t *testing.T) {
 func TestClocksThatDifferKeepTheLimitOnceCompared(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	store := &bucketLeases{bucket: f.limits}
-	require.NoError(t, store.compareClocks(t.Context()))
-	assert.InDelta(t, 0, store.offset.Seconds(), 0.5, "the server runs on this machine")
-	assert.WithinDuration(t, time.Now(), store.now(), time.Second)
+	require.NoError(t, f.clock.compare(t.Context()))
+	assert.Zero(t, f.clock.offset, "the server runs on this machine")
+	f.clock.offset = time.Hour // this machine's clock is wrong
+	require.NoError(t, f.clock.compare(t.Context()))
+	assert.WithinDuration(t, time.Now(), f.clock.now(), 5*time.Second)
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {

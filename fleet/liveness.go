@@ -21,7 +21,8 @@ type WorkerStatus struct {
 	Totals   Totals    `json:"totals"`   // records, since it started
 	Rate     float64   `json:"rate"`     // records a second, lately
 	Draining bool      `json:"draining,omitempty"`
-	Left     bool      `json:"left,omitempty"` // it has ended in good order
+	Waiting  string    `json:"waiting,omitempty"` // why it takes no chunks: the fleet is paused, the key is refused
+	Left     bool      `json:"left,omitempty"`    // it has ended in good order
 	Alive    bool      `json:"alive"`
 }
 
@@ -36,6 +37,15 @@ type pulse struct {
 	live   context.Context // ends when the worker has been silent too long
 	cancel context.CancelFunc
 	timer  *time.Timer
+	last   time.Time // when the latest report that arrived was made
+}
+
+// fresh reports whether others take the worker for alive, by the clock and not
+// by a timer: a timer of a process that was suspended has yet to run.
+func (p *pulse) fresh() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.last.IsZero() && elapsed(p.last) < p.f.fence()
 }
 
 // fence is the silence after which a worker stops by itself, before DeadAfter
@@ -64,16 +74,19 @@ func (p *pulse) beat(ctx context.Context, status WorkerStatus) error {
 	if _, err := p.f.workers.Put(ctx, p.id, text); err != nil {
 		return err
 	}
-	left := p.f.fence() - time.Since(began)
+	left := p.f.fence() - elapsed(began)
 	if left <= 0 {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer != nil && p.timer.Stop() {
+	gap := elapsed(p.last)
+	p.last = began
+	if p.timer != nil && p.timer.Stop() && gap < p.f.fence() {
 		p.timer.Reset(left)
 		return nil
 	}
+	p.cancel() // what was under way while others could take the worker for dead
 	live, end := context.WithCancel(context.Background())
 	p.live, p.cancel = live, end
 	p.timer = time.AfterFunc(left, end)
@@ -87,7 +100,7 @@ func (p *pulse) sending(ctx context.Context) (context.Context, context.CancelFun
 		p.mu.Lock()
 		live := p.live
 		p.mu.Unlock()
-		if live.Err() == nil {
+		if live.Err() == nil && p.fresh() {
 			ctx, cancel := context.WithCancel(ctx)
 			stop := context.AfterFunc(live, cancel)
 			return ctx, func() { stop(); cancel() }, nil
@@ -104,6 +117,7 @@ func (p *pulse) leave(ctx context.Context, status WorkerStatus) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
+	p.last = time.Time{}
 	p.cancel()
 	p.mu.Unlock()
 	status.Left = true
@@ -155,8 +169,8 @@ func (o *observer) dead(ctx context.Context, id string) (bool, error) {
 	return now.Sub(last.at) >= o.f.cfg.DeadAfter, nil
 }
 
-// workersAlive lists the workers that have reported, and whether lately.
-func (f *Fleet) workersAlive(ctx context.Context) ([]WorkerStatus, error) {
+// listWorkers lists the workers that have reported, and whether lately.
+func (f *Fleet) listWorkers(ctx context.Context) ([]WorkerStatus, error) {
 	list := []WorkerStatus{}
 	err := f.each(ctx, f.workers, ">", func(kept jetstream.KeyValueEntry) {
 		var status WorkerStatus

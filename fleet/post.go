@@ -11,9 +11,10 @@ import (
 
 // answer is what came of one record.
 type answer struct {
-	letter byte
-	ref    string
-	err    error
+	letter  byte
+	ref     string
+	err     error
+	stopped bool // by the worker itself, before anything left
 }
 
 func (a *answer) text() string {
@@ -40,59 +41,97 @@ func fatal(err error) bool {
 }
 
 // post sends records of the chunk and returns an answer for each.
-func (d *delivery) post(ctx context.Context, places []int) []answer {
+func (d *delivery) post(ctx context.Context, r *requests, places []int) []answer {
 	records := make([]json.RawMessage, len(places))
 	for at, i := range places {
 		records[at] = d.chunk.Records[i]
 	}
 	if d.chunk.Kind == Opportunities {
-		return post(ctx, records, d.cfg.Client.Opportunities.CreateBatch, func(number antcrm.ID) string { return string(number) })
+		return post(ctx, r, records, d.cfg.Client.Opportunities.CreateBatch, func(number antcrm.ID) string { return string(number) })
 	}
-	return post(ctx, records, d.cfg.Client.Contacts.CreateBatch, func(ref antcrm.ContactRef) string {
+	return post(ctx, r, records, d.cfg.Client.Contacts.CreateBatch, func(ref antcrm.ContactRef) string {
 		return string(ref.LeadID) + string(ref.CustomerID)
 	})
 }
 
-func post[P, R any](ctx context.Context, records []json.RawMessage, create func(context.Context, []P, ...antcrm.BatchOption) (*antcrm.BatchResult[R], error), ref func(R) string) []answer {
-	answers := make([]answer, len(records))
-	var params []P
+// poster sends the records of one chunk, a request at a time, so that it is
+// known of each request whether it left.
+type poster[P, R any] struct {
+	requests *requests
+	create   func(context.Context, []P, ...antcrm.BatchOption) (*antcrm.BatchResult[R], error)
+	ref      func(R) string
+	params   []P // by place
+	answers  []answer
+}
+
+func post[P, R any](ctx context.Context, r *requests, records []json.RawMessage, create func(context.Context, []P, ...antcrm.BatchOption) (*antcrm.BatchResult[R], error), ref func(R) string) []answer {
+	p := poster[P, R]{requests: r, create: create, ref: ref, params: make([]P, len(records)), answers: make([]answer, len(records))}
 	var places []int
 	for i, record := range records {
-		var p P
-		if err := json.Unmarshal(record, &p); err != nil {
-			answers[i] = answer{letter: letterRejected, err: err}
+		if err := json.Unmarshal(record, &p.params[i]); err != nil {
+			p.answers[i] = answer{letter: letterRejected, err: err}
 			continue
 		}
-		params, places = append(params, p), append(places, i)
+		places = append(places, i)
 	}
-	// A chunk holds one group, so that it is one request, unless it has to be
-	// halved. A batch with an invalid record is not sent at all: it is named,
-	// and the others go.
-	for len(params) > 0 {
-		result, _ := create(ctx, params, antcrm.WithIsolation(), antcrm.WithConcurrency(1))
-		for i, r := range result.Results {
-			answers[places[i]] = answer{letter: letterDone, ref: ref(r)}
-		}
-		valid := false
-		for _, failure := range result.Failures {
-			for i := failure.First; i < failure.First+failure.Count; i++ {
-				answers[places[i]] = answerOf(failure)
-			}
-			valid = valid || !errors.Is(failure.Err, antcrm.ErrValidation)
-		}
-		rest, restPlaces := params[:0], places[:0]
-		for i, at := range places {
-			if errors.Is(answers[at].err, antcrm.ErrValidation) {
-				continue
-			}
-			rest, restPlaces = append(rest, params[i]), append(restPlaces, at)
-		}
-		if !valid || len(rest) == len(params) {
-			break
-		}
-		params, places = rest, restPlaces
+	p.send(ctx, places)
+	return p.answers
+}
+
+// send makes one request of the records, and halves it when a bad record can
+// be what it was refused for.
+func (p *poster[P, R]) send(ctx context.Context, places []int) {
+	if len(places) == 0 {
+		return
 	}
-	return answers
+	params := make([]P, len(places))
+	for at, i := range places {
+		params[at] = p.params[i]
+	}
+	result, _ := p.create(ctx, params, antcrm.WithConcurrency(1))
+	took, refused := p.requests.refusal()
+	if took > 0 {
+		p.requests.metrics.requestSeconds.Observe(took.Seconds())
+	}
+	if refused != nil {
+		for _, i := range places {
+			p.answers[i] = answer{letter: letterNotSent, err: refused, stopped: true}
+		}
+		return
+	}
+	for at, r := range result.Results {
+		p.answers[places[at]] = answer{letter: letterDone, ref: p.ref(r)}
+	}
+	for _, failure := range result.Failures {
+		p.requests.metrics.refused(failure.Err)
+		for at := failure.First; at < failure.First+failure.Count; at++ {
+			p.answers[places[at]] = answerOf(failure)
+		}
+	}
+	p.again(ctx, places, result.Failures)
+}
+
+// again sends what was not sent because of an invalid record beside it, and
+// the halves of a run that was rejected.
+func (p *poster[P, R]) again(ctx context.Context, places []int, failures []antcrm.BatchFailure) {
+	var valid []int
+	invalid := false
+	for _, failure := range failures {
+		run := places[failure.First : failure.First+failure.Count]
+		switch {
+		case errors.Is(failure.Err, antcrm.ErrValidation):
+			invalid = true
+		case failure.Outcome == antcrm.OutcomeNotSent:
+			valid = append(valid, run...)
+		case failure.Outcome == antcrm.OutcomeRejected && antcrm.RecordFault(failure.Err) && failure.Count > 1:
+			half := len(run) / 2
+			p.send(ctx, run[:half])
+			p.send(ctx, run[half:])
+		}
+	}
+	if invalid {
+		p.send(ctx, valid)
+	}
 }
 
 // answerOf tells what may be a record's fault from what is not.

@@ -35,12 +35,14 @@ func startSpan(ctx context.Context, d *delivery, records int) (context.Context, 
 }
 
 // end closes the span; errors hold no records.
-func (s chunkSpan) end(lost bool, refused *answer) {
-	switch {
-	case lost:
-		s.SetStatus(codes.Error, "outcome unknown")
-	case refused != nil:
-		s.SetStatus(codes.Error, "not carried out")
+func (s chunkSpan) end(answers []answer) {
+	for _, a := range answers {
+		switch a.letter {
+		case letterUnknown:
+			s.SetStatus(codes.Error, "outcome unknown")
+		case letterNotSent:
+			s.SetStatus(codes.Error, "not carried out")
+		}
 	}
 	s.End()
 }

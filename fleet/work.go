@@ -20,9 +20,9 @@ import (
 
 // WorkerConfig is how a worker works. Only Client is required.
 type WorkerConfig struct {
-	// Client sends the records. Give it the fleet's Limiter
-	// (antcrm.WithRateLimiter) and, for traces, a transport of its own
-	// (antcrm.WithHTTPClient).
+	// Client sends the records, with the fleet's Limiter (antcrm.WithRateLimiter)
+	// and, for traces, a transport of its own (antcrm.WithHTTPClient). The fleet is
+	// bound to its account: see Bind.
 	Client *antcrm.Client
 	// Concurrency is how many chunks are under way at a time: 4 if 0.
 	Concurrency int
@@ -41,6 +41,13 @@ type WorkerConfig struct {
 	DrainTimeout time.Duration
 	// Resolver, if set, is asked about records whose outcome is unknown.
 	Resolver Resolver
+	// Settle is how long a lost request may still be under way: a Resolver that
+	// answers OutcomeNotSent earlier is asked again when it is over. It must be
+	// longer than the client's limit of an attempt (antcrm.WithTimeout): 60 s if 0,
+	// which is that limit's default and 30 s. Our decision: nothing says how long
+	// the service works on a request whose connection was lost; if it takes longer,
+	// what a Resolver calls not sent is created twice.
+	Settle time.Duration
 	// Metrics, if set, counts what the worker does.
 	Metrics *Metrics
 	// UntilDone lets Work return once there are jobs and all are finished. A job
@@ -51,8 +58,10 @@ type WorkerConfig struct {
 // Resolver decides about records that may have been carried out: their worker
 // died, or the answer was lost. It looks them up and returns a Resolution for
 // each, in order. After an error, which is logged, it is asked again, a few
-// times; then the records are unknown. The request may still be on its way when the resolver
-// runs: whoever answers OutcomeNotSent vouches for it that it is not.
+// times; then the records are unknown. The request may still be under way when
+// the resolver runs: OutcomeNotSent counts only when WorkerConfig.Settle has passed
+// since UnknownChunk.Begun. Until then the records stay unknown, and the resolver
+// is asked about them again.
 type Resolver func(ctx context.Context, unknown UnknownChunk) ([]Resolution, error)
 
 // UnknownChunk is what a Resolver is asked about.
@@ -60,7 +69,7 @@ type UnknownChunk struct {
 	Job     string
 	Kind    Kind
 	Group   string    // the contact type of the chunk
-	Begun   time.Time // when the ledger last heard of it, by the clock of the worker that sent it
+	Begun   time.Time // when its latest request was about to leave, by the NATS server's clock
 	Records []UnknownRecord
 }
 
@@ -114,8 +123,10 @@ type worker struct {
 	tidy     chan struct{}           // the stream has been emptied: a job may be finished
 
 	draining atomic.Bool
+	hold     hold
 	mu       sync.Mutex
-	active   map[string]bool // chunks in this worker's hands
+	active   map[string]bool   // chunks that this worker is at
+	unsent   map[string]string // chunks of which "begun" may be in the ledger and nothing has left: their entry's Begin
 	totals   Totals
 	recent   meter
 }
@@ -125,6 +136,7 @@ func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
 	setDefault(&c.MaxAttempts, 20)
 	setDefault(&c.AckWait, 30*time.Second)
 	setDefault(&c.DrainTimeout, 30*time.Second)
+	setDefault(&c.Settle, 60*time.Second)
 	switch {
 	case c.Client == nil:
 		return c, invalid("a worker needs a Client")
@@ -136,6 +148,8 @@ func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
 		return c, invalid("AckWait must be at least a second")
 	case c.DrainTimeout < 0:
 		return c, invalid("DrainTimeout is negative")
+	case c.Settle < 0:
+		return c, invalid("Settle is negative")
 	}
 	if c.Metrics == nil {
 		c.Metrics = NewMetrics()
@@ -144,30 +158,43 @@ func (c WorkerConfig) withDefaults() (WorkerConfig, error) {
 }
 
 // Work takes chunks and sends them until ctx ends, then finishes what it has
-// begun (DrainTimeout) and returns nil. It returns an error when going on makes
-// no sense: the key is refused (401, 403), the configuration is wrong.
+// begun (DrainTimeout) and returns nil. While the key is refused (401, 403), it
+// waits, reports so in its status and in the log, and tries again from time to
+// time. It returns an error when going on makes no sense: the configuration is
+// wrong, or the fleet belongs to another account (ErrOtherAccount).
 func (f *Fleet) Work(ctx context.Context, cfg WorkerConfig) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err
 	}
+	if err := f.Bind(ctx, cfg.Client); err != nil {
+		return err
+	}
+	if err := f.ask(ctx, "compare clocks", f.clock.compare); err != nil {
+		return err
+	}
 	w := &worker{
-		f: f, cfg: cfg, started: time.Now().UTC(), tidy: make(chan struct{}, 1), active: map[string]bool{},
+		f: f, cfg: cfg, started: time.Now().UTC(), tidy: make(chan struct{}, 1), active: map[string]bool{}, unsent: map[string]string{},
 		observer: observer{f: f},
 	}
 	w.id = safeName(hostName()) + "-" + nuid.Next()
 	w.pulse = newPulse(f, w.id)
-	w.consumer, err = f.chunks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: "workers", AckPolicy: jetstream.AckExplicitPolicy, AckWait: cfg.AckWait,
-		// Redelivery is bounded by the ledger, which gives a chunk up by name; the
-		// server would just stop delivering it.
-		MaxDeliver: -1, MaxAckPending: 20_000,
+	err = f.ask(ctx, "create the workers' consumer", func(ctx context.Context) (err error) {
+		w.consumer, err = f.chunks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: cfg.AckWait,
+			// Redelivery is bounded by the ledger, which gives a chunk up by name; the
+			// server would just stop delivering it.
+			MaxDeliver: -1, MaxAckPending: 20_000,
+		})
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("fleet: create the workers' consumer: %w", err)
+		return err
 	}
 	return w.run(ctx)
 }
+
+const consumerName = "workers"
 
 // safeName makes a text fit for a key.
 func safeName(text string) string {
@@ -191,6 +218,7 @@ func (w *worker) run(caller context.Context) error {
 	beats, endBeats := context.WithCancel(requests)
 	background.Go(func() { w.beats(beats) })
 	background.Go(func() { w.tidyUp(ctx) })
+	background.Go(func() { w.watchPause(ctx) })
 	err := w.consume(ctx, cut)
 	stop(err) // whatever has ended it, the tidier ends as well
 	endBeats()
@@ -207,16 +235,36 @@ func (w *worker) run(caller context.Context) error {
 
 var errAllDone = errors.New("every job is finished")
 
-// consume takes chunks while there is room, and on ctx's end waits for those
-// under way.
+// consume takes chunks while it may, and on ctx's end waits for those under way.
 func (w *worker) consume(ctx context.Context, cut context.CancelFunc) error {
+	var handlers sync.WaitGroup
+	slots := make(chan struct{}, w.cfg.Concurrency)
+	for attempt := 0; w.mayTake(ctx); attempt++ {
+		if err := w.takeChunks(ctx, slots, &handlers); err != nil {
+			w.stop(err)
+			break
+		}
+		_ = sleep(ctx, retryWait(0))
+	}
+	w.draining.Store(true)
+	timer := time.AfterFunc(w.cfg.DrainTimeout, cut)
+	defer timer.Stop()
+	handlers.Wait()
+	return nil
+}
+
+// takeChunks takes chunks until the worker is to stop or to wait, or until the
+// server ends it. An error says that there is no use in beginning again.
+func (w *worker) takeChunks(ctx context.Context, slots chan struct{}, handlers *sync.WaitGroup) error {
+	ctx, end := w.hold.session(ctx)
+	defer end()
 	// Few, because what waits here waits for this worker alone.
 	messages, err := w.consumer.Messages(jetstream.PullMaxMessages(min(pullAhead, w.cfg.Concurrency)), jetstream.PullExpiry(5*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(false))
 	if err != nil {
-		return fmt.Errorf("fleet: take chunks: %w", err)
+		w.f.cfg.Logger.Warn("fleet: take chunks; trying again", "error", err)
+		return nil
 	}
-	var handlers sync.WaitGroup
-	slots := make(chan struct{}, w.cfg.Concurrency)
+	defer w.giveBack(messages)
 	for ctx.Err() == nil {
 		select {
 		case slots <- struct{}{}:
@@ -224,21 +272,26 @@ func (w *worker) consume(ctx context.Context, cut context.CancelFunc) error {
 			continue
 		}
 		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			<-slots
-			if errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() == nil {
-				w.stop(fmt.Errorf("fleet: take chunks: %w", err)) // its consumer was deleted
-			}
-			_ = sleep(ctx, retryWait(1))
+		if err == nil {
+			handlers.Go(func() { w.handle(msg, func() { <-slots }) })
 			continue
 		}
-		handlers.Go(func() { w.handle(msg, func() { <-slots }) })
+		<-slots
+		if errors.Is(err, jetstream.ErrMsgIteratorClosed) || errors.Is(err, jetstream.ErrConsumerDeleted) {
+			return w.consumerGone(ctx, err)
+		}
+		_ = sleep(ctx, retryWait(1))
 	}
-	w.draining.Store(true)
-	w.giveBack(messages)
-	timer := time.AfterFunc(w.cfg.DrainTimeout, cut)
-	defer timer.Stop()
-	handlers.Wait()
+	return nil
+}
+
+// consumerGone returns an error if the consumer was deleted. A server that goes
+// down, or a cluster that moves the consumer, ends the taking too.
+func (w *worker) consumerGone(ctx context.Context, why error) error {
+	_, err := w.f.chunks.Consumer(ctx, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("fleet: take chunks: %w", why)
+	}
 	return nil
 }
 
@@ -277,7 +330,7 @@ func (w *worker) status() WorkerStatus {
 	defer w.mu.Unlock()
 	return WorkerStatus{
 		ID: w.id, Host: hostName(), PID: os.Getpid(), Started: w.started, InFlight: len(w.active), Totals: w.totals,
-		Rate: w.recent.rate(time.Now()), Draining: w.draining.Load(),
+		Rate: w.recent.rate(time.Now()), Draining: w.draining.Load(), Waiting: w.hold.reason(),
 	}
 }
 
@@ -331,12 +384,13 @@ func (w *worker) handle(msg jetstream.Msg, free func()) {
 		w.ack(msg)
 	case err == nil:
 		_ = msg.NakWithDelay(wait)
+	case errors.Is(err, errStopping):
+		_ = msg.Nak()
+	case fatal(err):
+		_ = msg.NakWithDelay(backoff(int(delivered)))
+		w.keyRefused(err)
 	default:
 		_ = msg.NakWithDelay(backoff(int(delivered)))
-		if fatal(err) {
-			w.stop(err)
-			return
-		}
 		w.f.cfg.Logger.Warn("fleet: chunk is left for later", "chunk", name, "error", err)
 	}
 }
@@ -378,34 +432,4 @@ func (w *worker) account(t Totals) {
 	defer w.mu.Unlock()
 	w.totals.add(t)
 	w.recent.add(time.Now(), t.All())
-}
-
-// meter is a rate over the last seconds.
-type meter struct {
-	buckets [8]int64 // one a second
-	second  int64    // of the newest
-}
-
-func (m *meter) add(now time.Time, n int64) {
-	m.advance(now)
-	m.buckets[m.second%int64(len(m.buckets))] += n
-}
-
-func (m *meter) advance(now time.Time) {
-	for second := now.Unix(); m.second < second; {
-		m.second = max(m.second+1, second-int64(len(m.buckets)))
-		m.buckets[m.second%int64(len(m.buckets))] = 0
-	}
-}
-
-// rate leaves out the second that has just begun.
-func (m *meter) rate(now time.Time) float64 {
-	m.advance(now)
-	sum := int64(0)
-	for i, n := range m.buckets {
-		if int64(i) != m.second%int64(len(m.buckets)) {
-			sum += n
-		}
-	}
-	return float64(sum) / float64(len(m.buckets)-1)
 }
