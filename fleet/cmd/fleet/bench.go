@@ -100,6 +100,14 @@ func (t *throughput) run(ctx context.Context, workers int) (took time.Duration, 
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	// Each run has a service of its own, which is another account.
+	client, err := antcrm.NewClient(srv.APIKey, antcrm.WithBaseURL(srv.URL))
+	if err == nil {
+		err = t.fleet.Rebind(ctx, client)
+	}
+	if err != nil {
+		return 0, err
+	}
 	end, err := t.start(ctx, srv, workers)
 	defer end()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/antbuddy/antcrm-go"
@@ -20,13 +21,15 @@ func feed(ctx context.Context, c *command, args []string) error {
 	kind := c.flags.String("kind", string(fleet.Contacts), "what the records are: contacts or opportunities")
 	src.flags(c.flags)
 	wait := c.flags.Bool("wait", false, "wait until every record has its outcome")
-	if err := c.parse(args); err != nil {
+	metrics := c.flags.String("metrics", "", "`address` to serve Prometheus metrics at, such as 127.0.0.1:9465")
+	files, err := c.parse(args)
+	if err != nil {
 		return err
 	}
-	if job.Name == "" || c.flags.NArg() != 1 {
+	if job.Name == "" || len(files) != 1 {
 		return usage("fleet feed -job NAME FILE")
 	}
-	if err := src.open(c.flags.Arg(0)); err != nil {
+	if err := src.open(files[0]); err != nil {
 		return err
 	}
 	defer src.close()
@@ -35,6 +38,15 @@ func feed(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	defer f.Close()
+	if err := bindIfKnown(ctx, f); err != nil {
+		return err
+	}
+	job.Metrics = fleet.NewMetrics()
+	endMetrics, err := serveMetrics(ctx, c, *metrics, job.Metrics)
+	if err != nil {
+		return err
+	}
+	defer endMetrics()
 	job.Progress = func(r fleet.FeedReport) {
 		_, _ = fmt.Fprintf(c.stderr, "job %s: %d records read, %d chunks queued, %d of them by an earlier run\n", job.Name, r.Records, r.Chunks, r.Known)
 	}
@@ -50,6 +62,19 @@ func feed(ctx context.Context, c *command, args []string) error {
 		return hint(err)
 	}
 	return f.Wait(ctx, job.Name)
+}
+
+// bindIfKnown refuses to feed a fleet of another account. Feeding needs no key:
+// without one in the environment there is nothing to compare.
+func bindIfKnown(ctx context.Context, f *fleet.Fleet) error {
+	if os.Getenv("ANTCRM_API_KEY") == "" {
+		return nil
+	}
+	client, err := antcrm.NewClientFromEnv()
+	if err != nil {
+		return err
+	}
+	return f.Bind(ctx, client)
 }
 
 // hint says which flag helps against a column that is not known.

@@ -8,12 +8,16 @@
 //	fleet results -job customers-2026-11 -o out.csv     # what became of each record
 //	fleet records -job customers-2026-11 -o rest.jsonl  # records to be corrected and fed again
 //	fleet purge -job customers-2026-11                  # remove all that is kept of it
+//	fleet pause; fleet resume                           # no worker takes chunks in between
+//	fleet rebind                                        # the key was replaced by a new one for the same CRM
 //	fleet serve                                         # only the server, for a machine of its own
 //	fleet bench                                         # measure: 1, 2 and 4 workers, the shared limit
+//	fleet bench -records 10000000                       # measure: a large job, memory, disk and time
 //
 // The environment: ANTCRM_API_KEY and ANTCRM_BASE_URL (the service),
 // NATS_URL (a cluster instead of the embedded server), FLEET_STORE_KEY (the key
-// of the embedded server's files), OTEL_EXPORTER_OTLP_ENDPOINT (traces).
+// of the embedded server's files), OTEL_EXPORTER_OTLP_ENDPOINT and
+// OTEL_SERVICE_NAME (traces; the service is called antcrm-fleet by default).
 package main
 
 import (
@@ -27,6 +31,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -76,27 +81,44 @@ type command struct {
 	verbose bool
 }
 
-// run does what the arguments say, until it is done or ctx ends.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	commands := map[string]func(context.Context, *command, []string) error{
+// commands are what the program can do.
+func commands() map[string]func(context.Context, *command, []string) error {
+	return map[string]func(context.Context, *command, []string) error{
 		"feed": feed, "work": work, "status": status, "results": results, "records": rest, "purge": purge, "serve": serve, "bench": bench,
+		"pause": pause, "resume": resume, "rebind": rebind,
 	}
-	name := ""
-	if len(args) > 0 {
-		name = args[0]
+}
+
+const usageLine = "usage: fleet feed | work | status | results | records | purge | pause | resume | rebind | serve | bench  (fleet COMMAND -h for its flags)"
+
+// run does what the arguments say, until it is done or ctx ends. Flags that all
+// commands have may stand before the command.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	newCommand := func(name string) *command {
+		c := &command{stdin: stdin, stdout: stdout, stderr: stderr, flags: flag.NewFlagSet("fleet "+name, flag.ContinueOnError)}
+		c.flags.SetOutput(stderr)
+		c.common()
+		return c
 	}
-	do, ok := commands[name]
+	before := newCommand("")
+	before.flags.Usage = func() { _, _ = fmt.Fprintln(stderr, usageLine) }
+	if err := before.flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return usage("%w", err)
+	}
+	name := before.flags.Arg(0)
+	do, ok := commands()[name]
 	if !ok {
-		_, _ = fmt.Fprintln(stderr, "usage: fleet feed | work | status | results | records | purge | serve | bench  (fleet COMMAND -h for its flags)")
-		if name == "-h" || name == "-help" || name == "--help" || name == "help" {
+		_, _ = fmt.Fprintln(stderr, usageLine)
+		if name == "help" {
 			return nil
 		}
 		return usage("a command is needed, %q is none", name)
 	}
-	c := &command{stdin: stdin, stdout: stdout, stderr: stderr, flags: flag.NewFlagSet("fleet "+name, flag.ContinueOnError)}
-	c.flags.SetOutput(stderr)
-	c.common()
-	return do(ctx, c, args[1:])
+	flags := args[:len(args)-before.flags.NArg()]
+	return do(ctx, newCommand(name), slices.Concat(flags, before.flags.Args()[1:]))
 }
 
 // common are the flags of all commands.
@@ -115,12 +137,24 @@ func (c *command) common() {
 	c.flags.BoolVar(&c.verbose, "v", false, "log more")
 }
 
-func (c *command) parse(args []string) error {
-	if err := c.flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+// parse reads flags and arguments in any order, and returns the arguments.
+func (c *command) parse(args []string) (rest []string, err error) {
+	for {
+		if err := c.flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usage("%w", err)
 		}
-		return usage("%w", err)
+		left := c.flags.Args()
+		if len(left) == 0 {
+			break
+		}
+		if read := len(args) - len(left); read > 0 && args[read-1] == "--" {
+			rest = append(rest, left...) // whatever they look like
+			break
+		}
+		rest, args = append(rest, left[0]), left[1:]
 	}
 	level := slog.LevelWarn
 	if c.verbose {
@@ -128,21 +162,22 @@ func (c *command) parse(args []string) error {
 	}
 	c.cfg.Logger = slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 	c.cfg.StoreKey = os.Getenv("FLEET_STORE_KEY")
-	return c.tls()
+	return rest, c.tls()
 }
 
 // parseBare is parse for a command without arguments.
 func (c *command) parseBare(args []string) error {
-	if err := c.parse(args); err != nil {
-		return err
+	rest, err := c.parse(args)
+	if err == nil && len(rest) > 0 {
+		err = usage("%q: only flags are taken", rest[0])
 	}
-	if c.flags.NArg() > 0 {
-		return usage("%q: only flags are taken", c.flags.Arg(0))
-	}
-	return nil
+	return err
 }
 
 func (c *command) tls() error {
+	if (c.cert == "") != (c.key == "") {
+		return usage("-cert and -key belong together")
+	}
 	if c.ca == "" && c.cert == "" {
 		return nil
 	}

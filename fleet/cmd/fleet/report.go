@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/fleet"
 )
 
@@ -79,8 +80,15 @@ func terminalOf(w io.Writer) (descriptor int, ok bool) {
 func render(s *fleet.Status) (lines []string) {
 	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	line("%s  workers alive %d  %.0f records/s  lag %d chunks  busy %d", s.Time.Local().Format(time.TimeOnly), s.Alive, s.Rate, s.Lag, s.Busy)
+	if s.Paused {
+		line("  paused: no worker takes chunks until fleet resume")
+	}
 	for _, w := range s.Workers {
-		if w.Alive {
+		switch {
+		case !w.Alive:
+		case w.Waiting != "":
+			line("  %s pid %d  waits: %s", w.Host, w.PID, w.Waiting)
+		default:
 			line("  %s pid %d  %d chunks in flight  %.0f records/s  up %s", w.Host, w.PID, w.InFlight, w.Rate, s.Time.Sub(w.Started).Round(time.Second))
 		}
 	}
@@ -255,5 +263,49 @@ func purge(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	defer f.Close()
-	return f.Purge(ctx, *job, *force)
+	if err := f.Purge(ctx, *job, *force); err != nil {
+		return err
+	}
+	s, err := f.JobStatus(ctx, *job)
+	if err != nil {
+		return err
+	}
+	t := s.Totals
+	_, err = fmt.Fprintf(c.stderr, "job %s is purged: done %d, rejected %d, unknown %d (those that were being sent among them), not sent %d\n",
+		*job, t.Done, t.Rejected, t.Unknown, t.NotSent)
+	return err
+}
+
+// pause stops all workers from taking chunks.
+func pause(ctx context.Context, c *command, args []string) error {
+	return c.tell(ctx, args, (*fleet.Fleet).Pause)
+}
+
+// resume ends a pause.
+func resume(ctx context.Context, c *command, args []string) error {
+	return c.tell(ctx, args, (*fleet.Fleet).Resume)
+}
+
+// rebind binds the fleet to the account of the environment.
+func rebind(ctx context.Context, c *command, args []string) error {
+	return c.tell(ctx, args, func(f *fleet.Fleet, ctx context.Context) error { //nolint:revive // as a method's receiver
+		client, err := antcrm.NewClientFromEnv()
+		if err != nil {
+			return err
+		}
+		return f.Rebind(ctx, client)
+	})
+}
+
+// tell opens the fleet for a command without arguments and output.
+func (c *command) tell(ctx context.Context, args []string, do func(*fleet.Fleet, context.Context) error) error {
+	if err := c.parseBare(args); err != nil {
+		return err
+	}
+	f, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return do(f, ctx)
 }

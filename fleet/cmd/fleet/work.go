@@ -14,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/antbuddy/antcrm-go"
@@ -50,14 +52,21 @@ func work(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	cfg.Metrics = fleet.NewMetrics()
-	if *metrics != "" {
-		endMetrics, err := serveMetrics(ctx, c, *metrics, cfg.Metrics)
-		if err != nil {
-			return err
-		}
-		defer endMetrics()
+	endMetrics, err := serveMetrics(ctx, c, *metrics, cfg.Metrics)
+	if err != nil {
+		return err
 	}
-	return f.Work(ctx, cfg)
+	defer endMetrics()
+	cfg.Settle = *timeout + 30*time.Second
+	return accountHint(f.Work(ctx, cfg))
+}
+
+// accountHint says what to do when a key was replaced.
+func accountHint(err error) error {
+	if !errors.Is(err, fleet.ErrOtherAccount) {
+		return err
+	}
+	return fmt.Errorf("%w (only if the key was replaced by a new one for the same CRM: end all workers, then fleet rebind)", err)
 }
 
 // client is the API client of the environment, behind the fleet's limit, with
@@ -100,7 +109,12 @@ func traces(ctx context.Context) (end func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure traces: %w", err)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter))
+	// Without OTEL_SERVICE_NAME the SDK would call it unknown_service.
+	about, err := resource.Merge(resource.NewSchemaless(attribute.String("service.name", "antcrm-fleet")), resource.Environment())
+	if err != nil {
+		return nil, fmt.Errorf("configure traces: %w", err)
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
 	otel.SetTracerProvider(provider)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	return func() {
@@ -110,8 +124,11 @@ func traces(ctx context.Context) (end func(), err error) {
 	}, nil
 }
 
-// serveMetrics answers GET /metrics.
+// serveMetrics answers GET /metrics, if there is an address.
 func serveMetrics(ctx context.Context, c *command, address string, metrics *fleet.Metrics) (end func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
