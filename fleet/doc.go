@@ -17,8 +17,10 @@
 // more is known, is never sent again unless somebody has looked. It ends up
 // as unknown, by name, or goes to a Resolver.
 //
-// Files: fleet.go (Config, Open), server.go (the embedded server), chunk.go
-// and feed.go (the feeder), ledger.go (what is known of each chunk), work.go,
-// deliver.go and liveness.go (workers), limit.go (the shared rate limit),
-// status.go (progress, results, purge), metrics.go.
+// Files: fleet.go, connect.go and streams.go (Config, Open), server.go (the
+// embedded server), control.go (account, pause), chunk.go and feed.go (the
+// feeder), ledger.go (what is known of each chunk), work.go, hold.go, deliver.go,
+// gate.go, post.go, resolve.go, note.go and liveness.go (workers), limit.go and
+// clock.go (the shared rate limit), tally.go (running totals), status.go,
+// finish.go, results.go and purge.go (progress, results, purge), metrics.go.
 package fleet

@@ -33,6 +33,7 @@ type host struct {
 	ended  chan struct{}
 	mu     sync.Mutex
 	server *server.Server
+	full   chan struct{} // the server met a full disk
 }
 
 // address is what clients need to know; the file is for the owner's eyes.
@@ -58,11 +59,15 @@ func startHost(cfg Config) (*host, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("fleet: create the store's folder: %w", err)
 	}
-	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, ended: make(chan struct{})}
+	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, ended: make(chan struct{}), full: make(chan struct{}, 1)}
 	if h.key == "" {
 		if h.key, err = keyFile(dir + ".key"); err != nil {
 			return nil, err
 		}
+	}
+	// Whoever is not the host knows the key as little: it may become the host.
+	if known, err := h.address(); err == nil && known.Key != "" && known.Key != h.digest() {
+		return nil, invalid("the store in %s was encrypted with another key", h.dir)
 	}
 	// The first attempt is made here, so that its errors reach the caller.
 	held, err := h.tryServe()
@@ -111,12 +116,74 @@ func (h *host) compete(ctx context.Context, held *os.File) {
 			h.logger.Error("fleet: take over the embedded server", "error", err)
 		}
 	}
-	<-ctx.Done()
+	h.watch(ctx)
+	h.shutdown()
+	_ = held.Close() // gives the lock back
+}
+
+func (h *host) shutdown() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.server.Shutdown()
 	h.server.WaitForShutdown()
-	h.mu.Unlock()
-	_ = held.Close() // gives the lock back
+}
+
+const (
+	// probeEvery is how often it is tried whether a full disk has room again.
+	probeEvery = 2 * time.Second
+	// probeSize is how much room there must be.
+	probeSize = 8 << 20
+)
+
+// watch starts the server anew when its disk was full and has room again: a
+// store that could not write once writes no more.
+func (h *host) watch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.full:
+		}
+		h.logger.Error("fleet: the disk is full: the server stands still, and goes on when there is room", "folder", h.dir, "bytes", probeSize)
+		for h.probe() != nil {
+			if sleep(ctx, probeEvery) != nil {
+				return
+			}
+		}
+		h.shutdown()
+		for {
+			err := h.serve()
+			if err == nil {
+				break
+			}
+			h.logger.Error("fleet: start the server again after the disk was full", "error", err)
+			if sleep(ctx, probeEvery) != nil {
+				return
+			}
+		}
+		h.logger.Warn("fleet: the disk has room again: the server goes on", "folder", h.dir)
+		select {
+		case <-h.full: // of the server that was shut down
+		default:
+		}
+	}
+}
+
+// probe writes and removes a file.
+func (h *host) probe() error {
+	file, err := os.CreateTemp(h.dir, "room-")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(make([]byte, probeSize))
+	return errors.Join(err, file.Sync(), file.Close(), os.Remove(file.Name()))
+}
+
+// diskFull reports whether an error of the server is that of a full disk or quota.
+func diskFull(text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(text, "no space left") || strings.Contains(text, "quota exceeded") || strings.Contains(text, "not enough space on the disk") ||
+		strings.Contains(text, "out of") && strings.Contains(text, "resources, will be disabled")
 }
 
 // tryServe starts the server if the lock is free. Without the lock and without
@@ -133,16 +200,21 @@ func (h *host) tryServe() (*os.File, error) {
 	return held, nil
 }
 
+// digest names the store's key.
+func (h *host) digest() string {
+	sum := sha256.Sum256([]byte("antcrm fleet store key\n" + h.key))
+	return hex.EncodeToString(sum[:])
+}
+
 func (h *host) serve() error {
 	known, err := h.address()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("fleet: read the server's address: %w", err)
 	}
-	digest := sha256.Sum256([]byte("antcrm fleet store key\n" + h.key))
-	if known.Key != "" && known.Key != hex.EncodeToString(digest[:]) {
+	if known.Key != "" && known.Key != h.digest() {
 		return invalid("the store in %s was encrypted with another key", h.dir)
 	}
-	known.Key = hex.EncodeToString(digest[:])
+	known.Key = h.digest()
 	if known.Token == "" {
 		known.Token = rand.Text()
 	}
@@ -156,7 +228,7 @@ func (h *host) serve() error {
 	if err != nil {
 		return fmt.Errorf("fleet: configure the embedded server: %w", err)
 	}
-	s.SetLogger(serverLog{h.logger}, false, false)
+	s.SetLogger(serverLog{h}, false, false)
 	s.Start()
 	if !s.ReadyForConnections(openTimeout) || !s.JetStreamEnabled() {
 		s.Shutdown()
@@ -237,17 +309,29 @@ func (h *host) close() {
 }
 
 // serverLog is the embedded server's log: what goes wrong, and no more.
-type serverLog struct{ logger *slog.Logger }
+type serverLog struct{ host *host }
 
 func (l serverLog) Noticef(string, ...any) {}
 func (l serverLog) Debugf(string, ...any)  {}
 func (l serverLog) Tracef(string, ...any)  {}
 func (l serverLog) Warnf(format string, v ...any) {
-	l.logger.Warn("nats: " + fmt.Sprintf(format, v...))
+	l.host.logger.Warn("nats: " + l.look(format, v...))
 }
 func (l serverLog) Errorf(format string, v ...any) {
-	l.logger.Error("nats: " + fmt.Sprintf(format, v...))
+	l.host.logger.Error("nats: " + l.look(format, v...))
 }
 func (l serverLog) Fatalf(format string, v ...any) {
-	l.logger.Error("nats: " + fmt.Sprintf(format, v...))
+	l.host.logger.Error("nats: " + l.look(format, v...))
+}
+
+// look wakes the host when the server meets a full disk.
+func (l serverLog) look(format string, v ...any) string {
+	text := fmt.Sprintf(format, v...)
+	if diskFull(text) {
+		select {
+		case l.host.full <- struct{}{}:
+		default:
+		}
+	}
+	return text
 }

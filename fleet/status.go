@@ -148,6 +148,9 @@ func (f *Fleet) listJobs(ctx context.Context) ([]namedJob, error) {
 func (f *Fleet) each(ctx context.Context, bucket jetstream.KeyValue, pattern string, do func(jetstream.KeyValueEntry)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// A server that goes down meanwhile leaves the watch silent.
+	silence := time.AfterFunc(requestTimeout, cancel)
+	defer silence.Stop()
 	watch, err := bucket.Watch(ctx, pattern, jetstream.IgnoreDeletes())
 	if err != nil {
 		return err
@@ -159,6 +162,7 @@ func (f *Fleet) each(ctx context.Context, bucket jetstream.KeyValue, pattern str
 			if !ok {
 				return errors.New("the watch ended early")
 			}
+			silence.Reset(requestTimeout)
 			if kept == nil {
 				return nil
 			}

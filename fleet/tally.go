@@ -284,7 +284,9 @@ func (t *tally) counts() (c counts) {
 func eachHeader(ctx context.Context, stream jetstream.Stream, subject string, from uint64, do func(jetstream.Msg) error) (last uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+	create, end := context.WithTimeout(ctx, requestTimeout)
+	defer end()
+	consumer, err := stream.OrderedConsumer(create, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
 		HeadersOnly: true, InactiveThreshold: 5 * time.Second,
 	})
@@ -300,7 +302,11 @@ func eachHeader(ctx context.Context, stream jetstream.Stream, subject string, fr
 	}
 	defer messages.Stop()
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		// A server that went down would be waited for until ctx ends.
+		msg, err := messages.Next(jetstream.NextMaxWait(requestTimeout))
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return 0, err
 		}
