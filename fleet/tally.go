@@ -166,7 +166,7 @@ func (t *tally) advance(ctx context.Context) error {
 	last, err := eachHeader(ctx, t.f.ledgerStream, prefix+">", t.seq+1, func(msg jetstream.Msg) error {
 		position, err := strconv.ParseInt(strings.TrimPrefix(msg.Subject(), prefix), 10, 64)
 		if err != nil || position < 0 {
-			return nil // not an entry of this program
+			return nil //nolint:nilerr // not an entry of this program
 		}
 		t.news++
 		s, ok := parseSlot(msg.Headers().Get(headerCount))

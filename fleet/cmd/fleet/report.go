@@ -288,7 +288,7 @@ func resume(ctx context.Context, c *command, args []string) error {
 
 // rebind binds the fleet to the account of the environment.
 func rebind(ctx context.Context, c *command, args []string) error {
-	return c.tell(ctx, args, func(f *fleet.Fleet, ctx context.Context) error { //nolint:revive // as a method's receiver
+	return c.tell(ctx, args, func(f *fleet.Fleet, ctx context.Context) error {
 		client, err := antcrm.NewClientFromEnv()
 		if err != nil {
 			return err
