@@ -129,5 +129,6 @@ func (s *spec[P, U, R]) change(body map[string]json.RawMessage, fields []string)
 	if err != nil {
 		return change, err
 	}
-	return change, json.Unmarshal(text, &change)
+	err = json.Unmarshal(text, &change)
+	return change, err
 }

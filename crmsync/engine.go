@@ -51,7 +51,7 @@ const maxKey = 1000
 
 // checkKey refuses what a database cannot hold as text.
 func checkKey(field, key string, index int64) error {
-	problem := ""
+	var problem string
 	switch {
 	case strings.TrimSpace(key) == "":
 		problem = "is empty: it is the key that the record is recognized by"

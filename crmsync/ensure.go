@@ -147,8 +147,8 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fie
 		return ref, false, nil
 	}
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
-	if err != nil || !found {
-		return ref, false, nil // whatever it means, the state does not know the record
+	if found = found && err == nil; !found {
+		return ref, false, nil //nolint:nilerr // whatever it means, nothing was found and the state knows nothing
 	}
 	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
 	return ref, true, r.finish(ctx, token, end, nil)

@@ -5,13 +5,13 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(runChild(child))
 	}
 	code := m.Run()
-	stopPostgres()
+	postgres.stop()
 	if code == 0 {
 		if err := goleak.Find(goleak.IgnoreTopFunction("internal/poll.runtime_pollWait")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -43,52 +43,57 @@ func TestMain(m *testing.M) {
 // long reports whether the variants that take minutes run too.
 func long() bool { return os.Getenv("ANTCRM_LONG_TESTS") == "1" }
 
-// postgres is one cluster for all tests, each with a database of its own.
-var postgres struct {
-	once   sync.Once
-	mu     sync.Mutex
+// cluster is a Postgres in a temporary folder.
+type cluster struct {
 	folder string
 	bin    string
 	err    error
-	n      int
 }
 
-func startPostgres() {
+// postgres is one cluster for all tests, each with a database of its own.
+var postgres struct {
+	cluster
+	once sync.Once
+	mu   sync.Mutex
+	n    int
+}
+
+func (c *cluster) start() {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if path, err := exec.LookPath("initdb"); err == nil {
 		found = append(found, path)
 	}
 	if len(found) == 0 {
-		postgres.err = fmt.Errorf("no initdb: install postgresql (.ci/postgres.sh does)")
+		c.err = fmt.Errorf("no initdb: install postgresql (.ci/postgres.sh does)")
 		return
 	}
-	postgres.bin = filepath.Dir(found[len(found)-1])
-	if postgres.folder, postgres.err = os.MkdirTemp("", "crmsync-pg-"); postgres.err != nil {
+	c.bin = filepath.Dir(found[len(found)-1])
+	if c.folder, c.err = os.MkdirTemp("", "crmsync-pg-"); c.err != nil {
 		return
 	}
 	if os.Getuid() == 0 {
-		_ = os.Chmod(postgres.folder, 0o777) //nolint:gosec // the server runs as another user
+		_ = os.Chmod(c.folder, 0o777) //nolint:gosec // the server runs as another user
 	}
-	data := filepath.Join(postgres.folder, "data")
-	postgres.err = pgRun("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	if postgres.err == nil {
-		postgres.err = pgControl("start")
+	data := filepath.Join(c.folder, "data")
+	c.err = c.run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	if c.err == nil {
+		c.err = c.control("start")
 	}
 }
 
-func pgControl(what string, more ...string) error {
-	data := filepath.Join(postgres.folder, "data")
-	args := append([]string{"-D", data, "-w", "-t", "60", "-l", filepath.Join(postgres.folder, "log")}, more...)
+func (c *cluster) control(what string, more ...string) error {
+	data := filepath.Join(c.folder, "data")
+	args := append([]string{"-D", data, "-w", "-t", "60", "-l", filepath.Join(c.folder, "log")}, more...)
 	if what != "stop" {
-		args = append(args, "-o", "-c listen_addresses= -c unix_socket_directories="+postgres.folder+" -c max_connections=200")
+		args = append(args, "-o", "-c listen_addresses= -c unix_socket_directories="+c.folder+" -c max_connections=200")
 	}
-	return pgRun("pg_ctl", append(args, what)...)
+	return c.run("pg_ctl", append(args, what)...)
 }
 
 // pgRun runs a program of Postgres, which refuses to run as root.
-func pgRun(program string, args ...string) error {
-	cmd := exec.Command(filepath.Join(postgres.bin, program), args...)
-	cmd.Dir = postgres.folder
+func (c *cluster) run(program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(c.bin, program), args...)
+	cmd.Dir = c.folder
 	if os.Getuid() == 0 {
 		owner, err := user.Lookup("postgres")
 		if err != nil {
@@ -111,25 +116,25 @@ func pgRun(program string, args ...string) error {
 	return nil
 }
 
-func stopPostgres() {
-	if postgres.folder != "" {
-		_ = pgControl("stop", "-m", "immediate")
-		_ = os.RemoveAll(postgres.folder)
+func (c *cluster) stop() {
+	if c.folder != "" {
+		_ = c.control("stop", "-m", "immediate")
+		_ = os.RemoveAll(c.folder)
 	}
 }
 
-func pgDSN(database string) string {
-	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(postgres.folder)
+func (c *cluster) dsn(database string) string {
+	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(c.folder)
 }
 
 // newPostgres returns the DSN of an empty database, or skips the test aloud.
 func newPostgres(t testing.TB) string {
 	t.Helper()
-	postgres.once.Do(startPostgres)
+	postgres.once.Do(postgres.start)
 	if postgres.err != nil {
 		t.Skipf("SKIPPED, not tested: no Postgres can be had here: %v", postgres.err)
 	}
-	db, err := sql.Open("pgx", pgDSN("postgres"))
+	db, err := sql.Open("pgx", postgres.dsn("postgres"))
 	require.NoError(t, err)
 	defer func() { _ = db.Close() }()
 	postgres.mu.Lock()
@@ -138,7 +143,25 @@ func newPostgres(t testing.TB) string {
 	postgres.mu.Unlock()
 	_, err = db.Exec("CREATE DATABASE " + name)
 	require.NoError(t, err)
-	return pgDSN(name)
+	return postgres.dsn(name)
+}
+
+type ownCluster struct {
+	cluster *cluster
+	dsn     string
+}
+
+func (o ownCluster) restart() error { return o.cluster.control("restart", "-m", "immediate") }
+
+// newPostgresOfItsOwn is for tests that restart it.
+func newPostgresOfItsOwn(t testing.TB) ownCluster {
+	t.Helper()
+	c := &cluster{}
+	t.Cleanup(c.stop)
+	if c.start(); c.err != nil {
+		t.Skipf("SKIPPED, not tested: no Postgres can be had here: %v", c.err)
+	}
+	return ownCluster{c, c.dsn("postgres")}
 }
 
 func sqliteDSN(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "state.db") }
@@ -245,11 +268,11 @@ func unknown(t testing.TB, state *crmsync.State) map[string]crmsync.Intent {
 func writes(srv *antcrmtest.Server) (posts, puts, deletes int) {
 	for _, request := range srv.Requests() {
 		switch request.Method {
-		case "POST":
+		case http.MethodPost:
 			posts++
-		case "PUT":
+		case http.MethodPut:
 			puts++
-		case "DELETE":
+		case http.MethodDelete:
 			deletes++
 		}
 	}
@@ -266,5 +289,3 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
-
-var _ = strings.TrimSpace

@@ -2,7 +2,7 @@ package crmsync
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -116,7 +116,7 @@ func (s *Syncer) Pull(ctx context.Context, opts ...PullOption) iter.Seq2[PullPro
 		}
 		for _, kind := range cfg.kinds {
 			if err := s.pullKind(ctx, kind, cfg, yield); err != nil {
-				if err != errStopped {
+				if !errors.Is(err, errStopped) {
 					yield(PullProgress{}, err)
 				}
 				return
@@ -180,4 +180,4 @@ func (s *Syncer) pullKind(ctx context.Context, kind Kind, cfg pullConfig, yield 
 	return nil
 }
 
-var errStopped = fmt.Errorf("crmsync: the caller has seen enough")
+var errStopped = errors.New("crmsync: the caller has seen enough")

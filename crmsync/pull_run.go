@@ -36,7 +36,7 @@ func pull[T any](ctx context.Context, state *State, m mirror[T], campaign antcrm
 	r := &pullRun[T]{mirror: m, state: state, scope: string(campaign), cfg: cfg, yield: yield, upsert: map[int]string{}}
 	r.progress = PullProgress{Kind: m.kind, Campaign: campaign}
 	err := r.run(ctx)
-	if err != nil && err != errStopped {
+	if err != nil && !errors.Is(err, errStopped) {
 		return fmt.Errorf("crmsync: pull %s: %w", m.kind, err)
 	}
 	return err

@@ -406,9 +406,9 @@ func (r *pushRun[P, U, R]) packed(it item[P]) []item[P] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	detail := r.spec.detail(&it.record)
-	items := append(r.creates[detail], it)
+	r.creates[detail] = append(r.creates[detail], it)
+	items := r.creates[detail]
 	if len(items) < r.spec.pack {
-		r.creates[detail] = items
 		return nil
 	}
 	delete(r.creates, detail)

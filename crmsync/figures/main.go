@@ -134,7 +134,10 @@ func pull(ctx context.Context, path string, pages int) error {
 		return err
 	}
 	defer srv.Close()
-	for record := range customers(100 * pages) {
+	for record, err := range customers(100 * pages) {
+		if err != nil {
+			return err
+		}
 		if err := srv.Seed(antcrmtest.Contacts, record); err != nil {
 			return err
 		}

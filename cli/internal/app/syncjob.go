@@ -120,7 +120,6 @@ type syncTally struct {
 	refused int
 	planned map[crmsync.Action]int
 	reasons []string
-	lookUps int
 	sum     [sha256.Size]byte // of the changes, in any order
 }
 

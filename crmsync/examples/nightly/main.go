@@ -57,7 +57,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fake.ClearFaults()
-	time.Sleep(2 * settle)
+	select { // until the lost requests can no longer be under way
+	case <-time.After(2 * settle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := night("night 3: the network is well again", 500, 40); err != nil {
 		return err
 	}
