@@ -23,6 +23,7 @@ type core struct {
 	cfg     *config
 	base    string // scheme://host/prefix without a trailing slash
 	rest    *resty.Client
+	pool    *wire.Pool // nil: the transport is the caller's
 	key     func() string
 	buffers wire.Buffers
 	pause   retry.Pause
@@ -179,14 +180,10 @@ func (r *callRun) attempt(ctx context.Context) {
 	began := time.Now()
 	r.attempts++
 	r.last = attemptResult{Attempt: retry.Attempt{Method: r.req.method, Number: r.attempts}, waited: began.Sub(r.idle)}
-	attemptCtx := ctx
-	if limit := r.core.cfg.timeout; limit > 0 {
-		var cancel context.CancelFunc
-		attemptCtx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+	attemptCtx, cancel := r.attemptContext(ctx)
+	defer cancel()
 	trace := new(wire.Trace)
-	res, err := r.newRequest(trace.With(attemptCtx)).Send() //nolint:bodyclose // read closes it
+	res, err := r.newRequest(trace.With(attemptCtx, cancel)).Send() //nolint:bodyclose // read closes it
 	answered := err == nil
 	if answered {
 		r.last.answer, err = r.read(ctx, res.RawResponse)
@@ -195,7 +192,10 @@ func (r *callRun) attempt(ctx context.Context) {
 		r.last.Status = r.last.answer.status
 		r.last.After, r.last.Asked = retry.After(r.last.answer.header, time.Now())
 	} else {
-		err = withoutURL(err)
+		err = trace.Explain(withoutURL(err))
+		if r.core.pool != nil && errors.Is(attemptCtx.Err(), context.DeadlineExceeded) {
+			r.core.pool.Renew(trace)
+		}
 		r.last.answer, r.last.cause = nil, r.cleanError(err)
 		r.last.Sent, r.last.Permanent = answered || trace.MaybeSent(err), trace.IsPermanent(err)
 	}
@@ -204,6 +204,14 @@ func (r *callRun) attempt(ctx context.Context) {
 	}
 	r.idle = time.Now()
 	r.last.took = r.idle.Sub(began)
+}
+
+// attemptContext is ctx with the limit of one attempt.
+func (r *callRun) attemptContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if limit := r.core.cfg.timeout; limit > 0 {
+		return context.WithTimeout(ctx, limit)
+	}
+	return context.WithCancel(ctx)
 }
 
 // newRequest makes the request of one attempt. The body gets a fresh reader

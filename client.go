@@ -62,9 +62,10 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	}
 	key := func() string { return apiKey } // a closure, so that no %+v can print it
 	c := &core{
-		cfg: cfg, base: strings.TrimRight(base.String(), "/"), rest: newRestyClient(cfg, base, key), key: key,
+		cfg: cfg, base: strings.TrimRight(base.String(), "/"), key: key,
 		plans: bind.NewPlans(textOf),
 	}
+	c.rest, c.pool = newRestyClient(cfg, base, key)
 	if cfg.maxConcurrency > 0 {
 		c.slots = make(chan struct{}, cfg.maxConcurrency)
 	}
@@ -164,7 +165,9 @@ func (c *Client) Format(s fmt.State, _ rune) {
 // newRestyClient puts resty on top of a copy of the caller's http.Client (or
 // of our own) with everything switched off that is wrong for an SDK: its
 // retries, its logs, its redirects, its body parsing.
-func newRestyClient(cfg *config, base *url.URL, key func() string) *resty.Client {
+//
+// pool is nil where the caller's client has a transport: it is never changed.
+func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Client, pool *wire.Pool) {
 	hc := &http.Client{}
 	if cfg.httpClient != nil {
 		shallow := *cfg.httpClient
@@ -172,17 +175,18 @@ func newRestyClient(cfg *config, base *url.URL, key func() string) *resty.Client
 	}
 	next := hc.Transport
 	if next == nil {
-		next = wire.DefaultTransport(cfg.maxConcurrency)
+		pool = wire.NewPool(cfg.maxConcurrency, cfg.timeout)
+		next = pool
 	}
 	hc.Transport = wire.NewKeyTransport(next, base, key)
 	// An API call that follows a redirect hands its body, and a POST its
 	// meaning, to somebody else: a 3xx is an error instead.
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	rc := resty.NewWithClient(hc)
+	rc = resty.NewWithClient(hc)
 	rc.SetLogger(silentLogger{})
 	rc.SetDisableWarn(true)
-	return rc
+	return rc, pool
 }
 
 // silentLogger keeps resty's own log, which prints URLs, from stderr.

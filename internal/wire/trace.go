@@ -7,9 +7,19 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 )
+
+// maxConnections is how many new connections one attempt may open. net/http
+// repeats a request by itself when a server drops the connection before it has
+// looked at it (an HTTP/2 GOAWAY), with no limit of its own: a server that does
+// so each time was sent more than 600 connections a second.
+const maxConnections = 8
+
+// ErrDropped ends an attempt whose every connection was dropped.
+var ErrDropped = errors.New("the server drops every connection before it answers")
 
 // Trace watches an attempt and knows whether any of it can have reached the
 // server.
@@ -18,11 +28,17 @@ type Trace struct {
 	connected atomic.Bool // a connection was made, to the server or to a proxy
 	gotConn   atomic.Bool // the request had a connection to be written to
 	wrote     atomic.Bool // its headers were written to one, now or before
+	opened    atomic.Int32
+	dropped   atomic.Bool                    // more than maxConnections were opened
+	used      atomic.Pointer[http.Transport] // of a Pool
 }
 
-// With returns a context under which the trace watches a request.
-func (t *Trace) With(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+type traceKey struct{}
+
+// With returns a context under which the trace watches a request. The trace
+// calls cancel to end an attempt that goes in circles.
+func (t *Trace) With(ctx context.Context, cancel context.CancelFunc) context.Context {
+	return httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &httptrace.ClientTrace{
 		// Another connection is asked for when the one before was found dead
 		// with nothing written to it, but also by a transport of the caller's
 		// that repeats requests itself: what was written once stays written.
@@ -36,9 +52,23 @@ func (t *Trace) With(ctx context.Context) context.Context {
 				t.connected.Store(true)
 			}
 		},
-		GotConn:      func(httptrace.GotConnInfo) { t.gotConn.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			t.gotConn.Store(true)
+			if !info.Reused && t.opened.Add(1) > maxConnections {
+				t.dropped.Store(true)
+				cancel()
+			}
+		},
 		WroteHeaders: func() { t.wrote.Store(true) },
 	})
+}
+
+// Explain returns the reason of a failure that only the trace knows.
+func (t *Trace) Explain(err error) error {
+	if t.dropped.Load() && errors.Is(err, context.Canceled) {
+		return ErrDropped
+	}
+	return err
 }
 
 // MaybeSent reports, after a failure, whether the request may have reached the

@@ -26,11 +26,18 @@ type KeyTransport struct {
 	next   http.RoundTripper
 	origin string
 	key    func() string // a closure, so that no %+v can print it
+	// standard says that next is net/http's, whose bodies end with the request's context.
+	standard bool
 }
 
 // NewKeyTransport binds a key to the origin of base.
 func NewKeyTransport(next http.RoundTripper, base *url.URL, key func() string) *KeyTransport {
-	return &KeyTransport{next: next, origin: Origin(base), key: key}
+	standard := false
+	switch next.(type) {
+	case *http.Transport, *Pool:
+		standard = true
+	}
+	return &KeyTransport{next: next, origin: Origin(base), key: key, standard: standard}
 }
 
 // RoundTrip sends the request, with the key if it is for the key's origin.
@@ -51,7 +58,7 @@ func (t *KeyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(&bound)
 	if err == nil && res != nil {
 		dropBadLocation(req, res)
-		if _, standard := t.next.(*http.Transport); !standard && res.Body != nil {
+		if !t.standard && res.Body != nil {
 			res.Body = endWith(req.Context(), res.Body)
 		}
 	}
