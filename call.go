@@ -193,11 +193,11 @@ func (r *callRun) attempt(ctx context.Context) {
 		r.last.After, r.last.Asked = retry.After(r.last.answer.header, time.Now())
 	} else {
 		err = trace.Explain(withoutURL(err))
-		if r.core.pool != nil && errors.Is(attemptCtx.Err(), context.DeadlineExceeded) {
-			r.core.pool.Renew(trace)
-		}
 		r.last.answer, r.last.cause = nil, r.cleanError(err)
 		r.last.Sent, r.last.Permanent = answered || trace.MaybeSent(err), trace.IsPermanent(err)
+	}
+	if r.core.pool != nil {
+		r.core.pool.Done(trace, err != nil && errors.Is(attemptCtx.Err(), context.DeadlineExceeded))
 	}
 	if r.last.Pauses() {
 		r.core.pause.Extend(r.last.After, r.core.cfg.maxRetryWait)

@@ -43,19 +43,23 @@ func (p *Pool) CloseIdleConnections() {
 	p.current.CloseIdleConnections()
 }
 
-// Renew makes later requests use new connections, after an attempt that the
-// trace has watched was lost without a word: its connection may be dead, and
-// so may be those that were opened with it. An HTTP/2 connection would
-// otherwise be used until TCP gives it up, after minutes. Requests under way
-// keep theirs, which are closed when they end.
-func (p *Pool) Renew(t *Trace) {
-	if !t.gotConn.Load() {
-		return // it never had a connection that could be dead
+// Done ends an attempt that the trace has watched, once its answer was read.
+// After one that timed out, later attempts use new connections: its own may be
+// dead, and so may be those that were opened with it. An HTTP/2 connection
+// would otherwise be used until TCP gives it up, after minutes. Requests under
+// way keep their connections, which are closed when they end.
+func (p *Pool) Done(t *Trace, timedOut bool) {
+	used := t.used.Load()
+	if used == nil {
+		return
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if used := t.used.Load(); used == p.current {
+	if timedOut && used == p.current && t.gotConn.Load() {
 		p.current = used.Clone()
+	}
+	retired := used != p.current
+	p.mu.Unlock()
+	if retired {
 		used.CloseIdleConnections()
 	}
 }
