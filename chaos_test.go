@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,6 +93,16 @@ func faults() []fault {
 			_, _ = io.WriteString(w, text[:1])
 			_ = http.NewResponseController(w).Flush()
 			c.linger(r, time.Minute)
+		}},
+		{"no answer at all, as on a dead connection", 1, func(c *chaos, _ http.ResponseWriter, r *http.Request) {
+			_, _ = c.carryOut(r)
+			c.linger(r, time.Minute)
+		}},
+		{"429 by a clock that is wrong", 2, func(c *chaos, w http.ResponseWriter, _ *http.Request) {
+			now := time.Now().Add([]time.Duration{-10 * time.Minute, 10 * time.Minute}[c.draw(2)]).UTC().Format(http.TimeFormat)
+			w.Header().Set("Date", now)
+			w.Header().Set("Retry-After", now)
+			w.WriteHeader(http.StatusTooManyRequests)
 		}},
 		{"redirect elsewhere", 2, func(c *chaos, w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, c.elsewhere, []int{301, 302, 303, 307, 308}[c.draw(5)])
@@ -269,7 +280,11 @@ func outcome(err error) antcrm.Outcome {
 
 func TestChaosNeverMakesTheClientLie(t *testing.T) {
 	t.Parallel()
-	const seeds, callers, rounds = 20, 16, 4
+	const callers, rounds = 16, 4
+	seeds := 4
+	if os.Getenv("ANTCRM_LONG_TESTS") != "" {
+		seeds = 40
+	}
 	total := &tally{told: map[string]int{}, happened: map[string]int{}}
 	var strangers atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers.Add(1) }))

@@ -1,6 +1,9 @@
 package records
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math"
+)
 
 // lines remembers on which line a key was seen first, in 12 bytes a key: many
 // short lists grow without the leap of one large table.
@@ -36,6 +39,6 @@ func (l *lines) first(key string, line int) int {
 		copy(grown, *shard)
 		*shard = grown
 	}
-	*shard = append(*shard, lineOf{high: high, low: low, line: uint32(min(line, 1<<32-1))})
+	*shard = append(*shard, lineOf{high: high, low: low, line: uint32(min(int64(line), math.MaxUint32))})
 	return 0
 }
