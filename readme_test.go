@@ -166,7 +166,7 @@ func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a
 func TestSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
 	t.Parallel()
 	var compiled strings.Builder
-	for _, name := range []string{"readme_test.go", "example_test.go", "examples/first-call/main.go"} {
+	for _, name := range []string{"readme_test.go", "docs_test.go", "example_test.go", "examples/first-call/main.go"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		compiled.WriteString(squeeze(string(source)))
