@@ -29,7 +29,9 @@ func TestEveryListedRecordKeepsItsJSON(t *testing.T) {
 		if !op.isRead() {
 			return
 		}
-		const text = `{ "unknown" : [1.0, "\u00e9"],"createdAt":"","_id":12345678901234567890 }`
+		// The keys are those that the operations ask for.
+		const text = `{ "unknown" : [1.0, "\u00e9"],"createdAt":"","_id":12345678901234567890, "customerId":4750001,"customerIdApiRing":"ERP-000475",` +
+			`"number":360900001,"code":"SKU-770001","TicketId":174640001,"source":"ZALO" }`
 		replies := []reply{ok("[" + text + "]"), ok("[]")}
 		got, err := op.call(t.Context(), scripted(t, replies[:len(op.answers)]...).client())
 		require.NoError(t, err)

@@ -228,25 +228,33 @@ type contactUpdate struct {
 
 func (contactUpdate) validate() error { return nil }
 
-func (s *ContactsService) lister() lister[Contact, *Contact] {
-	return lister[Contact, *Contact]{core: coreOf(s), op: "list contacts", path: "/contacts", key: func(c *Contact) string {
-		ref := c.ref()
-		if id := identity("lead", ref.LeadID) + identity("customer", ref.CustomerID); id != "" {
-			return id
-		}
-		return identity("id", c.ID)
-	}}
+func (s *ContactsService) endpoint() listEndpoint[Contact] {
+	return listEndpoint[Contact]{
+		core: coreOf(s), op: "list contacts", path: "/contacts",
+		id: func(c *Contact) string {
+			ref := c.ref()
+			if id := identity("lead", ref.LeadID) + identity("customer", ref.CustomerID); id != "" {
+				return id
+			}
+			return identity("id", c.ID)
+		},
+		fields: []filterField[Contact]{
+			{name: "leadId", value: func(c *Contact) string { return string(c.LeadID) }, trust: trustUnique},
+			{name: "customerId", value: func(c *Contact) string { return string(c.CustomerID) }, trust: trustUnique},
+			{name: "customerIdApiRing", value: func(c *Contact) string { return c.ExternalID }, trust: trustNothing},
+		},
+	}
 }
 
 // List returns one page of contacts (GET /contacts).
 func (s *ContactsService) List(ctx context.Context, params ContactListParams, opts ...CallOption) (*Page[Contact], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the contacts of every page, from params.Page on
 // (GET /contacts). Breaking out stops it.
 func (s *ContactsService) All(ctx context.Context, params ContactListParams, opts ...CallOption) iter.Seq2[Contact, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
 // Get returns the contact that ref names, or ErrNotFound (GET /contacts with
@@ -257,15 +265,7 @@ func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallO
 	if err != nil {
 		return nil, err
 	}
-	return s.lister().get(ctx, "get contact", name, key, func(c *Contact) string {
-		switch name {
-		case "leadId":
-			return string(c.LeadID)
-		case "customerId":
-			return string(c.CustomerID)
-		}
-		return c.ExternalID
-	}, opts)
+	return s.endpoint().get(ctx, "get contact", name, key, opts)
 }
 
 // Create creates a contact and returns the key the CRM gave it (POST

@@ -21,8 +21,8 @@ func contactOperations(tb testing.TB) []operation {
 		name: "Contacts", path: "/contacts",
 		query: "contactType=customer&type=0&phone=0900000001&email=sample@example.com&leadId=2964777&customerId=4750001&customerIdApiRing=ERP-000475" +
 			"&updateAtf=2024-03-13&updateAtt=2024-03-14&createdAtf=2024-03-13&createdAtt=2024-03-15&page=2&limit=50",
-		answer: `[{"leadId":2964,"name":"Mai","unknown":{"a":[1]}}]`,
-		want:   `[{"leadId":"2964","name":"Mai"}]`,
+		answer: `[{"leadId":2964777,"customerIdApiRing":"ERP-000475","name":"Mai","unknown":{"a":[1]}}]`,
+		want:   `[{"leadId":"2964777","customerIdApiRing":"ERP-000475","name":"Mai"}]`,
 	}
 	params := antcrm.ContactListParams{
 		ContactType: antcrm.ContactTypeCustomer, Kind: antcrm.KindPerson, Phone: "0900000001", Email: "sample@example.com",

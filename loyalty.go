@@ -128,12 +128,18 @@ func (p RedeemParams) validate() error {
 	return nil
 }
 
-func loyaltyLister(c *core, op string) lister[LoyaltyEntry, *LoyaltyEntry] {
-	return lister[LoyaltyEntry, *LoyaltyEntry]{core: c, op: op, path: "/history-point", key: func(e *LoyaltyEntry) string { return identity("id", e.ID) }}
+// history is one of the two lists of /history-point. It drops the records that say they are of the other one: whether
+// the server keeps them apart is not documented (our decision). A record without a type belongs to both.
+func history(c *core, op string, other NumericCode) listEndpoint[LoyaltyEntry] {
+	return listEndpoint[LoyaltyEntry]{
+		core: c, op: op, path: "/history-point",
+		id:      func(e *LoyaltyEntry) string { return identity("id", e.ID) },
+		belongs: func(e *LoyaltyEntry) bool { return e.Type != other },
+	}
 }
 
-func (s *PointsService) lister() lister[LoyaltyEntry, *LoyaltyEntry] {
-	return loyaltyLister(coreOf(s), "list points")
+func (s *PointsService) endpoint() listEndpoint[LoyaltyEntry] {
+	return history(coreOf(s), "list points", LoyaltyRedemption)
 }
 
 func (p LoyaltyListParams) pointFilters() *filters {
@@ -144,13 +150,13 @@ func (p LoyaltyListParams) pointFilters() *filters {
 
 // List returns one page of accumulations (GET /history-point?type=point).
 func (s *PointsService) List(ctx context.Context, params LoyaltyListParams, opts ...CallOption) (*Page[LoyaltyEntry], error) {
-	return s.lister().list(ctx, params.pointFilters(), opts)
+	return s.endpoint().page(ctx, params.pointFilters(), opts)
 }
 
 // All iterates over the accumulations of every page, from params.Page on
 // (GET /history-point?type=point). Breaking out stops it.
 func (s *PointsService) All(ctx context.Context, params LoyaltyListParams, opts ...CallOption) iter.Seq2[LoyaltyEntry, error] {
-	return s.lister().all(ctx, params.pointFilters(), opts)
+	return s.endpoint().all(ctx, params.pointFilters(), opts)
 }
 
 // Accumulate gives a customer points (POST /accumulate). It is not repeated
@@ -162,25 +168,21 @@ func (s *PointsService) Accumulate(ctx context.Context, params AccumulateParams,
 	return err
 }
 
-func (s *RedeemService) lister() lister[LoyaltyEntry, *LoyaltyEntry] {
-	l := loyaltyLister(coreOf(s), "list redemptions")
-	// The vendor's page prints no type for this list: whether it holds
-	// redemptions only is not said (our decision).
-	l.keep = func(e *LoyaltyEntry) bool { return e.Type != LoyaltyAccumulation }
-	return l
+func (s *RedeemService) endpoint() listEndpoint[LoyaltyEntry] {
+	return history(coreOf(s), "list redemptions", LoyaltyAccumulation)
 }
 
 // List returns one page of redemptions (GET /history-point). Records that say
 // they are accumulations are dropped, so that a page may hold fewer records
 // than it came with.
 func (s *RedeemService) List(ctx context.Context, params LoyaltyListParams, opts ...CallOption) (*Page[LoyaltyEntry], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the redemptions of every page, from params.Page on
 // (GET /history-point). Breaking out stops it.
 func (s *RedeemService) All(ctx context.Context, params LoyaltyListParams, opts ...CallOption) iter.Seq2[LoyaltyEntry, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
 // Gift spends a customer's points on a gift (POST /redeem). It is not repeated

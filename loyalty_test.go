@@ -56,7 +56,7 @@ func TestLoyaltySampleIsDecodedFieldByField(t *testing.T) {
 	t.Parallel()
 	page, err := scripted(t, ok(sample(t, "history-point.json"))).client().Points.List(t.Context(), antcrm.LoyaltyListParams{})
 	require.NoError(t, err)
-	require.Len(t, page.Items, 2)
+	require.Len(t, page.Items, 1, "the redemption is not one of the points")
 
 	given := page.Items[0]
 	assert.Equal(t, antcrm.LoyaltyAccumulation, given.Type)
@@ -76,16 +76,42 @@ func TestLoyaltySampleIsDecodedFieldByField(t *testing.T) {
 	assert.Equal(t, int64(1692084490615), given.CreatedAt.UnixMilli())
 	assert.Equal(t, antcrm.ID("64db290a7796fe24bfe876b4"), given.ID)
 
-	spent := page.Items[1]
+	page, err = scripted(t, ok(sample(t, "history-point.json"))).client().Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1, "the accumulation is not a redemption")
+	spent := page.Items[0]
 	assert.Equal(t, antcrm.LoyaltyRedemption, spent.Type)
 	assert.Equal(t, &antcrm.LoyaltyGift{Code: "DAUMAY01", Name: "Player", Score: 10, ID: "64d9f2ec2b3ba308b322c782"}, spent.Gift)
 	assert.Nil(t, spent.Product)
 }
 
-func TestRedeemListDropsAccumulations(t *testing.T) {
+func TestEachHistoryDropsWhatSaysItIsOfTheOther(t *testing.T) {
 	t.Parallel()
-	page, err := scripted(t, ok(sample(t, "history-point.json"))).client().Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
+	const mixed = `[{"id":"a","type":1},{"id":"b","type":"2"},{"id":"c"},{"id":"d","type":2},{"id":"e","type":"1"},{"id":"f","type":3}]`
+	client := served(t, func(int, seen) reply { return ok(mixed) }).client()
+	points, err := client.Points.List(t.Context(), antcrm.LoyaltyListParams{})
 	require.NoError(t, err)
-	require.Len(t, page.Items, 1)
-	assert.Equal(t, antcrm.LoyaltyRedemption, page.Items[0].Type)
+	redemptions, err := client.Redeem.List(t.Context(), antcrm.LoyaltyListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, []antcrm.ID{"a", "c", "e", "f"}, entryIDs(points.Items), "what does not say what it is may be either")
+	assert.Equal(t, []antcrm.ID{"b", "c", "d", "f"}, entryIDs(redemptions.Items))
+}
+
+func entryIDs(entries []antcrm.LoyaltyEntry) (ids []antcrm.ID) {
+	for i := range entries {
+		ids = append(ids, entries[i].ID)
+	}
+	return ids
+}
+
+// A page of the other kind alone is not the end of a list.
+func TestAHistoryGoesOnAfterAPageOfTheOtherKind(t *testing.T) {
+	t.Parallel()
+	server := pages(t, `[{"id":"a","type":1},{"id":"b","type":"1"}]`, `[{"id":"c","type":2}]`, `[{"id":"d","type":1}]`, `[{"id":"e"}]`)
+	redemptions, err := antcrm.Collect(server.client().Redeem.All(t.Context(), antcrm.LoyaltyListParams{}))
+	require.NoError(t, err)
+	points, err := antcrm.Collect(server.client().Points.All(t.Context(), antcrm.LoyaltyListParams{}))
+	require.NoError(t, err)
+	assert.Equal(t, []antcrm.ID{"c", "e"}, entryIDs(redemptions))
+	assert.Equal(t, []antcrm.ID{"a", "b", "d", "e"}, entryIDs(points))
 }

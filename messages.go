@@ -96,37 +96,68 @@ func (p MessageListParams) filters() *filters {
 	return f
 }
 
-func (s *ZNSMessagesService) lister() lister[ZNSMessage, *ZNSMessage] {
-	return lister[ZNSMessage, *ZNSMessage]{
+func (s *ZNSMessagesService) endpoint() listEndpoint[ZNSMessage] {
+	return listEndpoint[ZNSMessage]{
 		core: coreOf(s), op: "list ZNS messages", path: "/znsmsg", emptyOn404: true,
-		key: func(m *ZNSMessage) string { return identity("id", m.ID) },
+		id: func(m *ZNSMessage) string { return identity("id", m.ID) },
 	}
 }
 
 // List returns one page of messages (GET /znsmsg). The vendor documents a 404
 // as "no data": one whose body is JSON without data is an empty page.
 func (s *ZNSMessagesService) List(ctx context.Context, params ZNSMessageListParams, opts ...CallOption) (*Page[ZNSMessage], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the messages of every page, from params.Page on
 // (GET /znsmsg). Breaking out stops it.
 func (s *ZNSMessagesService) All(ctx context.Context, params ZNSMessageListParams, opts ...CallOption) iter.Seq2[ZNSMessage, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-func (s *MessagesService) lister() lister[MessageSession, *MessageSession] {
-	return lister[MessageSession, *MessageSession]{
-		core: coreOf(s), op: "list messages", path: "/messages", byOffset: true,
+func (s *MessagesService) endpoint() listEndpoint[MessageSession] {
+	return listEndpoint[MessageSession]{
+		core: coreOf(s), op: "list messages", path: "/messages", advance: countMessages,
 		nested: "sessions", // {"data": {"sessions": […]}} where the other lists have the array itself as data
-		key:    func(m *MessageSession) string { return identity("session", m.SessionID) },
+		id:     (*MessageSession).part,
+		fields: []filterField[MessageSession]{
+			{name: "sessionId", value: func(m *MessageSession) string { return string(m.SessionID) }, trust: trustUnique},
+		},
 	}
+}
+
+// part identifies what an answer holds of a session: the session may go on in the next answer, with other messages.
+func (m *MessageSession) part() string {
+	if m.SessionID == "" {
+		return ""
+	}
+	id := identity("session", m.SessionID)
+	for i := range m.Messages {
+		if m.Messages[i].ID == "" {
+			return ""
+		}
+		id += " " + string(m.Messages[i].ID)
+	}
+	return id
+}
+
+// countMessages is by how much an answer moves the offset: it counts messages, as the limit does (our decision). An
+// answer without messages moves it by its sessions, since it must move.
+func countMessages(sessions []MessageSession) int {
+	count := 0
+	for i := range sessions {
+		count += len(sessions[i].Messages)
+	}
+	if count == 0 {
+		return len(sessions)
+	}
+	return count
 }
 
 // List returns the sessions from params.Offset on, with their messages
 // (GET /messages).
 func (s *MessagesService) List(ctx context.Context, params MessageListParams, opts ...CallOption) ([]MessageSession, error) {
-	page, err := s.lister().list(ctx, params.filters(), opts)
+	page, err := s.endpoint().page(ctx, params.filters(), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -136,5 +167,5 @@ func (s *MessagesService) List(ctx context.Context, params MessageListParams, op
 // All iterates over the sessions from params.Offset on, answer by answer
 // (GET /messages). Breaking out stops it.
 func (s *MessagesService) All(ctx context.Context, params MessageListParams, opts ...CallOption) iter.Seq2[MessageSession, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }

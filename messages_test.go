@@ -2,7 +2,10 @@ package antcrm_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,4 +115,66 @@ func TestZNS404WithoutDataIsAnEmptyPage(t *testing.T) {
 	items, err := antcrm.Collect(scripted(t, ok(`{"success":true,"data":[{"_id":"a"}]}`), none(`{"success":false}`)).client().ZNSMessages.All(t.Context(), antcrm.ZNSMessageListParams{}))
 	require.NoError(t, err)
 	assert.Len(t, items, 1)
+}
+
+// The limit counts messages, and so does the offset: a session that an answer has cut goes on in the next one.
+func TestMessagesAreIteratedByOffset(t *testing.T) {
+	t.Parallel()
+	period := antcrm.MessageListParams{CreatedFrom: moment(), CreatedTo: moment(), Limit: 3}
+	// The messages 0 to 7 belong to the sessions a, a, a, a, a, b, c, c.
+	sessions := "aaaaabcc"
+	forEachReadAhead(t, func(t *testing.T, ahead antcrm.CallOption) {
+		for start, offsets := range map[int][]string{0: {"0", "3", "6", "8"}, 2: {"2", "5", "8"}} {
+			server := served(t, func(_ int, req seen) reply {
+				offset, err := strconv.Atoi(req.Query.Get("offset"))
+				assert.NoError(t, err)
+				assert.Empty(t, req.Query.Get("page"))
+				var answer []string
+				for n := offset; n < min(offset+3, len(sessions)); {
+					id, messages := sessions[n], []string{}
+					for ; n < min(offset+3, len(sessions)) && sessions[n] == id; n++ {
+						messages = append(messages, fmt.Sprintf(`{"_id":"%d"}`, n))
+					}
+					answer = append(answer, fmt.Sprintf(`{"sessionId":"%c","messages":[%s]}`, id, strings.Join(messages, ",")))
+				}
+				return ok(`{"success":true,"data":{"sessions":[` + strings.Join(answer, ",") + `]}}`)
+			})
+			params := period
+			params.Offset = start
+			var got []string
+			for session, err := range server.client().Messages.All(t.Context(), params, ahead) {
+				require.NoError(t, err)
+				for _, message := range session.Messages {
+					got = append(got, string(session.SessionID)+string(message.ID))
+				}
+			}
+			assert.Equal(t, []string{"a0", "a1", "a2", "a3", "a4", "b5", "c6", "c7"}[start:], got)
+			assert.Equal(t, offsets, asked(server, "offset"))
+		}
+	})
+}
+
+func TestMessagesOfAServerThatIgnoresTheOffsetComeOnce(t *testing.T) {
+	t.Parallel()
+	period := antcrm.MessageListParams{CreatedFrom: moment(), CreatedTo: moment()}
+	for _, session := range []string{`{"sessionId":"1"}`, `{"sessionId":"1","messages":[{"_id":"a"},{"_id":"b"}]}`, `{"sessionId":"1","messages":[{"channel":"ZALO"}]}`} {
+		answer := ok(`{"data":{"sessions":[` + session + `]}}`)
+		all, err := antcrm.Collect(scripted(t, answer, answer).client().Messages.All(t.Context(), period))
+		require.ErrorIs(t, err, antcrm.ErrRepeatedPage, session)
+		assert.Len(t, all, 1, session)
+	}
+}
+
+// Messages whose ids the server does not print are told apart by the text of their part of the session.
+func TestASessionGoesOnWithoutMessageIDs(t *testing.T) {
+	t.Parallel()
+	period := antcrm.MessageListParams{CreatedFrom: moment(), CreatedTo: moment()}
+	server := scripted(t,
+		ok(`{"data":{"sessions":[{"sessionId":"1","messages":[{"text":"a"},{"text":"b"}]}]}}`),
+		ok(`{"data":{"sessions":[{"sessionId":"1","messages":[{"text":"c"}]}]}}`),
+		ok(`{"data":{"sessions":[]}}`))
+	all, err := antcrm.Collect(server.client().Messages.All(t.Context(), period))
+	require.NoError(t, err)
+	assert.Len(t, all, 2)
+	assert.Equal(t, []string{"0", "2", "3"}, asked(server, "offset"))
 }

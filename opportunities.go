@@ -167,30 +167,36 @@ func (u OpportunityUpdate) validate() error { return required("number", string(u
 
 const opportunityID = "number"
 
-func (s *OpportunitiesService) lister() lister[Opportunity, *Opportunity] {
-	return lister[Opportunity, *Opportunity]{core: coreOf(s), op: "list opportunities", path: "/opportunities", key: func(o *Opportunity) string {
-		if o.Number != "" {
-			return identity("number", o.Number)
-		}
-		return identity("id", o.ID)
-	}}
+func (s *OpportunitiesService) endpoint() listEndpoint[Opportunity] {
+	return listEndpoint[Opportunity]{
+		core: coreOf(s), op: "list opportunities", path: "/opportunities",
+		id: func(o *Opportunity) string {
+			if o.Number != "" {
+				return identity("number", o.Number)
+			}
+			return identity("id", o.ID)
+		},
+		fields: []filterField[Opportunity]{
+			{name: opportunityID, value: func(o *Opportunity) string { return string(o.Number) }, trust: trustUnique},
+		},
+	}
 }
 
 // List returns one page of orders (GET /opportunities).
 func (s *OpportunitiesService) List(ctx context.Context, params OpportunityListParams, opts ...CallOption) (*Page[Opportunity], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the orders of every page, from params.Page on
 // (GET /opportunities). Breaking out stops it.
 func (s *OpportunitiesService) All(ctx context.Context, params OpportunityListParams, opts ...CallOption) iter.Seq2[Opportunity, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
 // Get returns the order with the number, or ErrNotFound (GET /opportunities
 // with the number as a filter).
 func (s *OpportunitiesService) Get(ctx context.Context, number ID, opts ...CallOption) (*Opportunity, error) {
-	return s.lister().get(ctx, "get opportunity", opportunityID, string(number), func(o *Opportunity) string { return string(o.Number) }, opts)
+	return s.endpoint().get(ctx, "get opportunity", opportunityID, string(number), opts)
 }
 
 // Create creates an order and returns its number (POST /opportunities). It is

@@ -3,22 +3,19 @@ package antcrm
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 )
 
-// Page is one page of a list. Total is what the server says of the whole list
-// if HasTotal; Limit is the page size it says it used, else the one asked for.
+// Page is one page of a list.
 type Page[T any] struct {
 	Items    []T
-	Page     int // as asked for; 1 if none was
-	Limit    int // 0 if neither side named one
-	Total    int
-	HasTotal bool
+	Page     int  // the page asked for; 1 if none was
+	Limit    int  // the page size that the server says it used, else the one asked for; 0 if neither side named one
+	Total    int  // how many records the whole list has, as the server says; only if HasTotal
+	HasTotal bool // whether the server named a total
 }
 
 // Format keeps customers' data out of logs: it prints the numbers of a page with
@@ -27,8 +24,7 @@ func (p Page[T]) Format(s fmt.State, _ rune) {
 	writeText(s, fmt.Sprintf("{Page:%d Limit:%d Items:%d Total:%d HasTotal:%t}", p.Page, p.Limit, len(p.Items), p.Total, p.HasTotal))
 }
 
-// LogValue keeps a customer's data out of slog records: the numbers of a page,
-// not its records.
+// LogValue keeps customers' data out of slog records: it logs the numbers of a page, not its records.
 func (p Page[T]) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("page", p.Page), slog.Int("limit", p.Limit), slog.Int("items", len(p.Items))}
 	if p.HasTotal {
@@ -37,56 +33,47 @@ func (p Page[T]) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Collect gathers the records of an iteration. On an error it returns those
-// that came before.
-func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
-	var all []T
-	for item, err := range seq {
-		if err != nil {
-			return all, err
-		}
-		all = append(all, item)
-	}
-	return all, nil
-}
+// vendorPage is how many records the vendor puts on a page, unless a larger limit is honoured.
+const vendorPage = 20
 
-// lister is a list endpoint: all that a resource file says of it.
-type lister[T any, P recordPointer[T]] struct {
+// listEndpoint is a list of the API: all that a resource file says of it.
+type listEndpoint[T any] struct {
 	*core
 	op   string // "list contacts"
 	path string
-	// key identifies a record among its likes; "" if it carries no identity.
-	key func(*T) string
-	// keep drops records that do not belong to the list; nil keeps all.
-	keep func(*T) bool
+	// id identifies a record among the others of its list. "" means that the record has no id: its text identifies it.
+	id func(*T) string
+	// fields are the filters whose values the records carry.
+	fields []filterField[T]
+	// belongs reports whether a record is of this list. Nil: every record is.
+	belongs func(*T) bool
 	// emptyOn404: a 404 without data is an empty list.
 	emptyOn404 bool
-	// byOffset: the list has limit and offset, no page.
-	byOffset bool
-	// nested is the name of the array inside data, for an envelope whose data
-	// is an object.
+	// advance is by how much an answer moves the offset. Nil: the list is paged by number.
+	advance func(items []T) int
+	// nested is the name of the array inside data, for an envelope whose data is an object.
 	nested string
 }
 
-// fetched is a page as received: keep is not applied yet, since an iteration
-// ends at a page without records, not at one without records to keep.
-type fetched[T any] struct {
+// pageResult is what one request for a page came to. The records are all that the server sent: an iteration ends at a
+// page without records, not at one without records that belong to its list.
+type pageResult[T any] struct {
 	items    []T
-	limit    int
+	limit    int // the server's page size, else the one asked for, else 0
 	total    int
 	hasTotal bool
 	response Response
 	err      error
 }
 
-func (l lister[T, P]) fetch(ctx context.Context, query url.Values, cfg *callConfig) fetched[T] {
-	var got fetched[T]
-	asked, _ := strconv.Atoi(query.Get("limit"))
-	got.limit = asked
-	req := &request{op: l.op, method: http.MethodGet, path: l.path, query: query, emptyOn404: l.emptyOn404}
+// fetch requests a page. endOn404 makes a 404 without data an empty page.
+func (l listEndpoint[T]) fetch(ctx context.Context, query url.Values, cfg *callConfig, endOn404 bool) pageResult[T] {
+	var got pageResult[T]
+	got.limit, _ = strconv.Atoi(query.Get("limit"))
+	req := &request{op: l.op, method: http.MethodGet, path: l.path, query: query, emptyOn404: endOn404 || l.emptyOn404}
 	own := *cfg
 	if cfg.response != nil {
-		own.response = &got.response
+		own.response = &got.response // cfg's is written when the caller gets the records
 	}
 	got.err = l.call(ctx, req, &own, func(a *answer) error {
 		list, err := decodeList[T](a, l.nested)
@@ -102,301 +89,153 @@ func (l lister[T, P]) fetch(ctx context.Context, query url.Values, cfg *callConf
 	return got
 }
 
-// list fetches one page.
-func (l lister[T, P]) list(ctx context.Context, f *filters, opts []CallOption) (*Page[T], error) {
-	cfg, err := newCallConfig(opts)
-	if err := firstError(err, f.err); err != nil {
+// page fetches one page.
+func (l listEndpoint[T]) page(ctx context.Context, f *filters, opts []CallOption) (*Page[T], error) {
+	got, err := l.fetchOne(ctx, f, opts)
+	if err != nil {
 		return nil, err
 	}
-	got := l.fetch(ctx, f.values, cfg)
-	if cfg.response != nil {
-		*cfg.response = got.response
+	if err := l.checkFiltered(f.values, got.items); err != nil {
+		return nil, err
 	}
-	if got.err != nil {
-		return nil, got.err
-	}
-	page := &Page[T]{Items: l.kept(got.items), Page: 1, Limit: got.limit, Total: got.total, HasTotal: got.hasTotal}
+	page := &Page[T]{Items: l.belonging(got.items), Page: 1, Limit: got.limit, Total: got.total, HasTotal: got.hasTotal}
 	if asked, err := strconv.Atoi(f.values.Get("page")); err == nil {
 		page.Page = asked
 	}
 	return page, nil
 }
 
-func (l lister[T, P]) kept(items []T) []T {
-	if l.keep == nil {
-		return items
-	}
-	kept := items[:0]
-	for i := range items {
-		if l.keep(&items[i]) {
-			kept = append(kept, items[i])
-		}
-	}
-	return kept
-}
-
-// get finds the one record whose key is the one asked for. Records with
-// another key are not it, even alone (a server that ignores the filter); a
-// sole record without the key is taken, since the vendor's records do not
-// always carry it.
-func (l lister[T, P]) get(ctx context.Context, op, name, key string, keyOf func(*T) string, opts []CallOption) (*T, error) {
+// get finds the record whose field of that name has the value asked for. No other record is taken for it, not even a
+// sole one that does not carry the field: it may be somebody else's.
+func (l listEndpoint[T]) get(ctx context.Context, op, name, value string, opts []CallOption) (*T, error) {
 	f := newFilters()
-	f.required(name, key)
-	cfg, err := newCallConfig(opts)
-	if err := firstError(err, f.err); err != nil {
+	f.required(name, value)
+	l.op = op
+	got, err := l.fetchOne(ctx, f, opts)
+	if err != nil {
 		return nil, err
 	}
-	l.op = op
-	got := l.fetch(ctx, f.values, cfg)
-	if cfg.response != nil {
-		*cfg.response = got.response
+	if len(got.items) == 0 {
+		return nil, l.failure(ErrNotFound, "no record has this "+name)
 	}
-	if got.err != nil {
-		return nil, got.err
-	}
+	field := l.field(name)
 	for i := range got.items {
-		if found := keyOf(&got.items[i]); found == key || found == "" && len(got.items) == 1 {
+		if field.value(&got.items[i]) == value {
 			return &got.items[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%s: no record with this key: %w", callText(op, http.MethodGet, l.path), ErrNotFound)
+	return nil, l.failure(ErrFilterIgnored, "no record of the answer has the "+name+" asked for: the server may not know this filter, and whether the record exists is not known")
 }
 
-// all iterates over the records of every page. The filters are read, never
-// written; ranging twice starts over.
-func (l lister[T, P]) all(ctx context.Context, f *filters, opts []CallOption) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		cfg, err := newCallConfig(opts)
-		if ctx == nil {
-			err = invalid("ctx", "is nil")
-		}
-		if err := firstError(err, f.err); err != nil {
-			var none T
-			yield(none, err)
-			return
-		}
-		it := newIteration(l, f.values, cfg)
-		it.run(ctx, yield)
+// fetchOne is fetch for a call of one request.
+func (l listEndpoint[T]) fetchOne(ctx context.Context, f *filters, opts []CallOption) (pageResult[T], error) {
+	cfg, err := newCallConfig(opts)
+	if err := firstError(err, f.err); err != nil {
+		return pageResult[T]{}, err
 	}
+	got := l.fetch(ctx, f.values, cfg, false)
+	if cfg.response != nil {
+		*cfg.response = got.response
+	}
+	return got, got.err
 }
 
-// iteration is one pass over a list.
-type iteration[T any, P recordPointer[T]] struct {
-	list     lister[T, P]
-	query    url.Values
-	cfg      *callConfig
-	next     int  // page or offset to fetch next
-	counting bool // began at the first page, so that total can be compared
-	asked    int  // the limit asked for
-	window   int  // pages in flight allowed at present
-	full     bool // page 1 has as many records as a page can have
-
-	given    int             // distinct records given
-	total    int             // the latest that the server has told
-	hasTotal bool            // total can be believed
-	previous map[string]bool // keys of the page before
-	seed     maphash.Seed
-	pages    map[uint64]bool // fingerprints of the pages seen
+// belonging drops the records that are not of this list.
+func (l listEndpoint[T]) belonging(items []T) []T {
+	if l.belongs == nil {
+		return items
+	}
+	return filterInPlace(items, l.belongs)
 }
 
-func newIteration[T any, P recordPointer[T]](l lister[T, P], query url.Values, cfg *callConfig) *iteration[T, P] {
-	it := &iteration[T, P]{list: l, query: query, cfg: cfg, seed: maphash.MakeSeed(), pages: map[uint64]bool{}}
-	name, first := "page", 1
-	if l.byOffset {
-		name, first = "offset", 0
-	}
-	it.next = first
-	if n, err := strconv.Atoi(query.Get(name)); err == nil {
-		it.next = n
-	}
-	it.counting = it.next == first
-	it.asked, _ = strconv.Atoi(query.Get("limit"))
-	it.window = min(cfg.readAhead, 1)
-	return it
-}
-
-// run fetches pages in order, up to window of them ahead of the consumer, and
-// leaves nothing running when it returns.
-func (it *iteration[T, P]) run(ctx context.Context, yield func(T, error) bool) {
-	ctx, cancel := context.WithCancel(ctx)
-	var inFlight []chan fetched[T]
-	defer func() {
-		cancel()
-		for _, page := range inFlight {
-			<-page
-		}
-	}()
-	for first := true; ; first = false {
-		if len(inFlight) == 0 {
-			inFlight = append(inFlight, it.start(ctx))
-		}
-		got, waited := receive(inFlight[0])
-		inFlight = inFlight[1:]
-		fresh, more, err := it.take(&got, first)
-		if more && err == nil {
-			inFlight = it.readAhead(ctx, inFlight, waited, &got)
-		}
-		if !it.give(fresh, yield) {
-			return
-		}
-		if err != nil {
-			var none T
-			yield(none, err)
-			return
-		}
-		if !more {
-			return
-		}
-	}
-}
-
-// receive takes a page and says whether it had to be waited for.
-func receive[T any](page chan fetched[T]) (got fetched[T], waited bool) {
-	select {
-	case got = <-page:
-		return got, false
-	default:
-		return <-page, true
-	}
-}
-
-// start begins to fetch the next page.
-func (it *iteration[T, P]) start(ctx context.Context) chan fetched[T] {
-	query := make(url.Values, len(it.query)+1)
-	for name, values := range it.query {
-		query[name] = values
-	}
-	if it.list.byOffset {
-		query.Set("offset", strconv.Itoa(it.next))
-	} else {
-		query.Set("page", strconv.Itoa(it.next))
-		it.next++
-	}
-	page := make(chan fetched[T], 1)
-	fetch := func() {
-		got := fetched[T]{err: fmt.Errorf("%s: a callback has left the goroutine of the request", callText(it.list.op, http.MethodGet, it.list.path))}
-		defer func() { page <- got }() // in any case: the consumer waits for it
-		got = it.list.fetch(ctx, query, it.cfg)
-	}
-	if it.window == 0 {
-		fetch()
-	} else {
-		go fetch()
-	}
-	return page
-}
-
-// readAhead fills the window. It widens, threefold each time, only when the
-// consumer had to wait for the network and page 1 was full: until then every
-// page beyond the next one is a guess.
-func (it *iteration[T, P]) readAhead(ctx context.Context, inFlight []chan fetched[T], waited bool, got *fetched[T]) []chan fetched[T] {
-	if it.list.byOffset {
-		it.next += len(got.items)
-	} else if waited && it.full {
-		it.window = min(it.window*3, it.cfg.readAhead)
-	}
-	for len(inFlight) < it.window {
-		if len(inFlight) > 0 && !it.worthGuessing(len(inFlight), got) {
-			break
-		}
-		inFlight = append(inFlight, it.start(ctx))
-	}
-	return inFlight
-}
-
-// worthGuessing reports whether a page is likely to come after those in flight.
-func (it *iteration[T, P]) worthGuessing(inFlight int, got *fetched[T]) bool {
-	if it.list.byOffset {
-		return false // where it begins is not known before the one before came
-	}
-	return !it.counting || !it.hasTotal || it.given+inFlight*len(got.items) < it.total
-}
-
-// take sorts a page out: which of its records are new, whether another page
-// may follow.
-func (it *iteration[T, P]) take(got *fetched[T], first bool) (fresh []T, more bool, err error) {
-	if it.cfg.response != nil {
-		*it.cfg.response = got.response
-	}
-	if got.err != nil || len(got.items) == 0 {
-		return nil, false, got.err
-	}
-	if it.repeats(got.items) {
-		return nil, false, fmt.Errorf("%s: %w", callText(it.list.op, http.MethodGet, it.list.path), ErrRepeatedPage)
-	}
-	if first {
-		it.full = len(got.items) >= fullPage(it.asked)
-	}
-	fresh = it.distinct(got.items)
-	it.given += len(fresh)
-	if got.hasTotal {
-		// A total smaller than the page it comes with counts something else.
-		it.total, it.hasTotal = got.total, got.total >= len(got.items)
-	}
-	reached := it.counting && it.hasTotal && it.given >= it.total
-	return it.list.kept(fresh), !reached, nil
-}
-
-// fullPage is how many records prove that a page is full.
-func fullPage(asked int) int {
-	if asked > 0 {
-		return min(asked, vendorPage)
-	}
-	return vendorPage
-}
-
-// vendorPage is how many records the vendor puts on a page at most, unless a
-// larger limit is honoured.
-const vendorPage = 20
-
-// repeats reports whether this page came before: the server ignores the page
-// number, or begins again past the end.
-func (it *iteration[T, P]) repeats(items []T) bool {
-	var hash maphash.Hash
-	hash.SetSeed(it.seed)
+// filterInPlace moves the items to keep to the front and clears the rest.
+func filterInPlace[T any](items []T, keep func(*T) bool) []T {
+	kept := 0
 	for i := range items {
-		if key := it.list.key(&items[i]); key != "" {
-			_, _ = hash.WriteString(key)
-		} else {
-			_, _ = hash.WriteString(P(&items[i]).rawText())
+		if !keep(&items[i]) {
+			continue
 		}
-		_ = hash.WriteByte(0)
+		if i != kept {
+			items[kept] = items[i]
+		}
+		kept++
 	}
-	sum := hash.Sum64()
-	seen := it.pages[sum]
-	it.pages[sum] = true
-	return seen
+	clear(items[kept:])
+	return items[:kept]
 }
 
-// distinct drops the records that the page before has given already: they slid
-// over while somebody inserted.
-func (it *iteration[T, P]) distinct(items []T) []T {
-	keys := make(map[string]bool, len(items))
-	fresh := make([]T, 0, len(items))
-	for i := range items {
-		key := it.list.key(&items[i])
-		if key != "" {
-			keys[key] = true
-			if it.previous[key] {
-				continue
+// failure is an error about an answer whose status is good.
+func (l listEndpoint[T]) failure(kind error, problem string) error {
+	return &listError{text: callText(l.op, http.MethodGet, l.path) + ": " + problem, kind: kind}
+}
+
+// listError is a good answer to a GET that is not an answer to what was asked.
+type listError struct {
+	text string
+	kind error // a sentinel
+}
+
+func (e *listError) Error() string { return e.text }
+
+func (e *listError) Unwrap() error { return e.kind }
+
+// filterField is a filter whose value each record carries, so that an answer can be checked against it.
+type filterField[T any] struct {
+	name  string // of the query parameter
+	value func(*T) string
+	trust filterTrust
+}
+
+// filterTrust is how far a list relies on the server's filter. Get relies on none: it compares.
+type filterTrust int
+
+const (
+	// trustLoosely: the vendor lists the filter, and may match parts of a value. Nothing is checked.
+	trustLoosely filterTrust = iota
+	// trustUnique: the vendor lists the filter, and one record at most has the value. Several records of which none has
+	// it were not filtered. A single one is let through: the CRM may know a record it has merged under a second id.
+	trustUnique
+	// trustNothing: no page of the vendor lists the filter. Every record must have the value.
+	trustNothing
+)
+
+func (l listEndpoint[T]) field(name string) filterField[T] {
+	for _, field := range l.fields {
+		if field.name == name {
+			return field
+		}
+	}
+	return filterField[T]{name: name, value: func(*T) string { return "" }}
+}
+
+// checkFiltered reports records that are obviously not the ones asked for.
+func (l listEndpoint[T]) checkFiltered(query url.Values, items []T) error {
+	for _, field := range l.fields {
+		want := query.Get(field.name)
+		if want == "" || field.trust == trustLoosely {
+			continue
+		}
+		matching, others := 0, 0
+		for i := range items {
+			switch field.value(&items[i]) {
+			case want:
+				matching++
+			case "":
+				if field.trust == trustNothing {
+					others++
+				}
+			default:
+				others++
 			}
 		}
-		fresh = append(fresh, items[i])
-	}
-	it.previous = keys
-	return fresh
-}
-
-func (it *iteration[T, P]) give(items []T, yield func(T, error) bool) bool {
-	for i := range items {
-		if !yield(items[i], nil) {
-			return false
+		if field.trust == trustNothing && others > 0 || field.trust == trustUnique && matching == 0 && others > 1 {
+			return l.failure(ErrFilterIgnored, fmt.Sprintf("%d of the answer's %d records do not have the %s asked for: the server may not know this filter", others, len(items), field.name))
 		}
 	}
-	return true
+	return nil
 }
 
-// identity makes a record's key from a kind and an id; "" without an id.
+// identity makes a record's id from a kind and a number; "" without a number.
 func identity(kind string, id ID) string {
 	if id == "" {
 		return ""

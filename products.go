@@ -82,31 +82,33 @@ func (u productUpdate) validate() error { return required("productIdApiRing", u.
 
 const productID = "code"
 
-func (s *ProductsService) lister() lister[Product, *Product] {
-	return lister[Product, *Product]{core: coreOf(s), op: "list products", path: "/products", key: func(p *Product) string {
-		if p.ID != "" {
-			return identity("id", p.ID)
-		}
-		return identity("code", p.Code)
-	}}
+func (s *ProductsService) endpoint() listEndpoint[Product] {
+	return listEndpoint[Product]{
+		core: coreOf(s), op: "list products", path: "/products",
+		// Not the code: whether two products may have the same one is not documented.
+		id: func(p *Product) string { return identity("id", p.ID) },
+		fields: []filterField[Product]{
+			{name: productID, value: func(p *Product) string { return string(p.Code) }, trust: trustLoosely},
+		},
+	}
 }
 
 // List returns one page of products (GET /products).
 func (s *ProductsService) List(ctx context.Context, params ProductListParams, opts ...CallOption) (*Page[Product], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the products of every page, from params.Page on
 // (GET /products). Breaking out stops it.
 func (s *ProductsService) All(ctx context.Context, params ProductListParams, opts ...CallOption) iter.Seq2[Product, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
 // Get returns the product with the code, or ErrNotFound (GET /products with
 // the code as a filter). The code is not the key that Update and Delete take:
 // that is the product's ExternalID.
 func (s *ProductsService) Get(ctx context.Context, code string, opts ...CallOption) (*Product, error) {
-	return s.lister().get(ctx, "get product", productID, code, func(p *Product) string { return string(p.Code) }, opts)
+	return s.endpoint().get(ctx, "get product", productID, code, opts)
 }
 
 // Create creates a product and returns its code (POST /products). It is not

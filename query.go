@@ -46,7 +46,19 @@ func (f *filters) required(name, value string) {
 	f.text(name, value)
 }
 
-// count is a page, a limit, an offset, a score: sent when positive.
+// decimal is a number that may be 0 or a fraction: sent when given.
+func (f *filters) decimal(name string, value Decimal) {
+	number, ok := canonicalDecimal(string(value))
+	switch {
+	case value == "":
+	case !ok:
+		f.fail(name, "is not a decimal number")
+	default:
+		f.values.Set(name, number)
+	}
+}
+
+// count is a page, a limit or an offset: sent when positive.
 func (f *filters) count(name string, value int) {
 	if value < 0 {
 		f.fail(name, "is negative")

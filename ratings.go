@@ -60,8 +60,8 @@ type RatingListParams struct {
 	From   time.Time // wire name dateStart: time of the rating
 	To     time.Time // wire name dateEnd
 	Type   string    // ticket, deal, call, omni, other; passed as given
-	Score  int       // wire name rating_score; 0: any (a rating of 0 cannot be asked for)
-	Source string    // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK; a filter by our decision: the vendor prints the values beside rating_score
+	Score  Decimal   // wire name rating_score: "0" and "4.5" can be asked for; "" is any
+	Source string    // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK; see List for what it rests on
 	Page   int       // from 1
 	Limit  int       // records a page, 100 at most by the vendor's page; passed as given
 }
@@ -71,23 +71,33 @@ func (p RatingListParams) filters() *filters {
 	f.time("dateStart", p.From)
 	f.time("dateEnd", p.To)
 	f.text("type", p.Type)
-	f.count("rating_score", p.Score)
+	f.decimal("rating_score", p.Score)
 	f.text("source", p.Source)
 	f.paging(p.Page, p.Limit)
 	return f
 }
 
-func (s *RatingsService) lister() lister[Rating, *Rating] {
-	return lister[Rating, *Rating]{core: coreOf(s), op: "list ratings", path: "/rating", key: func(r *Rating) string { return identity("id", r.ID) }}
+func (s *RatingsService) endpoint() listEndpoint[Rating] {
+	return listEndpoint[Rating]{
+		core: coreOf(s), op: "list ratings", path: "/rating",
+		id: func(r *Rating) string { return identity("id", r.ID) },
+		fields: []filterField[Rating]{
+			{name: "source", value: func(r *Rating) string { return r.Source }, trust: trustNothing},
+		},
+	}
 }
 
 // List returns one page of ratings (GET /rating).
+//
+// The filter by Source is our decision: the vendor prints the channels beside rating_score, and as values of the
+// record's source. A server may not know it, so every record that comes is compared: a page on which one has another
+// source, or none, is ErrFilterIgnored.
 func (s *RatingsService) List(ctx context.Context, params RatingListParams, opts ...CallOption) (*Page[Rating], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the ratings of every page, from params.Page on
-// (GET /rating). Breaking out stops it.
+// All iterates over the ratings of every page, from params.Page on (GET /rating). Breaking out stops it. A page that
+// was not filtered by Source is ErrFilterIgnored, as for List, and none of its records is yielded.
 func (s *RatingsService) All(ctx context.Context, params RatingListParams, opts ...CallOption) iter.Seq2[Rating, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }

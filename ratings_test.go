@@ -12,10 +12,10 @@ import (
 )
 
 func ratingOperations(testing.TB) []operation {
-	params := antcrm.RatingListParams{From: moment(), To: moment().AddDate(0, 0, 1), Type: antcrm.RatingTypeOmni, Score: 3, Source: "ZALO", Page: 2, Limit: 50}
+	params := antcrm.RatingListParams{From: moment(), To: moment().AddDate(0, 0, 1), Type: antcrm.RatingTypeOmni, Score: "4.5", Source: "ZALO", Page: 2, Limit: 50}
 	return listing[antcrm.Rating]{
-		name: "Ratings", path: "/rating", query: dates + "&type=omni&rating_score=3&source=ZALO&page=2&limit=50",
-		answer: `{"success":true,"data":[{"_id":"a","rating_score":3,"comment":null}],"limit":20}`, want: `[{"_id":"a","rating_score":3}]`,
+		name: "Ratings", path: "/rating", query: dates + "&type=omni&rating_score=4.5&source=ZALO&page=2&limit=50",
+		answer: `{"success":true,"data":[{"_id":"a","rating_score":4.5,"comment":null,"source":"ZALO"}],"limit":20}`, want: `[{"_id":"a","rating_score":4.5,"source":"ZALO"}]`,
 		list: func(ctx context.Context, c *antcrm.Client, opts ...antcrm.CallOption) (*antcrm.Page[antcrm.Rating], error) {
 			return c.Ratings.List(ctx, params, opts...)
 		},

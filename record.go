@@ -65,12 +65,6 @@ type rawKeeper interface {
 	rawText() string
 }
 
-// recordPointer is a pointer to a record type.
-type recordPointer[T any] interface {
-	*T
-	rawKeeper
-}
-
 // redacted is embedded in parameter types and in the parts of records and
 // parameters: they carry personal data that must reach no log line by way of
 // %+v.

@@ -103,48 +103,48 @@ func (p CampaignListParams) filters() *filters {
 	return f
 }
 
-func (s *TelesalesService) lister() lister[Telesale, *Telesale] {
-	return lister[Telesale, *Telesale]{core: coreOf(s), op: "list telesales", path: "/telesales", key: func(t *Telesale) string { return identity("id", t.ID) }}
+func (s *TelesalesService) endpoint() listEndpoint[Telesale] {
+	return listEndpoint[Telesale]{core: coreOf(s), op: "list telesales", path: "/telesales", id: func(t *Telesale) string { return identity("id", t.ID) }}
 }
 
 // List returns one page of telesales records (GET /telesales).
 func (s *TelesalesService) List(ctx context.Context, params TelesaleListParams, opts ...CallOption) (*Page[Telesale], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the telesales records of every page, from params.Page on
 // (GET /telesales). Breaking out stops it.
 func (s *TelesalesService) All(ctx context.Context, params TelesaleListParams, opts ...CallOption) iter.Seq2[Telesale, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-func (s *TelecallsService) lister() lister[Telecall, *Telecall] {
-	return lister[Telecall, *Telecall]{core: coreOf(s), op: "list telecalls", path: "/telecalls", key: func(t *Telecall) string { return identity("id", t.ID) }}
+func (s *TelecallsService) endpoint() listEndpoint[Telecall] {
+	return listEndpoint[Telecall]{core: coreOf(s), op: "list telecalls", path: "/telecalls", id: func(t *Telecall) string { return identity("id", t.ID) }}
 }
 
 // List returns one page of calls (GET /telecalls).
 func (s *TelecallsService) List(ctx context.Context, params TelecallListParams, opts ...CallOption) (*Page[Telecall], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the calls of every page, from params.Page on
 // (GET /telecalls). Breaking out stops it.
 func (s *TelecallsService) All(ctx context.Context, params TelecallListParams, opts ...CallOption) iter.Seq2[Telecall, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-func (s *CampaignsService) lister() lister[Campaign, *Campaign] {
-	return lister[Campaign, *Campaign]{core: coreOf(s), op: "list campaigns", path: "/campaigns", key: func(c *Campaign) string { return identity("id", c.ID) }}
+func (s *CampaignsService) endpoint() listEndpoint[Campaign] {
+	return listEndpoint[Campaign]{core: coreOf(s), op: "list campaigns", path: "/campaigns", id: func(c *Campaign) string { return identity("id", c.ID) }}
 }
 
 // List returns one page of campaigns (GET /campaigns; the vendor's heading says
 // /telecalls, its example and sense /campaigns).
 func (s *CampaignsService) List(ctx context.Context, params CampaignListParams, opts ...CallOption) (*Page[Campaign], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the campaigns of every page, from params.Page on
 // (GET /campaigns). Breaking out stops it.
 func (s *CampaignsService) All(ctx context.Context, params CampaignListParams, opts ...CallOption) iter.Seq2[Campaign, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }

@@ -132,25 +132,31 @@ func (u ticketUpdate) validate() error { return required("TicketId", string(u.Ti
 
 const ticketID = "TicketId"
 
-func (s *TicketsService) lister() lister[Ticket, *Ticket] {
-	return lister[Ticket, *Ticket]{core: coreOf(s), op: "list tickets", path: "/tickets", key: func(t *Ticket) string { return identity("ticket", t.TicketID) }}
+func (s *TicketsService) endpoint() listEndpoint[Ticket] {
+	return listEndpoint[Ticket]{
+		core: coreOf(s), op: "list tickets", path: "/tickets",
+		id: func(t *Ticket) string { return identity("ticket", t.TicketID) },
+		fields: []filterField[Ticket]{
+			{name: ticketID, value: func(t *Ticket) string { return string(t.TicketID) }, trust: trustUnique},
+		},
+	}
 }
 
 // List returns one page of tickets (GET /tickets).
 func (s *TicketsService) List(ctx context.Context, params TicketListParams, opts ...CallOption) (*Page[Ticket], error) {
-	return s.lister().list(ctx, params.filters(), opts)
+	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
 // All iterates over the tickets of every page, from params.Page on
 // (GET /tickets). Breaking out stops it.
 func (s *TicketsService) All(ctx context.Context, params TicketListParams, opts ...CallOption) iter.Seq2[Ticket, error] {
-	return s.lister().all(ctx, params.filters(), opts)
+	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
 // Get returns the ticket with the id, or ErrNotFound (GET /tickets with the id
 // as a filter).
 func (s *TicketsService) Get(ctx context.Context, id ID, opts ...CallOption) (*Ticket, error) {
-	return s.lister().get(ctx, "get ticket", ticketID, string(id), func(t *Ticket) string { return string(t.TicketID) }, opts)
+	return s.endpoint().get(ctx, "get ticket", ticketID, string(id), opts)
 }
 
 // Create creates a ticket and returns its id (POST /tickets). It is not

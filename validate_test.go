@@ -91,7 +91,7 @@ func TestBadInputIsNamedByItsField(t *testing.T) {
 		{"phone", list(antcrm.ContactListParams{Phone: "\xff"})},
 		{"createdAtf", list(antcrm.ContactListParams{CreatedFrom: far})},
 		{"page", failed(antcrm.Collect(c.Contacts.All(ctx, antcrm.ContactListParams{Page: -1})))},
-		{"rating_score", failed(c.Ratings.List(ctx, antcrm.RatingListParams{Score: -1}))},
+		{"rating_score", failed(c.Ratings.List(ctx, antcrm.RatingListParams{Score: "three"}))},
 		{"dateStart", failed(c.Campaigns.List(ctx, antcrm.CampaignListParams{From: far}))},
 		{"createdAtRangeFrom", failed(c.Points.List(ctx, antcrm.LoyaltyListParams{From: far}))},
 		{"number", failed(c.Opportunities.Get(ctx, ""))},

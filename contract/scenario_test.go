@@ -125,7 +125,7 @@ func scenarios(t testing.TB) map[string]func(ctx context.Context, c *antcrm.Clie
 	telesaleFilters := antcrm.TelesaleListParams{CampaignID: campaign, SurveyOnly: true, From: day, To: day, Page: 1, Limit: 100}
 	telecallFilters := antcrm.TelecallListParams{CampaignID: campaign, From: day, To: day, Page: 1, Limit: 100}
 	campaignFilters := antcrm.CampaignListParams{From: day, To: day, Page: 1, Limit: 300}
-	ratingFilters := antcrm.RatingListParams{From: day, To: day, Type: antcrm.RatingTypeOmni, Score: 3, Source: "ZALO", Page: 1, Limit: 20}
+	ratingFilters := antcrm.RatingListParams{From: day, To: day, Type: antcrm.RatingTypeOmni, Score: "3", Source: "ZALO", Page: 1, Limit: 20}
 	znsFilters := antcrm.ZNSMessageListParams{Campaign: "Spring", From: day, To: day, Page: 1, Limit: 50}
 	messageFilters := antcrm.MessageListParams{CreatedFrom: day, CreatedTo: day, SessionID: "66139e5804bf311bf963a979", Limit: 20, Offset: 1}
 	noFilters := antcrm.MessageListParams{CreatedFrom: day.AddDate(-1, 0, 0), CreatedTo: day}

@@ -418,7 +418,7 @@ func ratings() group {
 			f.period(&p.From, &p.To, "rated")
 			choice(f, &p.Type, "type", "ticket, deal, call, omni or other", "ticket", "deal", "call", "omni", "other")
 			choice(f, &p.Source, "source", "ZNS, EMAIL, ECOM, CALL, ZALO or FACEBOOK", "ZNS", "EMAIL", "ECOM", "CALL", "ZALO", "FACEBOOK")
-			f.count(&p.Score, "score", "the score that was given (`N`)")
+			textFlag(f, &p.Score, "score", "the score that was given: 0, 3, 4.5")
 			f.page(&p.Page)
 			f.pageSize(&p.Limit)
 		},
