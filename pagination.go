@@ -116,7 +116,7 @@ func (l listEndpoint[T]) get(ctx context.Context, op, name, value string, opts [
 		return nil, err
 	}
 	if len(got.items) == 0 {
-		return nil, l.failure(ErrNotFound, "no record has this "+name)
+		return nil, l.failure(ErrNotFound, "no record has this "+name+": not found")
 	}
 	field := l.field(name)
 	for i := range got.items {
