@@ -48,13 +48,12 @@ func (f *filters) required(name, value string) {
 
 // decimal is a number that may be 0 or a fraction: sent when given.
 func (f *filters) decimal(name string, value Decimal) {
-	number, ok := canonicalDecimal(string(value))
 	switch {
 	case value == "":
-	case !ok:
+	case !value.Valid():
 		f.fail(name, "is not a decimal number")
 	default:
-		f.values.Set(name, number)
+		f.values.Set(name, string(value))
 	}
 }
 
