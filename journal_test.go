@@ -529,8 +529,9 @@ func TestAJournalCutAnywhereNeverLeadsToADoubledOrLostRecord(t *testing.T) {
 	require.NoError(t, err)
 	order := server.all()
 	for size := range len(whole) + 1 {
-		if atEnd := size == len(whole) || whole[size] == '\n'; !atEnd && (size == 0 || whole[size-1] != '\n') && size%50 != 0 {
-			continue // before and behind each line's end, and some places within
+		atEnd := size == len(whole) || whole[size] == '\n' || size > 0 && strings.ContainsRune("\n}", rune(whole[size-1]))
+		if !atEnd && size%50 != 0 {
+			continue // before and behind each line's end, behind each brace, and some places within
 		}
 		require.NoError(t, os.WriteFile(path, whole[:size], 0o600))
 		// The server as it was at that moment: it has all requests that were

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -168,14 +169,42 @@ func (f *File) readLine(number int, line []byte, read func(int, []byte, Span) er
 	return read(number, text, Span{Offset: f.size, Length: int32(len(line))})
 }
 
-// isCut reports whether a last line is the beginning of one, as a crash leaves it. One that ends as lines do was whole,
-// and is damaged.
+// isCut reports whether a last line is the beginning of one, as a crash leaves it. One that ends as lines do was whole, and
+// is damaged, unless it only lacks what closes it: a cut can fall behind an inner brace.
 func isCut(line []byte, begin string) bool {
-	if n := min(len(line), len(begin)); string(line[:n]) != begin[:n] || bytes.HasSuffix(line, []byte("}")) {
+	if n := min(len(line), len(begin)); string(line[:n]) != begin[:n] {
 		return false
+	}
+	if bytes.HasSuffix(line, []byte("}")) {
+		missing := unclosed(line)
+		return len(missing) > 0 && json.Valid(slices.Concat(line, missing))
 	}
 	var whole json.RawMessage
 	return errors.Is(json.NewDecoder(bytes.NewReader(line)).Decode(&whole), io.ErrUnexpectedEOF)
+}
+
+// unclosed returns what would close the brackets that a text has opened; nothing if it ends within a string.
+func unclosed(text []byte) []byte {
+	var open []byte
+	inString := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			open = append(open, c+2) // } and ] stand two behind them
+		case (c == '}' || c == ']') && len(open) > 0:
+			open = open[:len(open)-1]
+		}
+	}
+	if inString {
+		return nil
+	}
+	slices.Reverse(open)
+	return open
 }
 
 // readLine reads a line without its end. Too long a line is damaged; it is read to its end all the same.
