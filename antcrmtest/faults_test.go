@@ -199,7 +199,7 @@ func TestAStuckPageStandsForEveryPage(t *testing.T) {
 	w := start(t)
 	for i := range 6 {
 		require.NoError(t, w.srv.Seed(antcrmtest.Products, map[string]any{"name": fmt.Sprint(i)}))
-		require.NoError(t, w.srv.Seed(antcrmtest.Messages, map[string]any{"sessionId": fmt.Sprint(i), "createdAt": 5}))
+		require.NoError(t, w.srv.Seed(antcrmtest.Messages, map[string]any{"sessionId": fmt.Sprint(i), "createdAt": 5, "messages": []any{map[string]any{"_id": fmt.Sprint(i)}}}))
 	}
 	w.srv.Inject(antcrmtest.Fault{Method: "GET", Do: antcrmtest.StuckPage, Page: 2})
 	for _, page := range []string{"1", "2", "3"} {

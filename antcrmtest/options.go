@@ -61,7 +61,7 @@ func defaults() config {
 	return config{
 		addr:          "127.0.0.1:0",
 		clock:         time.Now,
-		answers:       map[string]string{questions.MessagePaging: "sessions"},
+		answers:       map[string]string{},
 		location:      time.UTC,
 		pageSize:      20,
 		pointsPerCode: 100,

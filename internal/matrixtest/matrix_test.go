@@ -68,19 +68,10 @@ func answers() []answer {
 	var all []answer
 	for _, q := range questions.All() {
 		for _, a := range q.Alternatives {
-			if slices.Contains(unmended(), q.ID+"="+a.Name) {
-				continue
-			}
 			all = append(all, answer{q.ID + "=" + a.Name, antcrmtest.WithAnswer(q.ID, a.Name), a.Invisible})
 		}
 	}
 	return all
-}
-
-// unmended are answers that the lists do not take yet as decided.
-func unmended() []string {
-	return []string{"accumulation-list=mixed", "key-filter=ignored", "contact-filter-external-id=ignored", "rating-filter-source=ignored",
-		"list-total=page", "list-total=capped", "list-total=estimated-low", "message-paging=sessions"}
 }
 
 // long says whether the whole matrix runs: in CI it does.
