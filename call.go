@@ -183,7 +183,7 @@ func (r *callRun) attempt(ctx context.Context) {
 	attemptCtx, cancel := r.attemptContext(ctx)
 	defer cancel()
 	trace := new(wire.Trace)
-	res, err := r.newRequest(trace.With(attemptCtx, cancel)).Send() //nolint:bodyclose // read closes it
+	res, err := r.newRequest(trace.With(attemptCtx, cancel)).Send()
 	answered := err == nil
 	if answered {
 		r.last.answer, err = r.read(ctx, res.RawResponse)

@@ -245,7 +245,7 @@ func callText(op, method, path string) string {
 // detailOf is the text of an error below that of a call: without the name of
 // the call, if it is the same call's.
 func detailOf(err error) string {
-	if failure, ok := err.(interface{ detail() string }); ok { //nolint:errorlint // this error, not its causes
+	if failure, ok := err.(interface{ detail() string }); ok {
 		return failure.detail()
 	}
 	return oneLine(err.Error(), 4*maxErrorMessage)
