@@ -124,7 +124,11 @@ func (c *call) packageAnswer(ids []field) (answer, *failure) {
 	for _, name := range []string{"leadId", "customerId", "number"} {
 		var values [][]byte
 		for _, id := range ids {
-			if id.name == name || cfg.is(questions.PackageMixed, "one-key") && ids[0].name == name {
+			key := id.name
+			if cfg.is(questions.PackageMixed, "one-key") {
+				key = ids[0].name
+			}
+			if key == name {
 				values = append(values, id.value)
 			}
 		}

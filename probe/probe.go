@@ -1,0 +1,188 @@
+// Package probe asks a server which of this SDK's guesses hold.
+//
+// The vendor's pages leave some questions open: docs/wire.md lists them, with what the SDK decided and what happens where
+// the decision is wrong. [Run] answers them for one account:
+//
+//	report, err := probe.Run(ctx, client)
+//	for _, finding := range report.Findings {
+//		if finding.Answer == probe.Differs {
+//			fmt.Println(finding.ID, finding.Observed, finding.Advice)
+//		}
+//	}
+//
+// Without options Run only reads. [WithWrites] adds experiments that create records named "antcrm-go probe …" and delete
+// them again. A report holds no value of any record and no key: it can be sent to somebody else.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/internal/questions"
+)
+
+// Answer is what an experiment found out.
+type Answer int
+
+// The answers. The zero value promises nothing.
+const (
+	// CannotTell says that the experiment could not decide; Finding.Observed says why.
+	CannotTell Answer = iota
+	// AsDecided says that the server does what the SDK assumes.
+	AsDecided
+	// Differs says that the server does something else; Finding.Consequence says what this means.
+	Differs
+)
+
+// String returns cannot tell, as decided or differs.
+func (a Answer) String() string {
+	switch a {
+	case CannotTell:
+		return "cannot tell"
+	case AsDecided:
+		return "as decided"
+	case Differs:
+		return "differs"
+	}
+	return fmt.Sprintf("answer %d", int(a))
+}
+
+// MarshalText writes the answer as String returns it.
+func (a Answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (a *Answer) UnmarshalText(text []byte) error {
+	for _, known := range []Answer{CannotTell, AsDecided, Differs} {
+		if known.String() == string(text) {
+			*a = known
+			return nil
+		}
+	}
+	return errors.New("probe: not an answer")
+}
+
+// Report is what Run found out. Findings has one entry for each open question, in the order of docs/wire.md.
+type Report struct {
+	Findings []Finding      `json:"findings"`
+	Fields   []UnknownField `json:"fields,omitempty"` // fields that records carry and no page documents
+	// Leftovers are the keys of records that the probe created and could not delete. Delete them by hand.
+	Leftovers []string `json:"leftovers,omitempty"`
+}
+
+// Finding is the answer to one open question. Its ID is the one of docs/wire.md and of antcrmtest.OpenQuestions.
+type Finding struct {
+	ID          string `json:"id"`
+	Question    string `json:"question"`
+	Answer      Answer `json:"answer"`
+	Observed    string `json:"observed"`              // what the server did, or why nothing can be said
+	Consequence string `json:"consequence,omitempty"` // what the difference means for a caller of the SDK
+	Advice      string `json:"advice,omitempty"`      // what to do about it
+	// Alternative names the answer that the server has, as antcrmtest.OpenQuestions lists it; "" where it is not among
+	// those or the answer is not Differs.
+	Alternative string `json:"alternative,omitempty"`
+}
+
+// UnknownField is a field that records carry and no page of the vendor documents: its name and its JSON kind, never a value.
+type UnknownField struct {
+	Resource string `json:"resource"`
+	Name     string `json:"name"`
+	JSONKind string `json:"kind"`
+	Seen     int    `json:"seen"` // on how many records
+}
+
+// Option changes a run.
+type Option func(*config) error
+
+type config struct {
+	writes   bool
+	progress func(Finding)
+	badKey   *antcrm.Client
+	limiter  *rate.Limiter
+}
+
+// WithWrites adds the experiments that write. They create records named "antcrm-go probe …" with keys that begin with
+// "antcrm-go-probe-", and delete them at the end, also after an error and after the context has ended. The account's
+// automations may act on the records while they are there. What cannot be deleted is in Report.Leftovers.
+func WithWrites() Option { return func(c *config) error { c.writes = true; return nil } }
+
+// WithProgress calls report after each experiment, in order, from the goroutine that called Run.
+func WithProgress(report func(Finding)) Option {
+	return func(c *config) error {
+		if report == nil {
+			return &antcrm.ValidationError{Index: -1, Field: "WithProgress", Problem: "is nil"}
+		}
+		c.progress = report
+		return nil
+	}
+}
+
+// WithRate sets how many requests a second the probe sends. Default: 2.
+func WithRate(perSecond float64) Option {
+	return func(c *config) error {
+		if !(perSecond > 0 && perSecond <= 1e6) {
+			return &antcrm.ValidationError{Index: -1, Field: "WithRate", Problem: "must be above 0"}
+		}
+		c.limiter = rate.NewLimiter(rate.Limit(perSecond), 1)
+		return nil
+	}
+}
+
+// WithWrongKeyClient gives the probe a client of the same server with a key that is wrong on purpose: one request shows
+// how the server refuses it. Without it the question stays open.
+func WithWrongKeyClient(client *antcrm.Client) Option {
+	return func(c *config) error {
+		if client == nil {
+			return &antcrm.ValidationError{Index: -1, Field: "WithWrongKeyClient", Problem: "is nil"}
+		}
+		c.badKey = client
+		return nil
+	}
+}
+
+// maxRequests bounds a run, whatever the server answers. The deletes at the end come on top.
+const maxRequests = 80
+
+// cleanupTime bounds the deletes at the end of a run whose context has ended.
+const cleanupTime = time.Minute
+
+// Run asks the server behind the client. It reads only, unless WithWrites is given; it sends at most 80 requests and
+// never repeats one. An experiment that fails is a Finding that cannot tell. The error is that of a bad option, of a
+// server that refuses the key, or of the context; the report is then what was found out so far, and never nil.
+func Run(ctx context.Context, client *antcrm.Client, opts ...Option) (*Report, error) {
+	report := new(Report)
+	if ctx == nil || client == nil {
+		return report, &antcrm.ValidationError{Index: -1, Field: "client", Problem: "the context or the client is nil"}
+	}
+	cfg := config{limiter: rate.NewLimiter(2, 1)}
+	for _, opt := range opts {
+		if opt == nil {
+			return report, &antcrm.ValidationError{Index: -1, Field: "opts", Problem: "holds a nil option"}
+		}
+		if err := opt(&cfg); err != nil {
+			return report, err
+		}
+	}
+	p := newProber(client, cfg)
+	err := p.observe(ctx)
+	if cfg.writes && err == nil {
+		p.experiment(ctx)
+		report.Leftovers = p.cleanUp(ctx)
+	}
+	for _, q := range questions.All() {
+		finding := p.finding(q)
+		report.Findings = append(report.Findings, finding)
+		if cfg.progress != nil {
+			cfg.progress(finding)
+		}
+	}
+	report.Fields = p.fields.list()
+	if err == nil {
+		err = ctx.Err()
+	}
+	return report, err
+}

@@ -1,0 +1,164 @@
+package probe_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/probe"
+)
+
+// secret stands in every seeded record: no report may hold it.
+const secret = "geheim"
+
+// account returns a fake with enough records for every experiment that reads.
+func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
+	t.Helper()
+	srv := antcrmtest.NewServer(t, opts...)
+	seed := func(kind antcrmtest.Kind, n int, one func(i int) map[string]any) {
+		for i := range n {
+			require.NoError(t, srv.Seed(kind, one(i)))
+		}
+	}
+	seed(antcrmtest.Contacts, 130, func(i int) map[string]any {
+		return map[string]any{
+			"name": fmt.Sprintf("%s %d", secret, i), "contactType": "lead", "type": 0, "gender": 1, "bgInfo": "", "industry": "", "addresses": []any{},
+			"customerIdApiRing": fmt.Sprintf("%s-key-%d", secret, i), "phones": []any{map[string]any{"type": "Work", "value": fmt.Sprintf("0901%06d", i)}},
+			"tags": []any{secret}, "emails": []any{}, "im": []any{}, "dateOfBirth": "March 15, 2000", "leadId": 2000 + i,
+			"hiddenByVendor": true,
+		}
+	})
+	seed(antcrmtest.Contacts, 1, func(int) map[string]any {
+		return map[string]any{"name": secret + " prefix", "contactType": "lead", "leadId": 20001, "gender": 1}
+	})
+	seed(antcrmtest.Campaigns, 45, func(i int) map[string]any {
+		return map[string]any{"_id": fmt.Sprintf("%024x", i), "name": secret, "createdAt": 1692084490615}
+	})
+	seed(antcrmtest.Ratings, 5, func(i int) map[string]any {
+		return map[string]any{"_id": fmt.Sprintf("%024x", i), "source": "ZALO", "type": "ticket", "rating_score": 5}
+	})
+	seed(antcrmtest.History, 6, func(i int) map[string]any {
+		return map[string]any{"id": fmt.Sprintf("%024x", i), "type": 1 + i%2, "score": 3, "status": 1, "createdAt": 1692084490615 + i}
+	})
+	seed(antcrmtest.Tickets, 3, func(i int) map[string]any {
+		return map[string]any{"TicketId": 17000 + i, "title": secret, "contact": map[string]any{"name": secret}, "createdAt": 1692084490615}
+	})
+	seed(antcrmtest.Opportunities, 3, func(i int) map[string]any {
+		return map[string]any{"number": 3600 + i, "name": secret, "value": 4520000, "createdAt": 1692084490615, "opportunityIdApiRing": secret}
+	})
+	now := time.Now().UnixMilli()
+	seed(antcrmtest.Messages, 3, func(i int) map[string]any {
+		message := func(j int) map[string]any {
+			return map[string]any{"_id": fmt.Sprintf("%020x%04x", i, j), "createdAt": now - 60_000}
+		}
+		return map[string]any{"sessionId": fmt.Sprintf("s%d", i), "createdAt": now - 60_000, "messages": []any{message(0), message(1), message(2)}}
+	})
+	return srv
+}
+
+func run(t *testing.T, srv *antcrmtest.Server, opts ...probe.Option) *probe.Report {
+	t.Helper()
+	wrong, err := antcrm.NewClient("not-the-key", antcrm.WithBaseURL(srv.URL))
+	require.NoError(t, err)
+	report, err := probe.Run(context.Background(), srv.Client(), append(opts, probe.WithRate(1e6), probe.WithWrongKeyClient(wrong))...)
+	if err != nil {
+		t.Logf("the run ended with: %v", err)
+	}
+	require.NotNil(t, report)
+	text, err := json.Marshal(report)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), secret, "a report holds no value of a record")
+	assert.NotContains(t, string(text), srv.APIKey)
+	assert.NotContains(t, string(text), strings.TrimPrefix(srv.URL, "http://"))
+	assert.LessOrEqual(t, srv.RequestCount(), 140)
+	return report
+}
+
+func writes(srv *antcrmtest.Server) int {
+	n := 0
+	for _, r := range srv.Requests() {
+		if r.Method != http.MethodGet {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTheProbeFindsNoDifferenceWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]probe.Option{"reads": nil, "writes": {probe.WithWrites()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := account(t)
+			report := run(t, srv, opts...)
+			require.Len(t, report.Findings, len(antcrmtest.OpenQuestions()))
+			told := 0
+			for i, f := range report.Findings {
+				assert.Equal(t, antcrmtest.OpenQuestions()[i].ID, f.ID)
+				assert.NotEmpty(t, f.Observed, f.ID)
+				assert.NotEqual(t, probe.Differs, f.Answer, "%s: %s", f.ID, f.Observed)
+				if f.Answer == probe.AsDecided {
+					told++
+				} else {
+					t.Logf("cannot tell %s: %s", f.ID, f.Observed)
+				}
+			}
+			t.Logf("%s: %d of %d questions answered with %d requests", name, told, len(report.Findings), srv.RequestCount())
+			assert.Empty(t, report.Leftovers)
+			if opts == nil {
+				assert.Zero(t, writes(srv), "without WithWrites nothing is written")
+			}
+			assert.Equal(t, 131, srv.Count(antcrmtest.Contacts), "what the probe made is gone")
+			assert.Contains(t, report.Fields, probe.UnknownField{Resource: "contact", Name: "hiddenByVendor", JSONKind: "boolean", Seen: 20})
+		})
+	}
+}
+
+func TestTheProbeRecognizesEveryAnswer(t *testing.T) {
+	t.Parallel()
+	totals := map[string]int{}
+	results := make(chan string, 1000)
+	t.Run("all", func(t *testing.T) {
+		for _, q := range antcrmtest.OpenQuestions() {
+			for _, a := range q.Alternatives {
+				t.Run(q.ID+"="+a.Name, func(t *testing.T) {
+					t.Parallel()
+					srv := account(t, a.Option)
+					report := run(t, srv, probe.WithWrites())
+					assert.Empty(t, report.Leftovers)
+					for _, f := range report.Findings {
+						if f.ID != q.ID {
+							continue
+						}
+						switch {
+						case f.Answer == probe.Differs && f.Alternative == a.Name:
+							results <- "recognized"
+							assert.Equal(t, a.Consequence, f.Consequence)
+							assert.NotEmpty(t, f.Advice)
+						case f.Answer == probe.CannotTell:
+							results <- "cannot tell"
+							t.Logf("cannot tell: %s", f.Observed)
+						default:
+							results <- "wrong"
+							t.Errorf("%v %q: %s", f.Answer, f.Alternative, f.Observed)
+						}
+					}
+				})
+			}
+		}
+	})
+	close(results)
+	for result := range results {
+		totals[result]++
+	}
+	t.Logf("totals: %v", totals)
+}
