@@ -70,7 +70,7 @@ func (a *answer) foreignText() string {
 	if coding := strings.ToLower(a.header.Get("Content-Encoding")); coding != "" && coding != "gzip" && coding != "identity" {
 		return "the body is compressed with " + a.shown(coding) + ", which was not asked for"
 	}
-	_, params, _ := mime.ParseMediaType(a.header.Get("Content-Type")) //nolint:errcheck // without a type there is no charset
+	_, params, _ := mime.ParseMediaType(a.header.Get("Content-Type")) // without a type there is no charset
 	switch charset := strings.ToLower(params["charset"]); charset {
 	case "", "utf-8", "utf8", "us-ascii":
 		return ""

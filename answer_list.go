@@ -51,7 +51,10 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 	case list.found || list.empty:
 		return list, nil
 	}
-	return list, list.takeObject(a)
+	if err := list.takeObject(a); err != nil {
+		return list, err
+	}
+	return list, nil
 }
 
 func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options, broken bool) (*listAnswer[T], error) {
@@ -195,11 +198,10 @@ func readCount(r *reader) (n int, ok bool, err error) {
 		return 0, false, err
 	}
 	text, _ := scalarText(val)
-	n, err = strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0, false, nil
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 {
+		return n, true, nil
 	}
-	return n, true, nil
+	return 0, false, nil // what is no number says nothing
 }
 
 // takeObject sorts out an object, not an empty one, that came where a list was

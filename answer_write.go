@@ -44,7 +44,10 @@ func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
 	if said.success.answer == saysNo { // a refusal may carry anything where the id would be
 		return nil, said.refusal(a)
 	}
-	return said, said.check(a)
+	if err := said.check(a); err != nil {
+		return said, err
+	}
+	return said, nil
 }
 
 // refusal makes the error of a write that the server has refused. A product's id
@@ -126,7 +129,7 @@ func (l *idList) add(r *reader, path string) error {
 	}
 	l.count++
 	if l.err != nil || len(l.first) == MaxBatchSize {
-		return nil
+		return nil //nolint:nilerr // the first problem is kept, and what follows is skipped
 	}
 	text, err := bind.Text{}.Read(string(val))
 	if err != nil {

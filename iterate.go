@@ -250,5 +250,9 @@ func (it *iteration[T]) fingerprint(item *T) uint64 {
 	if id := it.list.id(item); id != "" {
 		return maphash.String(it.seed, id)
 	}
-	return maphash.String(it.seed, any(item).(rawKeeper).rawText())
+	text := ""
+	if kept, ok := any(item).(rawKeeper); ok { // every record keeps its text
+		text = kept.rawText()
+	}
+	return maphash.String(it.seed, text)
 }

@@ -114,7 +114,8 @@ func (f *tableFormat[P]) columnOf(place int, name string) (c column[P], problem 
 			bad.Err = ErrExported
 			return c, bad
 		}
-		return c, f.leaveOut(place, "is the CRM's own key, and is left out")
+		f.leaveOut(place, "is the CRM's own key, and is left out")
+		return c, nil
 	}
 	if mapped && target == "" {
 		return c, nil
@@ -129,10 +130,7 @@ func (f *tableFormat[P]) columnOf(place int, name string) (c column[P], problem 
 }
 
 // leaveOut reports a column whose values nobody will see again. It is no problem.
-func (f *tableFormat[P]) leaveOut(place int, why string) *RowError {
-	f.cfg.warn(f.badColumn(place, why))
-	return nil
-}
+func (f *tableFormat[P]) leaveOut(place int, why string) { f.cfg.warn(f.badColumn(place, why)) }
 
 func (f *tableFormat[P]) unknown(place int, name, target string, mapped bool) *RowError {
 	guess := ""
@@ -143,9 +141,11 @@ func (f *tableFormat[P]) unknown(place int, name, target string, mapped bool) *R
 	case mapped:
 		return f.badColumn(place, fmt.Sprintf("is mapped to %q, which is no column of these records", label(target)))
 	case f.cfg.ignoreUnknown:
-		return f.leaveOut(place, "is an unknown column, and is left out"+guess)
+		f.leaveOut(place, "is an unknown column, and is left out"+guess)
+		return nil
 	case f.cfg.asNew && contains(f.schema.readOnly, name):
-		return f.leaveOut(place, "is the CRM's to set, and is left out")
+		f.leaveOut(place, "is the CRM's to set, and is left out")
+		return nil
 	case f.cfg.normalize == nil && strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Mn, r) }):
 		return f.badColumn(place, "is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference")
 	}

@@ -20,17 +20,18 @@ var errNumber = errors.New("is not a number such as 1500000 or 12.5")
 
 // number reads an exact decimal.
 func (c *config) number(value string) (antcrm.Decimal, error) {
-	if rounded.MatchString(value) {
+	switch {
+	case rounded.MatchString(value):
 		if !everyDigit(value) {
 			return "", errors.New(roundedProblem)
 		}
-	} else if c.decimal != 0 {
+	case c.decimal != 0:
 		plain, ok := ungroup(value, c.decimal)
 		if !ok {
 			return "", fmt.Errorf("is not a number with %q before its decimals", c.decimal)
 		}
 		value = plain
-	} else if grouped.MatchString(value) {
+	case grouped.MatchString(value):
 		return "", errors.New("may be thousands or a fraction: write numbers without separators of thousands, or say what stands before decimals")
 	}
 	if _, ok := antcrm.Decimal(value).Float64(); !ok {
