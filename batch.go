@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // MaxBatchSize is how many records one request of a batch may carry (the
@@ -30,6 +31,8 @@ type batchConfig struct {
 	journal       Journal
 	resolver      any // func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)
 	retryRejected bool
+	replacedKey   bool
+	settle        *time.Duration // nil: the default
 }
 
 func newBatchConfig(opts []BatchOption) (*batchConfig, error) {
@@ -76,9 +79,8 @@ func WithChunkSize(n int) BatchOption {
 	}
 }
 
-// WithStopOnError stops a batch at its first failure: requests under way are
-// finished, the other records are OutcomeNotSent. An import that is run again
-// tells once more what its journal has of failures, and is not stopped by them.
+// WithStopOnError stops a batch at its first failure: requests under way are finished, the other records are
+// OutcomeNotSent. A resumed import reports the failures in its journal again; they do not stop it.
 func WithStopOnError() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.stopOnError = true
@@ -86,11 +88,13 @@ func WithStopOnError() BatchOption {
 	}
 }
 
-// WithIsolation halves a chunk that the server has rejected until the bad
-// records stand alone, each with its own error, and the good ones are
-// confirmed. Only a rejection that can be a record's fault is halved (400,
-// 409, 413, 422, a falsy success), never an unknown outcome. A chunk of 100
-// with one bad record takes at most 15 requests.
+// WithIsolation rests on a guess: that a refused package wrote nothing (our decision: the vendor does not say). If the
+// server writes the good records of a package that it refuses, they are created again, up to seven times: try it with two
+// records, one of them bad, before you set it.
+//
+// It halves a chunk that the server has rejected until the bad records stand alone, each with its own error, and the good
+// ones are confirmed. Only a rejection that can be a record's fault is halved (RecordFault), never an unknown outcome, and
+// never a refusal that comes with ids. A chunk of 100 with one bad record takes at most 15 requests.
 func WithIsolation() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.isolation = true
@@ -203,10 +207,14 @@ func (b bulk[P, R]) ready(ctx context.Context) error {
 
 // withoutImport refuses the options that only an import can honour.
 func (cfg *batchConfig) withoutImport() error {
-	if cfg.journal != nil || cfg.resolver != nil || cfg.retryRejected {
+	if cfg.journal != nil || cfg.needsJournal() {
 		return invalid("journal", "is for imports: see Import")
 	}
 	return nil
+}
+
+func (cfg *batchConfig) needsJournal() bool {
+	return cfg.resolver != nil || cfg.retryRejected || cfg.replacedKey || cfg.settle != nil
 }
 
 // invalidRecords returns the errors of invalid records, by index. Nothing can be sent before all are checked, so every

@@ -131,15 +131,18 @@ func (c *Client) CloseIdleConnections() {
 // read. State that belongs to one account (a journal, a fleet's ledger, a mirror) keeps it, and refuses a client of
 // another. A key that is replaced makes another account of it. A client that NewClient has not made has none: "".
 func (c *Client) Account() string {
-	made := c.made()
-	if made == nil {
-		return ""
+	if made := c.made(); made != nil {
+		return made.account()
 	}
-	base := made.base
+	return ""
+}
+
+func (c *core) account() string {
+	base := c.base
 	if u, err := url.Parse(base); err == nil {
 		base = wire.Origin(u) + u.EscapedPath() // however the host was spelled
 	}
-	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + made.key()))
+	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + c.key()))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -50,7 +50,8 @@ func journalFile() (path string, remove func()) {
 func newCustomers(n int) []antcrm.ContactCreateParams {
 	list := make([]antcrm.ContactCreateParams, n)
 	for i := range list {
-		list[i] = antcrm.ContactCreateParams{Name: fmt.Sprintf("Nguyễn Văn Mẫu %d", i+1), ExternalID: fmt.Sprintf("C-%d", i+1), ContactType: antcrm.ContactTypeCustomer}
+		list[i] = antcrm.ContactCreateParams{Name: fmt.Sprintf("Nguyễn Văn Mẫu %d", i+1), ExternalID: fmt.Sprintf("C-%d", i+1), ContactType: antcrm.ContactTypeCustomer,
+			Phones: []antcrm.Phone{{Type: "Work", Value: fmt.Sprintf("090000000%d", i+1)}}}
 	}
 	return list
 }
@@ -456,8 +457,8 @@ func ExampleWithJournal() {
 	// 250 done, 3 requests so far, 250 contacts
 }
 
-// The answer to a chunk was lost, and the run has ended. The next one asks
-// whether the records are there, instead of sending them again or giving up.
+// The answer to a chunk was lost, and the run has ended. The next one asks whether the records are there, instead of
+// sending them again or giving up. It looks by phone, as the vendor documents, and takes nobody else for the record.
 func ExampleWithUnknownResolver() {
 	ctx, server, client := startFake()
 	defer server.Close()
@@ -465,18 +466,25 @@ func ExampleWithUnknownResolver() {
 	defer remove()
 	server.Inject(antcrmtest.Fault{Path: "/contacts/package", Do: antcrmtest.CloseAfter, Times: 1})
 
-	look := func(ctx context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+	lookUp := func(ctx context.Context, record antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
+		var unknown antcrm.Resolution[antcrm.ContactRef]
+		if len(record.Phones) == 0 {
+			return unknown
+		}
+		phone := record.Phones[0].Value
+		for contact, err := range client.Contacts.All(ctx, antcrm.ContactListParams{Phone: phone}) {
+			hasPhone := slices.ContainsFunc(contact.Phones, func(p antcrm.Phone) bool { return p.Value == phone })
+			if err != nil || !hasPhone || contact.Name != record.Name {
+				return unknown // of a stranger too: the server may not know the filter
+			}
+			return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone, Ref: contact.Ref()}
+		}
+		return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeNotSent} // nobody has it: send it
+	}
+	resolve := func(ctx context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
 		found := make([]antcrm.Resolution[antcrm.ContactRef], len(chunk.Records))
 		for i, record := range chunk.Records {
-			contact, err := client.Contacts.Get(ctx, antcrm.ExternalRef(record.ExternalID))
-			switch {
-			case err == nil:
-				found[i] = antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone, Ref: contact.Ref()}
-			case errors.Is(err, antcrm.ErrNotFound):
-				found[i].Outcome = antcrm.OutcomeNotSent // send it
-			default:
-				return nil, err // it stays unknown
-			}
+			found[i] = lookUp(ctx, record)
 		}
 		return found, nil
 	}
@@ -486,7 +494,8 @@ func ExampleWithUnknownResolver() {
 			fmt.Println(err)
 			return
 		}
-		for result, err := range client.Contacts.Import(ctx, sourceOf(newCustomers(2)), antcrm.WithJournal(journal), antcrm.WithUnknownResolver(look)) {
+		for result, err := range client.Contacts.Import(ctx, sourceOf(newCustomers(2)), antcrm.WithJournal(journal),
+			antcrm.WithUnknownResolver(resolve), antcrm.WithSettle(0)) { // leave WithSettle out: only here is it known that nothing is under way
 			fmt.Println(result.Index, result.Outcome, result.Ref.CustomerID, err)
 		}
 		_ = journal.Close()

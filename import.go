@@ -51,12 +51,12 @@ func (b bulk[P, R]) newImport(ctx context.Context, opts []BatchOption, yield fun
 		return true
 	})
 	if cfg.journal == nil {
-		if cfg.resolver != nil || cfg.retryRejected {
-			return nil, invalid("journal", "is needed by WithUnknownResolver and WithRetryRejected: see WithJournal")
+		if cfg.needsJournal() {
+			return nil, invalid("journal", "is needed by WithUnknownResolver, WithSettle, WithRetryRejected and WithReplacedKey: see WithJournal")
 		}
 		return r, nil
 	}
-	r.ledger = &ledger{journal: cfg.journal, retryRejected: cfg.retryRejected}
+	r.ledger = &ledger{journal: cfg.journal, account: b.account(), replacedKey: cfg.replacedKey, retryRejected: cfg.retryRejected}
 	if cfg.resolver != nil {
 		var ok bool
 		if r.resolve, ok = cfg.resolver.(func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)); !ok {

@@ -13,51 +13,45 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/antbuddy/antcrm-go/internal/journalfile"
 )
 
 var (
-	// ErrJournal is any failure of an import's journal: it cannot be written, is
-	// damaged, belongs to another operation. Nothing is sent that is not in it.
+	// ErrJournal is any failure of an import's journal: it cannot be written, is damaged, was moved or deleted, belongs to
+	// another operation or account. Nothing is sent that is not in it.
 	ErrJournal = errors.New("antcrm: journal failed")
-	// ErrJournalLocked is a journal that another process, or another import of
-	// this one, is using. It is an ErrJournal too.
+	// ErrJournalLocked is a journal that another process, or another import of this one, is using. It is an ErrJournal too.
 	ErrJournalLocked = fmt.Errorf("%w: in use by another import", ErrJournal)
-	// ErrSourceChanged is a source that no longer gives the records which the
-	// journal says were sent.
+	// ErrSourceChanged is a source that no longer yields the records which the journal says were sent.
 	ErrSourceChanged = errors.New("antcrm: the source has changed since the journal was written")
 )
 
-// Journal is the memory of an import, by which it goes on after a crash. The
-// rule that keeps a record from being created twice is two lines:
+// Journal is the memory of an import, by which it goes on after a crash. Two rules keep a record from being created
+// twice:
 //
 //   - before a chunk is sent, Begin makes durable that it may have been sent;
-//   - a chunk that was begun, and of which nothing more is known, is never sent
-//     again unless somebody has looked.
+//   - a chunk that was begun, and of which nothing more is known, is never sent again unless somebody has looked.
 //
-// A journal belongs to one source, one account and one server. Nothing checks the
-// account and the server: with a journal written against a fake, an import into
-// the real service sends nothing, and gives all as done.
+// A journal belongs to one source and one account (the base URL and the key of the client). A source that has changed is
+// ErrSourceChanged; another account is ErrJournal, if the journal keeps the account (see JournalHistory).
 //
-// The places of records (their numbers in the source, from 0) are its keys: an
-// entry replaces the one with the same first record, and one that is
-// OutcomeNotSent removes it. What is left at any time are entries that share no
-// record.
+// The places of records (their numbers in the source, from 0) are its keys: an entry replaces the one with the same
+// first record, and one that is OutcomeNotSent removes it. What is left at any time are entries that share no record.
 //
-// OpenJournal keeps one in a file. An implementation elsewhere (a database, a
-// key-value bucket) must be safe for concurrent use.
+// OpenJournal keeps one in a file. An implementation elsewhere (a database, a key-value bucket) must be safe for
+// concurrent use. The contexts that it gets are not cancelled when it is called; those of Record and Finish never are.
+// What it gets and returns (slices, keys) belongs to it: the import neither changes nor keeps it.
 type Journal interface {
-	// Resume begins an import of the operation, such as "create contacts", and
-	// gives what earlier ones have left. An import under way, or a journal of
-	// another operation, is an error.
+	// Resume begins an import of the operation, such as "create contacts", and returns what earlier ones have left. An
+	// import under way, or a journal of another operation, is an error.
 	Resume(ctx context.Context, operation string) (*JournalHistory, error)
-	// Begin notes that a chunk is about to be sent (OutcomeUnknown). It returns
-	// once the entry is durable; if it fails, the chunk is not sent.
+	// Begin notes that a chunk is about to be sent (OutcomeUnknown). It returns once the entry is durable; if it fails,
+	// the chunk is not sent. It is called again, with a later time, before the chunk is sent once more after a 429.
 	Begin(ctx context.Context, entry JournalEntry) error
-	// Record notes what became of chunks: all the entries or, after a crash,
-	// none. They may become durable later than Begin's, in the same order: one
-	// that is lost leaves a chunk unknown, never wrong.
+	// Record notes what became of chunks: all the entries or, after a crash, none. They may become durable later than
+	// Begin's, in the same order: one that is lost leaves a chunk unknown, never wrong.
 	Record(ctx context.Context, entries ...JournalEntry) error
 	// Finish ends the import and makes everything durable.
 	Finish(ctx context.Context) error
@@ -67,8 +61,13 @@ type Journal interface {
 type JournalHistory struct {
 	// Key is the secret of the journal's digests.
 	Key []byte
-	// Entries are the chunks that were begun, in the order of their first
-	// records. It is read in step with the source, not at once.
+	// Account is what SetAccount was last called with; empty: it never was.
+	Account string
+	// SetAccount keeps the account (see Client.Account) that the journal belongs to, no later than the next entry. It is
+	// called at most once, before anything is sent. Nil: the journal keeps none, and works for any.
+	SetAccount func(ctx context.Context, account string) error
+	// Entries are the chunks that were begun, in the order of their first records. It is read in step with the source,
+	// not at once.
 	Entries iter.Seq2[JournalEntry, error]
 }
 
@@ -77,6 +76,7 @@ type JournalEntry struct {
 	Records []JournalRun    // the places in the source, ascending
 	Digest  string          // HMAC-SHA-256 of the chunk's body under the journal's key
 	Outcome Outcome         // OutcomeUnknown from Begin on; OutcomeNotSent: as if it had never been begun
+	Begun   time.Time       // when it was last sent, by this machine's clock; zero: not known, and no resolver is asked before WithSettle has passed
 	Status  int             // HTTP status of a refusal, 0 if none
 	Refs    json.RawMessage // the references of a chunk that is done: an array, one a record
 }
@@ -132,15 +132,16 @@ func (e JournalEntry) check() error {
 
 var errDamaged = journalfile.ErrDamaged
 
-// journalLine is an entry as the file has it, or entries that became known at
-// once.
+// journalLine is a line of the file: an entry, entries that became known at once, or the account.
 type journalLine struct {
 	Records []JournalRun    `json:"records,omitempty"`
 	Digest  string          `json:"digest,omitempty"`
 	State   string          `json:"state,omitempty"`
+	At      int64           `json:"at,omitempty"` // of JournalEntry.Begun, in Unix milliseconds
 	Status  int             `json:"status,omitempty"`
 	Refs    json.RawMessage `json:"refs,omitempty"`
 	Entries []journalLine   `json:"entries,omitempty"`
+	Account string          `json:"account,omitempty"`
 }
 
 const stateBegun = "begun"
@@ -151,42 +152,53 @@ func journalStates() [4]string {
 }
 
 func (e JournalEntry) line(begun bool) journalLine {
-	state := journalStates()[e.Outcome]
+	line := journalLine{Records: e.Records, Digest: e.Digest, State: journalStates()[e.Outcome], Status: e.Status, Refs: e.Refs}
 	if begun {
-		state = stateBegun
+		line.State = stateBegun
 	}
-	return journalLine{Records: e.Records, Digest: e.Digest, State: state, Status: e.Status, Refs: e.Refs}
+	if e.Outcome == OutcomeUnknown {
+		if e.Begun.IsZero() {
+			e.Begun = time.Now() // no later
+		}
+		line.At = e.Begun.UnixMilli()
+	}
+	return line
 }
 
 func (l journalLine) entry() (JournalEntry, error) {
 	e := JournalEntry{Records: l.Records, Digest: l.Digest, Status: l.Status, Refs: l.Refs}
-	states := journalStates()
-	outcome := slices.Index(states[:], l.State)
-	if l.State == stateBegun {
-		outcome = int(OutcomeUnknown)
+	if l.At != 0 {
+		e.Begun = time.UnixMilli(l.At)
 	}
-	e.Outcome = Outcome(outcome) // -1 is refused by check
+	states := journalStates()
+	e.Outcome = Outcome(slices.Index(states[:], l.State)) // -1 is refused by check
+	if l.State == stateBegun {
+		e.Outcome = OutcomeUnknown
+	}
 	return e, e.check()
 }
 
-// parseLine reads a line.
-func parseLine(text []byte) ([]JournalEntry, error) {
+// parseLine reads a line: entries, or the account.
+func parseLine(text []byte) (entries []JournalEntry, account string, err error) {
 	var parsed journalLine
 	if err := strictJSON(text, &parsed); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	lines := parsed.Entries
-	if lines == nil {
+	switch {
+	case lines != nil:
+	case parsed.Account != "" && parsed.State == "":
+		return nil, parsed.Account, nil
+	default:
 		lines = []journalLine{parsed}
 	}
-	entries := make([]JournalEntry, len(lines))
+	entries = make([]JournalEntry, len(lines))
 	for i := range lines {
-		var err error
 		if entries[i], err = lines[i].entry(); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return entries, nil
+	return entries, "", nil
 }
 
 func strictJSON(data []byte, v any) error {
@@ -213,41 +225,39 @@ type journalHeader struct {
 const (
 	journalKind    = "antcrm"
 	journalMagic   = `{"journal":"antcrm"`
-	journalVersion = 1
+	journalVersion = 2 // 1 had neither times nor an account: it is read, and written on as 2
 	journalKeySize = 32
 )
 
-// FileJournal is a Journal in a file: JSON lines, only ever appended to. The
-// first line is a header; then one line for a chunk before it is sent and one
-// after its answer. Begin returns when its line is on the disk (fsync, one for
-// all workers that wait at the time); the lines of answers are written at once
-// and reach the disk with the next Begin or the end of the import.
+// FileJournal is a Journal in a file: JSON lines, only ever appended to. The first line is a header; then one line for a
+// chunk before it is sent and one after its answer. Begin returns when its line is on the disk (fsync, one for all
+// workers that wait at the time); the lines of answers are written at once and reach the disk with the next Begin or the
+// end of the import.
 //
-// The file holds places, references of the CRM, statuses, and hashes keyed with
-// a random key in the header; no personal data. The key keeps the hashes of two
-// journals from being compared, and tables from being prepared; it does not
-// keep whoever holds the file from trying values for a chunk of one record.
-// The file's mode is 0600, and it is locked against other processes while open.
+// The file holds places, times, references of the CRM, statuses, a hash of the account, and hashes keyed with a random
+// key in the header; no personal data. The key keeps the hashes of two journals from being compared, and tables from
+// being prepared; it does not keep whoever holds the file from trying values for a chunk of one record. The file's mode
+// is 0600, and it is locked against other processes while open.
 //
-// It takes about 300 bytes a chunk and 10 to 20 a record on the disk, and some
-// 60 bytes a chunk in memory.
+// It takes about 320 bytes a chunk and 10 to 20 a record on the disk, and some 60 bytes a chunk in memory.
 type FileJournal struct {
 	path string
 	file *journalfile.File
 
 	mu      sync.Mutex    // of all below
 	header  journalHeader // Kind "" until the first import
+	account string        // "" until an import sets it
 	entries map[int64]journalfile.Span
 	inUse   bool
 }
 
-// OpenJournal opens the journal in a file, or begins one. Each account, and each
-// server, a fake included, needs a file of its own: nothing checks it, and what
-// was sent to one is not sent to the other (see Journal).
+// OpenJournal opens the journal in a file, or begins one. Each source and each account needs a file of its own.
 //
 // A part of a last line, as a crash leaves it, is cut off; any other damage, a file that is no journal (it is left as it
 // is), and one that is in use (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such damage
-// too, if the file system had written a later line first. Close it when the import is over.
+// too, if the file system had written a later line first. If the file is moved, deleted, replaced or written to by
+// another program while an import uses it, the import sends nothing more and ends with ErrJournal. Close it when the
+// import is over.
 func OpenJournal(path string) (*FileJournal, error) {
 	j := &FileJournal{path: path, entries: map[int64]journalfile.Span{}}
 	file, err := journalfile.Open(path, journalMagic, j.read)
@@ -283,11 +293,15 @@ func (j *FileJournal) read(number int, text []byte, at journalfile.Span) error {
 	if number == 1 {
 		return j.readHeader(text)
 	}
-	entries, err := parseLine(text)
-	if err == nil {
-		j.apply(entries, at)
+	entries, account, err := parseLine(text)
+	if err != nil {
+		return err
 	}
-	return err
+	if account != "" {
+		j.account = account
+	}
+	j.apply(entries, at)
+	return nil
 }
 
 func (j *FileJournal) readHeader(line []byte) error {
@@ -295,7 +309,7 @@ func (j *FileJournal) readHeader(line []byte) error {
 	if err := json.Unmarshal(line, &header); err != nil {
 		return errDamaged
 	}
-	if header.Version != journalVersion {
+	if header.Version < 1 || header.Version > journalVersion {
 		return fmt.Errorf("was written by another version of the SDK (format %d)", header.Version)
 	}
 	if header.Operation == "" || len(header.Key) != journalKeySize {
@@ -339,7 +353,17 @@ func (j *FileJournal) Resume(_ context.Context, operation string) (*JournalHisto
 	for i, first := range firsts {
 		spans[i] = j.entries[first]
 	}
-	return &JournalHistory{Key: slices.Clone(j.header.Key), Entries: j.replay(firsts, spans)}, nil
+	return &JournalHistory{Key: slices.Clone(j.header.Key), Account: j.account, SetAccount: j.setAccount, Entries: j.replay(firsts, spans)}, nil
+}
+
+func (j *FileJournal) setAccount(_ context.Context, account string) error {
+	if err := j.add(journalLine{Account: account}); err != nil {
+		return j.failure("write", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.account = account
+	return nil
 }
 
 // begin writes the header.
@@ -378,12 +402,15 @@ func (j *FileJournal) entry(first int64, at journalfile.Span) (JournalEntry, err
 	if err != nil {
 		return JournalEntry{}, err
 	}
-	entries, err := parseLine(text)
+	entries, _, err := parseLine(text)
 	if err != nil {
 		return JournalEntry{}, err
 	}
 	for _, entry := range entries {
 		if entry.First() == first && entry.Outcome != OutcomeNotSent {
+			if entry.Outcome == OutcomeUnknown && entry.Begun.IsZero() {
+				entry.Begun = j.file.Modified() // of format 1; no later
+			}
 			return entry, nil
 		}
 	}

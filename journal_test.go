@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,7 +39,8 @@ func rerun(tb testing.TB, server *ledger, path string, source iter.Seq2[antcrm.C
 	journal, err := antcrm.OpenJournal(path)
 	require.NoError(tb, err)
 	defer func() { require.NoError(tb, journal.Close()) }()
-	opts = append([]antcrm.BatchOption{antcrm.WithJournal(journal), antcrm.WithChunkSize(10)}, opts...)
+	own := []antcrm.BatchOption{antcrm.WithJournal(journal), antcrm.WithChunkSize(10), antcrm.WithSettle(0)}
+	opts = append(own, opts...)
 	return imported(tb, server.client().Contacts.Import(context.Background(), source, opts...))
 }
 
@@ -536,7 +540,7 @@ func TestAJournalCutAnywhereNeverLeadsToADoubledOrLostRecord(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, whole[:size], 0o600))
 		// The server as it was at that moment: it has all requests that were
 		// begun on disk, the last of them answered or not.
-		begun := bytes.Count(whole[:size], []byte(`"begun"}`+"\n"))
+		begun := len(regexp.MustCompile(`"begun","at":[0-9]+}`).FindAll(whole[:size], -1))
 		past := newLedger(t)
 		past.refuse = server.refuse
 		for _, req := range order[:begun] {
@@ -688,7 +692,7 @@ func TestOpenJournalRefusesWhatItCannotTrust(t *testing.T) {
 		"zeros within it":         {goodHeader + goodLine[:30] + "\x00\x00\n", "line 2 is damaged"},
 		"another program's line":  {goodHeader + goodLine + "import began", "line 3 is damaged"},
 		"another JSON":            {`{"name":"Mai"}` + "\n", "is not a journal"},
-		"a newer format":          {strings.Replace(goodHeader, `"version":1`, `"version":2`, 1), "another version"},
+		"a newer format":          {strings.Replace(goodHeader, `"version":1`, `"version":3`, 1), "another version"},
 		"a damaged header":        {strings.Replace(goodHeader, `"MDE`, `"`, 1) + goodLine, "line 1 is damaged"},
 		"a header of nothing":     {`{"journal":"antcrm","version":1,"operation":"","key":""}` + "\n" + goodLine, "line 1 is damaged"},
 		"a damaged line":          {goodHeader + "{]\n" + goodLine, "line 2 is damaged"},
@@ -815,6 +819,318 @@ func TestAJournalThatContradictsItselfStopsTheImport(t *testing.T) {
 		assert.NotContains(t, outcomes(results), "done", name)
 		assert.Len(t, server.all(), 1, name)
 	}
+}
+
+func TestAForeignFileKeepsItsContentAndItsMode(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"name,phone\nMai,0900000001\n", "{", "", "\x00\x00"} {
+		path := journalPath(t)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		require.NoError(t, os.Chmod(path, 0o644))
+		journal, err := antcrm.OpenJournal(path)
+		assert.Equal(t, content == "", err == nil, "%q", content)
+		if journal != nil {
+			require.NoError(t, journal.Close())
+		}
+		left, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, content, string(left))
+		if info, err := os.Stat(path); runtime.GOOS != "windows" && assert.NoError(t, err) {
+			assert.Equal(t, os.FileMode(0o644), info.Mode().Perm(), "%q", content)
+		}
+	}
+}
+
+// Whoever imports again without the journal sends everything twice.
+func TestAJournalThatIsMovedOrChangedStopsTheImport(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be moved there")
+	}
+	for name, disturb := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"moved":   func(path string) error { return os.Rename(path, path+".old") },
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
+		},
+		"truncated":  func(path string) error { return os.Truncate(path, 100) },
+		"written to": func(path string) error { return appendTo(path, "x\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, path := newLedger(t), journalPath(t)
+			journal, err := antcrm.OpenJournal(path)
+			require.NoError(t, err)
+			sent, failure := 0, error(nil)
+			for result, err := range server.client().Contacts.Import(t.Context(), from(contacts(200), nil),
+				antcrm.WithJournal(journal), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1)) {
+				if failure = err; err == nil && result.Index == 0 {
+					require.NoError(t, disturb(path))
+					sent = len(server.all())
+				}
+			}
+			require.ErrorIs(t, failure, antcrm.ErrJournal)
+			require.NotErrorIs(t, failure, antcrm.ErrJournalLocked)
+			assert.ErrorContains(t, failure, path)
+			assert.LessOrEqual(t, len(server.all()), sent+2, "what was under way, and what had its line already")
+			_ = journal.Close()
+		})
+	}
+	t.Run("before and behind the requests", func(t *testing.T) {
+		t.Parallel()
+		server, path := newLedger(t), journalPath(t)
+		journal, err := antcrm.OpenJournal(path)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(path))
+		_, err = imported(t, server.client().Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)))
+		require.ErrorIs(t, err, antcrm.ErrJournal)
+		assert.Empty(t, server.all())
+		_ = journal.Close()
+
+		journal, err = antcrm.OpenJournal(path)
+		require.NoError(t, err)
+		for _, err = range server.client().Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(journal)) {
+			_ = os.Remove(path)
+		}
+		require.ErrorIs(t, err, antcrm.ErrJournal, "the last line is lost too")
+		_ = journal.Close()
+	})
+}
+
+func appendTo(path, text string) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
+}
+
+func TestAJournalOfAnotherAccountIsRefused(t *testing.T) {
+	t.Parallel()
+	server, path := newLedger(t), journalPath(t)
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err)
+	transport := antcrm.WithHTTPClient(&http.Client{Transport: transport(server.respond)})
+	otherKey, err := antcrm.NewClient("another-key", transport)
+	require.NoError(t, err)
+	otherServer, err := antcrm.NewClient(secretKey, transport, antcrm.WithBaseURL("https://fake.example"))
+	require.NoError(t, err)
+	again := func(client *antcrm.Client, opts ...antcrm.BatchOption) ([]importResult, error) {
+		journal, err := antcrm.OpenJournal(path)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, journal.Close()) }()
+		return imported(t, client.Contacts.Import(t.Context(), from(contacts(12), nil), append(opts, antcrm.WithJournal(journal))...))
+	}
+	for _, client := range []*antcrm.Client{otherKey, otherServer} {
+		results, err := again(client)
+		require.ErrorIs(t, err, antcrm.ErrJournal)
+		require.ErrorContains(t, err, "another account")
+		onOneLine(t, err, "another-key")
+		assert.Empty(t, results)
+	}
+	assert.Len(t, server.all(), 1, "nothing was sent")
+	results, err := again(otherKey, antcrm.WithReplacedKey())
+	require.NoError(t, err)
+	assert.Equal(t, "done×12", outcomes(results))
+	_, err = again(otherKey)
+	require.NoError(t, err, "the journal keeps the new key")
+	_, err = again(server.client())
+	require.ErrorIs(t, err, antcrm.ErrJournal)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), secretKey)
+	assert.NotContains(t, string(text), "another-key")
+}
+
+// unknownJournal is the journal of a chunk of ten whose answer was lost.
+func unknownJournal(t *testing.T, server *ledger) (path string) {
+	t.Helper()
+	path = journalPath(t)
+	server.lose = func(int, []string) bool { return true }
+	_, err := rerun(t, server, path, from(contacts(10), nil))
+	require.NoError(t, err)
+	server.lose = nil
+	return path
+}
+
+func TestAResolverIsAskedOnceTheLostRequestCanNoLongerBeUnderWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after time.Duration
+		opts  []antcrm.Option
+		more  []antcrm.BatchOption
+		asked bool
+	}{
+		"younger than the limit and 30 s": {after: 60*time.Second - time.Millisecond},
+		"as old":                          {after: 60 * time.Second, asked: true},
+		"a longer limit":                  {after: 60 * time.Second, opts: []antcrm.Option{antcrm.WithTimeout(time.Minute)}},
+		"as old as a longer limit":        {after: 90 * time.Second, opts: []antcrm.Option{antcrm.WithTimeout(time.Minute)}, asked: true},
+		"no limit":                        {after: time.Hour - time.Millisecond, opts: []antcrm.Option{antcrm.WithTimeout(0)}},
+		"an hour without a limit":         {after: time.Hour, opts: []antcrm.Option{antcrm.WithTimeout(0)}, asked: true},
+		"a time of its own":               {after: 4 * time.Second, more: []antcrm.BatchOption{antcrm.WithSettle(5 * time.Second)}},
+		"as old as that":                  {after: 5 * time.Second, more: []antcrm.BatchOption{antcrm.WithSettle(5 * time.Second)}, asked: true},
+		"a clock that was set back":       {after: -time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				if test.after < 0 {
+					time.Sleep(-test.after)
+				}
+				server := newLedger(t)
+				path, sent := unknownJournal(t, server), time.Now()
+				if test.after >= 0 {
+					time.Sleep(test.after)
+				} else {
+					text, err := os.ReadFile(path)
+					require.NoError(t, err)
+					at := regexp.MustCompile(`\{"sum":"[0-9a-f]{8}",("records[^\n]*"at":)[0-9]+\}`)
+					later := at.ReplaceAllStringFunc(string(text), func(line string) string {
+						return strings.TrimSuffix(sealed("{"+at.FindStringSubmatch(line)[1]+fmt.Sprint(sent.Add(-test.after).UnixMilli())+"}"), "\n")
+					})
+					require.NoError(t, os.WriteFile(path, []byte(later), 0o600))
+				}
+				asked := false
+				resolve := antcrm.WithUnknownResolver(func(_ context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+					asked = true
+					assert.True(t, chunk.Begun.Equal(sent), "%v", chunk.Begun)
+					return resolutions(10, antcrm.OutcomeNotSent), nil
+				})
+				journal, err := antcrm.OpenJournal(path)
+				require.NoError(t, err)
+				results, err := imported(t, server.client(test.opts...).Contacts.Import(t.Context(), from(contacts(10), nil), append(test.more, antcrm.WithJournal(journal), resolve)...))
+				require.NoError(t, err)
+				require.NoError(t, journal.Close())
+				assert.Equal(t, test.asked, asked)
+				if !test.asked {
+					assert.Equal(t, "unknown×10", outcomes(results))
+					assert.ErrorContains(t, results[0].Err, "may still be under way")
+					assert.Len(t, server.all(), 1)
+				}
+			})
+		})
+	}
+}
+
+// What is found out of a part of a chunk says nothing of the time at which the other part was sent.
+func TestAPartThatStaysUnknownKeepsItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := newLedger(t)
+		path, sent := unknownJournal(t, server), time.Now()
+		var begun []time.Time
+		for range 2 {
+			time.Sleep(time.Hour)
+			_, err := rerun(t, server, path, from(contacts(10), nil), antcrm.WithUnknownResolver(
+				func(_ context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+					begun = append(begun, chunk.Begun.UTC())
+					list := resolutions(len(chunk.Records), antcrm.OutcomeUnknown)
+					list[0] = found(chunk.Records[0])
+					return list, nil
+				}))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, []time.Time{sent.UTC(), sent.UTC()}, begun)
+	})
+}
+
+// A 429 with a long wait repeats the request minutes after its chunk was begun.
+func TestAJournalKnowsWhenTheLastAttemptBegan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := newLedger(t)
+		began := time.Now()
+		server.refuse = func(n int, _ []string) reply {
+			if n == 0 {
+				return reply{status: http.StatusTooManyRequests, header: map[string]string{"Retry-After": "100"}}
+			}
+			return reply{err: errLost}
+		}
+		var begun []time.Time
+		noted := noting{Journal: empty{}, begin: func(entry antcrm.JournalEntry) { begun = append(begun, entry.Begun) }}
+		_, err := imported(t, server.client(antcrm.WithMaxRetries(1)).Contacts.Import(t.Context(), from(contacts(1), nil), antcrm.WithJournal(noted)))
+		require.NoError(t, err)
+		require.Len(t, begun, 2)
+		assert.Equal(t, began, begun[0])
+		assert.GreaterOrEqual(t, begun[1].Sub(began), 100*time.Second)
+	})
+}
+
+// noting is a journal that looks at what is begun.
+type noting struct {
+	antcrm.Journal
+	begin func(antcrm.JournalEntry)
+}
+
+func (j noting) Begin(ctx context.Context, entry antcrm.JournalEntry) error {
+	j.begin(entry)
+	return errors.Join(ctx.Err(), j.Journal.Begin(ctx, entry))
+}
+
+// Format 1 had no times, no account: its chunks were sent when the file was last written, or before.
+func TestAJournalOfTheFirstFormatGoesOn(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	path := unknownJournal(t, server)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	old := strings.Replace(string(text), `"version":2`, `"version":1`, 1)
+	header, lines, _ := strings.Cut(old, "\n")
+	digest := regexp.MustCompile(`"digest":"[^"]*"`).FindString(lines)
+	old = header + "\n" + sealed(`{"records":[[0,10]],`+digest+`,"state":"begun"}`)
+	require.NoError(t, os.WriteFile(path, []byte(old), 0o600))
+	asked := 0
+	resolve := antcrm.WithUnknownResolver(func(context.Context, antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+		asked++
+		return resolutions(10, antcrm.OutcomeUnknown), nil
+	})
+	results, err := rerun(t, server, path, from(contacts(10), nil), resolve, antcrm.WithSettle(time.Minute))
+	require.NoError(t, err)
+	assert.Equal(t, "unknown×10", outcomes(results))
+	assert.Zero(t, asked, "it was written a moment ago")
+
+	require.NoError(t, os.WriteFile(path, []byte(old), 0o600))
+	written := time.Now().Add(-2 * time.Minute)
+	require.NoError(t, os.Chtimes(path, written, written))
+	_, err = rerun(t, server, path, from(contacts(10), nil), resolve, antcrm.WithSettle(time.Minute))
+	require.NoError(t, err)
+	assert.Equal(t, 1, asked)
+}
+
+func TestAJournalOfOnesOwnWithoutTimesCountsAsSentWhenTheRunBegan(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	path := unknownJournal(t, server)
+	file := openJournal(t, path)
+	resolve := antcrm.WithUnknownResolver(func(context.Context, antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
+		t.Error("it may still be under way")
+		return nil, nil
+	})
+	results, err := imported(t, server.client().Contacts.Import(t.Context(), from(contacts(10), nil), antcrm.WithJournal(timeless{file}), resolve))
+	require.NoError(t, err)
+	assert.Equal(t, "unknown×10", outcomes(results))
+}
+
+// timeless is a journal that keeps no times, and uses its slices again.
+type timeless struct{ antcrm.Journal }
+
+func (j timeless) Resume(ctx context.Context, operation string) (*antcrm.JournalHistory, error) {
+	history, err := j.Journal.Resume(ctx, operation)
+	if err != nil {
+		return nil, err
+	}
+	entries := history.Entries
+	history.Entries = func(yield func(antcrm.JournalEntry, error) bool) {
+		for entry, err := range entries {
+			entry.Begun = time.Time{}
+			if !yield(entry, err) {
+				return
+			}
+			clear(entry.Records)
+		}
+	}
+	return history, nil
 }
 
 func TestOpenJournalNamesThePlaceItCannotWrite(t *testing.T) {

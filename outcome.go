@@ -53,10 +53,10 @@ func outcomeOf(err error) Outcome {
 	return OutcomeNotSent
 }
 
-// RecordFault reports whether a call was refused for what can be the fault of a record in it: 400, 409, 413, 422, or a
-// falsy success. Any other refusal (a wrong key, a 404, a 429 after all retries) does not depend on the record. That a
-// refused package wrote nothing is a guess in both cases: the vendor does not say it (see WithIsolation). WithIsolation
-// and journals decide by this function.
+// RecordFault reports whether a call was refused for what can be the fault of a record in it; that a refused package wrote
+// nothing is a guess all the same (our decision: the vendor does not say), and whoever sends its records again may double
+// those that were written. A record's fault can be a 400, 409, 413, 422, or a falsy success. Any other refusal (a wrong
+// key, a 404, a 429 after all retries) does not depend on the record. WithIsolation and journals decide by it.
 func RecordFault(err error) bool {
 	answered, ok := errors.AsType[*APIError](err)
 	if !ok || outcomeOf(err) != OutcomeRejected {

@@ -48,7 +48,6 @@ func readmeErrors(ctx context.Context, client *antcrm.Client, order antcrm.Oppor
 func readmeBulk(ctx context.Context, client *antcrm.Client, customers []antcrm.ContactCreateParams) error {
 	result, err := client.Contacts.CreateBatch(ctx, customers,
 		antcrm.WithConcurrency(8),
-		antcrm.WithIsolation(), // halve a rejected chunk until the bad records stand alone
 	)
 	for _, failure := range result.Failures {
 		fmt.Println(failure.First, failure.Count, failure.Outcome, failure.Err)
@@ -63,7 +62,7 @@ func readmeImport(ctx context.Context, client *antcrm.Client, file io.Reader) er
 		return err
 	}
 	defer func() { _ = journal.Close() }()
-	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithJournal(journal), antcrm.WithIsolation()) {
+	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithJournal(journal)) {
 		if err != nil {
 			return err // the source's, the journal's, the context's: run it again
 		}
@@ -82,7 +81,7 @@ func bulkImport(ctx context.Context, client *antcrm.Client, source iter.Seq2[ant
 	defer func() { _ = journal.Close() }() // what matters is on the disk already
 
 	for result, err := range client.Contacts.Import(ctx, source,
-		antcrm.WithJournal(journal), antcrm.WithIsolation(), antcrm.WithConcurrency(8)) {
+		antcrm.WithJournal(journal), antcrm.WithConcurrency(8)) {
 		if err != nil {
 			return err // the source's, the journal's, the context's: run it again
 		}
@@ -104,7 +103,7 @@ func bulkImportFile(ctx context.Context, client *antcrm.Client, file io.Reader, 
 			_ = rejected.Add(bad.Row, antcrm.OutcomeNotSent, bad) // Flush tells of a failure
 		}))
 	rejected = source.NewReport(out)
-	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithIsolation()) {
+	for result, err := range client.Contacts.Import(ctx, source.All()) {
 		if err != nil {
 			return errors.Join(err, rejected.Flush())
 		}

@@ -12,16 +12,14 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"time"
 )
 
-// WithJournal makes an import remember in a journal what it has sent, so that
-// it can be run again after any crash, with the same source: what was answered
-// is reported from the journal, what was not begun is sent, and what was begun and
-// not answered is OutcomeUnknown (see WithUnknownResolver). A source that no
-// longer yields the records that were sent ends the import with
-// ErrSourceChanged; that it has grown at its end does no harm. The journal is of
-// one account and one server, which nothing checks: with another's, records are
-// reported as done and not sent. For imports only.
+// WithJournal makes an import remember in a journal what it has sent, so that it can be run again after any crash, with
+// the same source: what was answered is reported from the journal, what was not begun is sent, and what was begun and
+// not answered is OutcomeUnknown (see WithUnknownResolver). A source that no longer yields the records that were sent
+// ends the import with ErrSourceChanged; that it has grown at its end does no harm. A journal of another account (another
+// base URL, another key) is ErrJournal: see WithReplacedKey. For imports only.
 func WithJournal(journal Journal) BatchOption {
 	return func(cfg *batchConfig) error {
 		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {
@@ -32,9 +30,8 @@ func WithJournal(journal Journal) BatchOption {
 	}
 }
 
-// WithRetryRejected makes an import send again what the journal says the server
-// has rejected; without it the rejection is reported again. The records may have
-// been corrected since. For imports with a journal only.
+// WithRetryRejected makes an import send again what the journal says the server has rejected; without it the rejection is
+// reported again. The records may have been corrected since. For imports with a journal only.
 func WithRetryRejected() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.retryRejected = true
@@ -42,11 +39,53 @@ func WithRetryRejected() BatchOption {
 	}
 }
 
-// UnknownChunk is a chunk that an earlier run of an import began, and whose
-// answer is not in the journal.
+// WithReplacedKey makes an import go on with a journal that was written with another key or base URL, and keeps the new
+// one in it: for a key that was replaced, or a server that has moved. Whoever sets it vouches for it that the account is
+// the same: in another one, records would be reported as done that are not there. For imports with a journal only.
+func WithReplacedKey() BatchOption {
+	return func(cfg *batchConfig) error {
+		cfg.replacedKey = true
+		return nil
+	}
+}
+
+// settleMargin is how long a request may be under way beyond the limit of its attempt, and settleUnlimited how long in
+// all if attempts have no limit (our decisions: the vendor says nothing).
+const (
+	settleMargin    = 30 * time.Second
+	settleUnlimited = time.Hour
+)
+
+// WithSettle sets how long a lost request may still be under way: a chunk that was sent less than d ago stays unknown,
+// and no resolver is asked about it. The default is the client's limit for an attempt (WithTimeout) plus 30 s, or an hour
+// if there is no limit. A resolver that looks too early finds nothing, and what is sent again is doubled. For imports
+// with a journal only.
+func WithSettle(d time.Duration) BatchOption {
+	return func(cfg *batchConfig) error {
+		if d < 0 {
+			return invalid("settle", "must not be negative")
+		}
+		cfg.settle = &d
+		return nil
+	}
+}
+
+// settleTime is the time of WithSettle for a client with a limit for its attempts.
+func (cfg *batchConfig) settleTime(limit time.Duration) time.Duration {
+	switch {
+	case cfg.settle != nil:
+		return *cfg.settle
+	case limit <= 0:
+		return settleUnlimited
+	}
+	return limit + settleMargin
+}
+
+// UnknownChunk is a chunk that an earlier run of an import began, and whose answer is not in the journal.
 type UnknownChunk[P any] struct {
-	Indexes []int64 // of the records in the source
-	Records []P     // as the source yields them, and as they were sent
+	Begun   time.Time // when it was last sent, by the clock of the machine that did; WithSettle ago at least
+	Indexes []int64   // of the records in the source
+	Records []P       // as the source yields them, and as they were sent
 }
 
 // Format keeps customers' data out of logs: it prints how many records there are,
@@ -62,21 +101,20 @@ func (c UnknownChunk[P]) LogValue() slog.Value {
 
 // Resolution is what was found out about one record of an UnknownChunk.
 type Resolution[R any] struct {
-	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it
-	// is not and is to be sent again, OutcomeUnknown if that could not be told.
+	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it is not and is to be sent again,
+	// OutcomeUnknown if that could not be told.
 	Outcome Outcome
 	Ref     R // of a record that is done; without one it stays unknown
 }
 
-// WithUnknownResolver makes an import ask what became of a chunk that an
-// earlier run began and whose answer is not in the journal: resolve looks the
-// records up, by a phone number, say, and returns one Resolution a record, in
-// order. After an error, or with none, the chunk stays unknown.
+// WithUnknownResolver makes an import ask what became of a chunk that an earlier run began and whose answer is not in the
+// journal: resolve looks the records up and returns one Resolution a record, in order. After an error, or with none, the
+// chunk stays unknown. A chunk that may still be under way is not asked about: see WithSettle.
 //
-// Be sure of "not there": what is sent again because a search was wrong, or
-// because the lost request was still on its way, is doubled. resolve may be
-// called for several chunks at once. Its types must be the import's. For imports
-// with a journal only.
+// Be sure of "not there": what is sent again because a search was wrong is doubled. Look up by what the vendor documents
+// (a phone number, an e-mail address, an order's number), compare what comes back, and answer OutcomeUnknown on any error,
+// ErrFilterIgnored above all; docs/bulk-import.md has one that does. resolve may be called for several chunks at once. Its
+// types must be the import's. For imports with a journal only.
 func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if resolve == nil {
@@ -90,10 +128,13 @@ func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk Unkno
 // ledger is what a run knows of its journal. A nil one has no journal and remembers nothing.
 type ledger struct {
 	journal       Journal
+	account       string // of this run
+	replacedKey   bool
 	retryRejected bool
 
-	key     []byte // of the journal's digests
-	resumed bool   // the journal is to be finished
+	key     []byte    // of the journal's digests
+	resumed bool      // the journal is to be finished
+	since   time.Time // when it was resumed
 	pull    func() (JournalEntry, error, bool)
 	cancel  func()
 	head    *sentChunk   // the next of the history; nil: not read yet, or none is left
@@ -126,7 +167,7 @@ func (l *ledger) resume(ctx context.Context, op string) error {
 	if err != nil {
 		return err
 	}
-	l.resumed = true
+	l.resumed, l.since = true, time.Now()
 	if history == nil {
 		return nil
 	}
@@ -134,7 +175,13 @@ func (l *ledger) resume(ctx context.Context, op string) error {
 	if history.Entries != nil {
 		l.pull, l.cancel = iter.Pull2(history.Entries)
 	}
-	return nil
+	if history.Account == l.account || history.SetAccount == nil {
+		return nil
+	}
+	if history.Account != "" && !l.replacedKey {
+		return journalFailure{fmt.Errorf("antcrm: %s: the journal belongs to another account: it was written with another key or base URL (see WithReplacedKey)", op)}
+	}
+	return history.SetAccount(ctx, l.account)
 }
 
 func (l *ledger) close() {
@@ -209,6 +256,9 @@ func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
 			continue
 		}
 		entry.Records = slices.Clone(entry.Records) // the journal may use its own again
+		if entry.Begun.IsZero() {
+			entry.Begun = l.since
+		}
 		l.head = &sentChunk{JournalEntry: entry}
 	}
 	return l.head, nil
@@ -252,6 +302,7 @@ func (e *ledgerEntry) begin(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
+	e.entry.Begun = time.Now()
 	e.failed = e.ledger.journal.Begin(ctx, e.entry)
 	e.begun = e.begun || e.failed == nil
 	return e.failed
@@ -322,6 +373,11 @@ func (r *bulkRun[P, R]) replay(ctx context.Context, sent *sentChunk, index int64
 	case sent.Outcome == OutcomeRejected:
 		r.report(bulkEvent[R]{at: c.at, outcome: OutcomeRejected, err: r.rejectedBefore(sent.Status)})
 	case r.resolve != nil:
+		if left := r.cfg.settleTime(r.core.cfg.timeout) - time.Since(sent.Begun); left > 0 {
+			r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("antcrm: %s: sent by an earlier run, and may still be under way: look it up in %v: %w",
+				r.op, left.Round(time.Second), ErrOutcomeUnknown)})
+			return
+		}
 		r.dispatch(ctx, c)
 	default:
 		r.report(bulkEvent[R]{at: c.at, err: r.sentBefore()})
@@ -400,7 +456,7 @@ func (r *bulkRun[P, R]) ask(ctx context.Context, c *chunk[P]) (found []Resolutio
 			r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left}
 		}
 	}()
-	found, err = r.resolve(ctx, UnknownChunk[P]{Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
+	found, err = r.resolve(ctx, UnknownChunk[P]{Begun: c.sent.Begun, Indexes: slices.Clone(c.at), Records: slices.Clone(c.records)})
 	returned = true
 	return found, err
 }
@@ -446,6 +502,7 @@ func (r *bulkRun[P, R]) recordFound(ctx context.Context, whole, done *chunk[P], 
 			return journalFailure{err}
 		}
 		entry := r.ledger.newEntry(part.at, part.body).entry
+		entry.Begun = whole.sent.Begun
 		if part == done {
 			var err error
 			entry.Outcome = OutcomeDone

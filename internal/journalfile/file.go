@@ -275,6 +275,9 @@ func (f *File) write(line []byte) (Span, error) {
 	if len(line) > maxLine {
 		return Span{}, errors.New("the line is too long")
 	}
+	if err := f.checkSize(); err != nil {
+		return Span{}, err // written behind a truncated file, the line would hide that others are gone
+	}
 	at := Span{Offset: f.size, Length: int32(len(line))}
 	if _, err := f.file.WriteAt(append(line, '\n'), f.size); err != nil {
 		f.failed = err
@@ -354,18 +357,27 @@ func (f *File) Check() error {
 	if err := f.usable(); err != nil || exclusive {
 		return err
 	}
+	if err := f.checkSize(); err != nil {
+		return err
+	}
 	own, err := f.file.Stat()
 	if err != nil {
 		return err
 	}
-	there, err := os.Stat(f.path)
-	switch {
-	case err != nil || !os.SameFile(own, there):
+	if there, err := os.Stat(f.path); err != nil || !os.SameFile(own, there) {
 		f.failed = errMoved
-	case own.Size() != f.size:
-		f.failed = errChanged
 	}
 	return f.failed
+}
+
+// checkSize reports whether somebody else has written to the file, or cut it off.
+func (f *File) checkSize() error {
+	info, err := f.file.Stat()
+	if err == nil && info.Size() != f.size {
+		err = errChanged
+		f.failed = err
+	}
+	return err
 }
 
 // Close closes the file and lets others open it. It may be called twice.

@@ -142,7 +142,7 @@ func resolveUnknown(ctx context.Context, w *world) {
 		return found, nil
 	}
 	w.srv.Inject(antcrmtest.Fault{Method: "POST", Nth: 2, Do: antcrmtest.CloseAfter})
-	w.resume(ctx, "import with a resolver", people("6", 16, -1), antcrm.WithUnknownResolver(resolve))
+	w.resume(ctx, "import with a resolver", people("6", 16, -1), antcrm.WithUnknownResolver(resolve), antcrm.WithSettle(0))
 }
 
 func (w *world) lookUp(ctx context.Context, params antcrm.ContactCreateParams) (antcrm.Resolution[antcrm.ContactRef], error) {
