@@ -197,16 +197,20 @@ func (p *ContactCreateParams) group() string {
 	return p.ContactType
 }
 
-// ContactUpdateParams changes a contact. Nil leaves a field alone; a pointer
-// to a zero value, or an empty non-nil slice, clears it: Name: new("Mai"),
-// Tags: antcrm.Tags{}. The contact type and kind cannot be changed. Whether
-// the server merges or replaces arrays is not documented.
+// ContactUpdateParams changes a contact. Nil leaves a field alone: Name: new("Mai") changes the name and nothing else.
+// The contact type and kind cannot be changed.
+//
+// To clear a text, point to "" (Industry: new("")); to clear a list, set an empty slice that is not nil
+// (Tags: antcrm.Tags{}). That the server clears by them is our guess: the vendor does not say how a field is cleared.
+// A gender is set to GenderOther; an empty one is ErrValidation. Whether the server replaces a list or merges the new
+// elements into it is not documented either: read the contact after a change of a list that matters. An element of a
+// list is sent without its empty texts.
 type ContactUpdateParams struct {
 	redacted
 
 	Name             *string         `json:"name,omitzero"`
 	DateOfBirth      *string         `json:"dateOfBirth,omitzero"`
-	Gender           *Gender         `json:"gender,omitzero"`
+	Gender           *Gender         `json:"gender,omitzero"` // cannot be cleared: GenderOther is the vendor's default
 	Addresses        []Address       `json:"addresses,omitzero"`
 	Phones           []Phone         `json:"phones,omitzero"`
 	Emails           []Email         `json:"emails,omitzero"`
@@ -226,7 +230,12 @@ type contactUpdate struct {
 	ContactUpdateParams
 }
 
-func (contactUpdate) validate() error { return nil }
+func (u contactUpdate) validate() error {
+	if u.Gender != nil && *u.Gender == "" {
+		return invalid("gender", "cannot be cleared: an empty text is not one of the vendor's values; GenderOther is")
+	}
+	return nil
+}
 
 func (s *ContactsService) endpoint() listEndpoint[Contact] {
 	return listEndpoint[Contact]{

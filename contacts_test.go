@@ -179,7 +179,7 @@ func TestContactWritesReturnTheKeyOfTheAnswer(t *testing.T) {
 func TestContactUpdateSendsWhatIsSetAndNothingElse(t *testing.T) {
 	t.Parallel()
 	clearing := antcrm.ContactUpdateParams{
-		Name: new(""), DateOfBirth: new(""), Gender: new(antcrm.Gender("")), Addresses: []antcrm.Address{}, Phones: []antcrm.Phone{}, Emails: []antcrm.Email{},
+		Name: new(""), DateOfBirth: new(""), Gender: new(antcrm.GenderOther), Addresses: []antcrm.Address{}, Phones: []antcrm.Phone{}, Emails: []antcrm.Email{},
 		Industry: new(""), SocialProfiles: []antcrm.SocialProfile{}, BackgroundInfo: new(""), Stage: new(""), Tags: antcrm.Tags{}, Source: new(""),
 		ResponsibleStaff: new(""), CustomFields: []antcrm.CustomField{},
 	}
@@ -192,8 +192,8 @@ func TestContactUpdateSendsWhatIsSetAndNothingElse(t *testing.T) {
 		{"nothing", antcrm.CustomerRef("475"), antcrm.ContactUpdateParams{}, `{"customerId":"475"}`},
 		{"one field", antcrm.LeadRef("475"), antcrm.ContactUpdateParams{Stage: new("Won")}, `{"leadId":"475","stage":"Won"}`},
 		{
-			"everything cleared", antcrm.ExternalRef("ERP-1"), clearing,
-			`{"customerIdApiRing":"ERP-1","name":"","dateOfBirth":"","gender":"","addresses":[],"phones":[],"emails":[],"industry":"","im":[],"bgInfo":"",
+			"everything cleared, the gender set to the default", antcrm.ExternalRef("ERP-1"), clearing,
+			`{"customerIdApiRing":"ERP-1","name":"","dateOfBirth":"","gender":"2","addresses":[],"phones":[],"emails":[],"industry":"","im":[],"bgInfo":"",
 			  "stage":"","tags":[],"sourceContact":"","responsibleStaff":"","cusFields":[]}`,
 		},
 	} {

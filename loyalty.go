@@ -25,8 +25,8 @@ type LoyaltyEntry struct {
 	Gift         *LoyaltyGift    `json:"gift,omitzero"`    // of a redemption
 	Contact      *Contact        `json:"contact,omitzero"`
 	Org          ID              `json:"org,omitzero"`          // the organization's object id
-	Code         ID              `json:"code,omitzero"`         // as given to Accumulate or Gift; neither it
-	SerialNumber ID              `json:"serialNumber,omitzero"` // nor this is explained by the vendor
+	Code         ID              `json:"code,omitzero"`         // the cumulative code; a redemption has none of its own
+	SerialNumber ID              `json:"serialNumber,omitzero"` // the serial number accumulated
 	CreatedAt    Timestamp       `json:"createdAt,omitzero"`
 }
 

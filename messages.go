@@ -76,8 +76,8 @@ type MessageListParams struct {
 	CreatedFrom time.Time // wire name created_from
 	CreatedTo   time.Time // wire name created_to
 	SessionID   ID
-	Limit       int // sessions an answer
-	Offset      int // sessions to skip
+	Limit       int // messages, not sessions, an answer: it may cut a session, which then goes on in the next answer
+	Offset      int // messages to skip (our decision: the vendor does not say what it counts)
 }
 
 func (p MessageListParams) filters() *filters {
@@ -164,8 +164,9 @@ func (s *MessagesService) List(ctx context.Context, params MessageListParams, op
 	return page.Items, nil
 }
 
-// All iterates over the sessions from params.Offset on, answer by answer
-// (GET /messages). Breaking out stops it.
+// All iterates over the sessions from params.Offset on, answer by answer (GET /messages). Breaking out stops it. The
+// limit counts messages, so an answer may cut a session: it is then yielded once more, with its later messages only.
+// The next offset is that of the answer before plus its messages; if a server counts sessions there, some are missed.
 func (s *MessagesService) All(ctx context.Context, params MessageListParams, opts ...CallOption) iter.Seq2[MessageSession, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

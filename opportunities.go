@@ -122,7 +122,7 @@ type OpportunityCreateParams struct {
 	ReceiverPhone   string         `json:"receiverPhone,omitzero"`
 	ReceiverAddress *Address       `json:"receiverAddressObj,omitzero"`
 	LineItems       []LineItem     `json:"groupPackage,omitzero"`
-	Value           Decimal        `json:"value,omitzero"` // "" lets the system price it; "0" is a price
+	Value           Decimal        `json:"value,omitzero"` // "" lets the system price the order; "0" is a price
 	ReceiverNote    string         `json:"receiverNote,omitzero"`
 	Description     string         `json:"description,omitzero"`
 	Stage           string         `json:"stage,omitzero"` // by name
@@ -136,24 +136,29 @@ func (p OpportunityCreateParams) validate() error {
 	return firstError(required("name", p.Name), required("receiverName", p.ReceiverName))
 }
 
-// OpportunityUpdateParams changes an order. Nil leaves a field alone; a
-// pointer to a zero value, or an empty non-nil slice, clears it. Whether the
-// server merges or replaces arrays is not documented.
+// OpportunityUpdateParams changes an order. Nil leaves a field alone, but for Value: see there.
+//
+// To clear a text, point to ""; to clear a list, set an empty slice that is not nil; to clear the address, point to an
+// empty Address. That the server clears by them is our guess. Whether it replaces or merges lists and the address is
+// not documented: send them whole. Empty texts within them are not sent.
 type OpportunityUpdateParams struct {
 	redacted
 
-	Name            *string       `json:"name,omitzero"`
-	ReceiverName    *string       `json:"receiverName,omitzero"`
-	ReceiverPhone   *string       `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address      `json:"receiverAddressObj,omitzero"`
-	LineItems       []LineItem    `json:"groupPackage,omitzero"`
-	Value           *Decimal      `json:"value,omitzero"`
-	ReceiverNote    *string       `json:"receiverNote,omitzero"`
-	Description     *string       `json:"description,omitzero"`
-	Stage           *string       `json:"stage,omitzero"` // by name
-	Branch          *string       `json:"branch,omitzero"`
-	CustomFields    []CustomField `json:"cusFields,omitzero"`
-	ShippingCost    *Decimal      `json:"shipping_cost,omitzero"`
+	Name            *string    `json:"name,omitzero"`
+	ReceiverName    *string    `json:"receiverName,omitzero"`
+	ReceiverPhone   *string    `json:"receiverPhone,omitzero"`
+	ReceiverAddress *Address   `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem `json:"groupPackage,omitzero"`
+	// Value is what the order costs. Send it with every change: the vendor says that the system computes the price of
+	// an order that is sent without one, so that an update which leaves Value nil may change the amount. "0" is a price;
+	// the empty Decimal is ErrValidation.
+	Value        *Decimal      `json:"value,omitzero"`
+	ReceiverNote *string       `json:"receiverNote,omitzero"`
+	Description  *string       `json:"description,omitzero"`
+	Stage        *string       `json:"stage,omitzero"` // by name
+	Branch       *string       `json:"branch,omitzero"`
+	CustomFields []CustomField `json:"cusFields,omitzero"`
+	ShippingCost *Decimal      `json:"shipping_cost,omitzero"` // "0" is no cost; the empty Decimal is ErrValidation
 }
 
 // OpportunityUpdate is one change of UpdateBatch: the order's number and what
@@ -163,7 +168,17 @@ type OpportunityUpdate struct {
 	OpportunityUpdateParams
 }
 
-func (u OpportunityUpdate) validate() error { return required("number", string(u.Number)) }
+func (u OpportunityUpdate) validate() error {
+	return firstError(required("number", string(u.Number)), clearedAmount("value", u.Value), clearedAmount("shipping_cost", u.ShippingCost))
+}
+
+// clearedAmount refuses the empty amount: the vendor's type is a number, and an empty text is none.
+func clearedAmount(field string, amount *Decimal) error {
+	if amount != nil && *amount == "" {
+		return invalid(field, "cannot be cleared: an empty text is not a number; \"0\" is")
+	}
+	return nil
+}
 
 const opportunityID = "number"
 

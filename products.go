@@ -61,8 +61,8 @@ func (p ProductCreateParams) validate() error {
 	return firstError(required("name", p.Name), required("code", p.Code), required("productIdApiRing", p.ExternalID))
 }
 
-// ProductUpdateParams changes a product. Nil leaves a field alone; a pointer
-// to a zero value clears it.
+// ProductUpdateParams changes a product. Nil leaves a field alone. To clear a text or the price, which the vendor
+// declares as a text, point to ""; that the server clears by it is our guess.
 type ProductUpdateParams struct {
 	redacted
 

@@ -30,8 +30,8 @@ func (id *ID) UnmarshalJSON(data []byte) error { return unmarshalText(data, id) 
 // the CRM uses (VND, as sent), quantities. It decodes a JSON number, a
 // numeric string, "" and null (both: the empty Decimal), and is sent as a
 // JSON number. The empty Decimal means "not given" and is left out of
-// requests; "0" is a value and is sent. In an update a pointer to the empty
-// Decimal sends "", which clears the amount (our decision).
+// requests; "0" is a value and is sent. An update refuses a pointer to the
+// empty Decimal: an empty text is not a number.
 //
 // An amount that is no number ("on request", true) does not fail a page of good
 // records: the Decimal keeps its text, and Valid reports false (our decision).

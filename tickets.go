@@ -1,6 +1,7 @@
 package antcrm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -62,10 +63,11 @@ func (p TicketListParams) filters() *filters {
 	return f
 }
 
-// TicketContact is the contact of a new ticket: an existing one by ID, or a
-// name, with e-mail addresses or phones as the vendor asks. Only that there is
-// an ID or a name is checked. Which of a contact's ids it is, the vendor does not
-// say; it is sent as id.
+// TicketContact is the contact of a new ticket: an existing one by ID, or a name with e-mail addresses or phones, as the
+// vendor asks. Only that there is an ID or a name is checked before sending.
+//
+// ID is the contact's object id, 24 hex digits: the _id or id of a record (Contact.ID, Contact.AltID), not its
+// CustomerID. The vendor calls it "customer id code" and prints an object id.
 type TicketContact struct {
 	redacted
 
@@ -95,7 +97,7 @@ type TicketCreateParams struct {
 }
 
 func (p TicketCreateParams) validate() error {
-	err := firstError(required("title", p.Title), required("SLA", p.SLA))
+	err := firstError(required("title", p.Title), required("SLA", p.SLA), objectOrNothing("deal", p.Opportunity))
 	if err == nil && p.Contact.ID == "" {
 		if required("contact", p.Contact.Name) != nil {
 			err = invalid("contact", "needs an id, or a name")
@@ -104,9 +106,10 @@ func (p TicketCreateParams) validate() error {
 	return err
 }
 
-// TicketUpdateParams changes a ticket. Nil leaves a field alone; a pointer to
-// a zero value, or an empty non-nil slice, clears it; so does the JSON null for
-// Opportunity. Whether the server merges or replaces arrays is not documented.
+// TicketUpdateParams changes a ticket. Nil leaves a field alone. To clear a text, point to ""; to clear a list, set an
+// empty slice that is not nil; to clear the opportunity, send the empty object {}. That the server clears by them is
+// our guess. An opportunity that is not a JSON object, such as null, is ErrValidation. Whether the server replaces or
+// merges lists is not documented.
 type TicketUpdateParams struct {
 	redacted
 
@@ -128,7 +131,17 @@ type ticketUpdate struct {
 	TicketUpdateParams
 }
 
-func (u ticketUpdate) validate() error { return required("TicketId", string(u.TicketID)) }
+func (u ticketUpdate) validate() error {
+	return firstError(required("TicketId", string(u.TicketID)), objectOrNothing("deal", u.Opportunity))
+}
+
+// objectOrNothing refuses JSON that is not an object where the vendor's type is one: a null, say.
+func objectOrNothing(field string, raw json.RawMessage) error {
+	if raw != nil && !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
+		return invalid(field, "must be a JSON object")
+	}
+	return nil
+}
 
 const ticketID = "TicketId"
 

@@ -146,3 +146,62 @@ func TestBodiesAreNotEscapedForHTML(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"TicketId":"1","summary":"<p>a & b</p>"}`, server.one().Body)
 }
+
+// An update clears by what the vendor's types allow: an empty text is no number, no gender and no object.
+func TestAnUpdateSendsNothingThatIsNotOfTheVendorsType(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	order := func(params antcrm.OpportunityUpdateParams) func(*antcrm.Client) error {
+		return func(c *antcrm.Client) error { _, err := c.Opportunities.Update(ctx, "1", params); return err }
+	}
+	ticket := func(deal string) func(*antcrm.Client) error {
+		return func(c *antcrm.Client) error {
+			_, err := c.Tickets.Update(ctx, "1", antcrm.TicketUpdateParams{Opportunity: json.RawMessage(deal)})
+			return err
+		}
+	}
+	created := func(deal string) func(*antcrm.Client) error {
+		return func(c *antcrm.Client) error {
+			params := antcrm.TicketCreateParams{Title: "t", SLA: "s", Contact: antcrm.TicketContact{Name: "n"}, Opportunity: json.RawMessage(deal)}
+			_, err := c.Tickets.Create(ctx, params)
+			return err
+		}
+	}
+	for _, tt := range []struct {
+		field string
+		send  func(*antcrm.Client) error
+	}{
+		{"gender", func(c *antcrm.Client) error {
+			_, err := c.Contacts.Update(ctx, antcrm.LeadRef("1"), antcrm.ContactUpdateParams{Gender: new(antcrm.Gender(""))})
+			return err
+		}},
+		{"value", order(antcrm.OpportunityUpdateParams{Value: new(antcrm.Decimal(""))})},
+		{"shipping_cost", order(antcrm.OpportunityUpdateParams{ShippingCost: new(antcrm.Decimal(""))})},
+		{"value", func(c *antcrm.Client) error {
+			changes := []antcrm.OpportunityUpdate{{Number: "1", OpportunityUpdateParams: antcrm.OpportunityUpdateParams{Value: new(antcrm.Decimal(""))}}}
+			_, err := c.Opportunities.UpdateBatch(ctx, changes)
+			return err
+		}},
+		{"deal", ticket(`null`)}, {"deal", ticket(` []`)}, {"deal", ticket(`"x"`)}, {"deal", created(`null`)}, {"deal", created(`5`)},
+	} {
+		err := tt.send(scripted(t).client())
+		assert.Equal(t, tt.field, requireError[*antcrm.ValidationError](t, err).Field)
+		require.ErrorIs(t, err, antcrm.ErrValidation)
+	}
+	for _, tt := range []struct {
+		want string
+		send func(*antcrm.Client) error
+	}{
+		{`{"number":"1","value":0,"shipping_cost":0}`, order(antcrm.OpportunityUpdateParams{Value: new(antcrm.Decimal("0")), ShippingCost: new(antcrm.Decimal("0"))})},
+		{`{"TicketId":"1","deal":{}}`, ticket(`{}`)},
+		{`{"TicketId":"1","deal":{"id":"x"}}`, ticket("\n\t {\"id\":\"x\"}")},
+		{`{"productIdApiRing":"p","name":"","value":""}`, func(c *antcrm.Client) error {
+			_, err := c.Products.Update(ctx, "p", antcrm.ProductUpdateParams{Name: new(""), Value: new(antcrm.DecimalText(""))})
+			return err
+		}},
+	} {
+		server := scripted(t, ok(`{"success":1,"number":1,"TicketId":1,"code":1}`))
+		require.NoError(t, tt.send(server.client()))
+		assert.JSONEq(t, tt.want, server.one().Body)
+	}
+}

@@ -11,7 +11,8 @@ type Country struct {
 	Name string `json:"name,omitzero"`
 }
 
-// Address is a postal address, Vietnamese style.
+// Address is a postal address, Vietnamese style. The vendor asks of every address, on every endpoint, that it be "the
+// same as the address on the system": spell city, district, ward and street as the CRM spells them.
 type Address struct {
 	redacted
 
