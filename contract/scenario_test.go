@@ -162,7 +162,7 @@ func scenarios(t testing.TB) map[string]func(ctx context.Context, c *antcrm.Clie
 				errs = append(errs, value(c.Contacts.Update(ctx, ref, body[antcrm.ContactUpdateParams](`{"name":"B",`+contactRest+`}`))))
 			}
 			cleared := antcrm.ContactUpdateParams{
-				Name: new(""), DateOfBirth: new(""), Gender: new(antcrm.Gender("")), Addresses: []antcrm.Address{}, Phones: []antcrm.Phone{}, Tags: antcrm.Tags{},
+				Name: new(""), DateOfBirth: new(""), Gender: new(antcrm.GenderOther), Addresses: []antcrm.Address{}, Phones: []antcrm.Phone{}, Tags: antcrm.Tags{},
 				Industry: new(""),
 			}
 			return errors.Join(append(errs, value(c.Contacts.Update(ctx, refs[1], cleared)))...)
