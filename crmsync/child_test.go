@@ -396,7 +396,7 @@ func TestAFullDiskIsAClearErrorAndLosesNothing(t *testing.T) {
 	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
 }
 
-func TestAPostgresThatRestartsLosesNothing(t *testing.T) {
+func TestAPostgresThatRestartsLosesNothing(t *testing.T) { //nolint:paralleltest // it restarts the server that a parallel test would use
 	dsn := newPostgresOfItsOwn(t)
 	ctx := context.Background()
 	srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(5*time.Millisecond))

@@ -148,7 +148,7 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fie
 	}
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
 	if found = found && err == nil; !found {
-		return ref, false, nil //nolint:nilerr // whatever it means, nothing was found and the state knows nothing
+		return ref, false, nil
 	}
 	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
 	return ref, true, r.finish(ctx, token, end, nil)

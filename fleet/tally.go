@@ -103,7 +103,10 @@ func (f *Fleet) loadTally(ctx context.Context, job string) (*tally, error) {
 	if err := t.load(ctx); err != nil {
 		return nil, fmt.Errorf("fleet: read the running totals of job %s: %w", job, err)
 	}
-	return t, t.advance(ctx)
+	if err := t.advance(ctx); err != nil {
+		return t, err
+	}
+	return t, nil
 }
 
 func (t *tally) load(ctx context.Context) error {

@@ -12,7 +12,6 @@
 //	fleet rebind                                        # the key was replaced by a new one for the same CRM
 //	fleet serve                                         # only the server, for a machine of its own
 //	fleet bench                                         # measure: 1, 2 and 4 workers, the shared limit
-//	fleet bench -records 10000000                       # measure: a large job, memory, disk and time
 //
 // The environment: ANTCRM_API_KEY and ANTCRM_BASE_URL (the service),
 // NATS_URL (a cluster instead of the embedded server), FLEET_STORE_KEY (the key
