@@ -229,7 +229,7 @@ func textValueOf(flag, text, path string, s schema.Schema) (any, error) {
 		}
 		return yes, nil
 	case schema.Number:
-		if number := new(antcrm.Decimal); number.UnmarshalJSON([]byte(strconv.Quote(text))) != nil {
+		if !antcrm.Decimal(text).Valid() {
 			return nil, usage("such as 4520000 or 12.5", "%s: not a number", flag)
 		}
 	case schema.Time:

@@ -44,7 +44,9 @@ type bulkFlags struct {
 	concurrency       int
 	chunk             int
 	stopOnError       bool
-	noIsolation       bool
+	isolate           bool
+	fromLine          int
+	asNew             bool
 }
 
 func (b *bulkFlags) add(cmd *cobra.Command) {
@@ -60,7 +62,10 @@ func (b *bulkFlags) add(cmd *cobra.Command) {
 	f.IntVar(&b.concurrency, "concurrency", 4, "`N` requests under way at a time")
 	f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "`N` records a request, at most 100")
 	f.BoolVar(&b.stopOnError, "stop-on-error", false, "stop at the first row that is refused")
-	f.BoolVar(&b.noIsolation, "no-isolation", false, "do not halve a refused request until the bad rows stand alone")
+	f.BoolVar(&b.isolate, "isolate", false, "halve a refused request until the bad rows stand alone; if the service has written a part of a request\n"+
+		"that it refuses, that part is doubled: antcrm doctor --contract --write tells whether it does")
+	f.IntVar(&b.fromLine, "from-line", 0, "begin with the row on line `N`, where an import without a journal was stopped")
+	f.BoolVar(&b.asNew, "as-new", false, "create each row of an export once more: what is in the CRM is in it twice then")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{formatCSV, formatJSONL}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -73,6 +78,10 @@ func (b *bulkFlags) check(mock bool) error {
 		return usage("", "--chunk must be between 1 and %d", antcrm.MaxBatchSize)
 	case b.retryRejected && b.journal == "":
 		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	case b.fromLine < 0:
+		return usage("", "--from-line must be at least 1")
+	case b.fromLine > 0 && b.journal != "":
+		return usage("leave --from-line out", "a journal knows which rows are done")
 	case mock && b.journal != "":
 		return usage("leave one of them out", "--mock forgets everything when the command ends, and a journal would not")
 	}
@@ -84,7 +93,7 @@ func (b *bulkFlags) options() []antcrm.BatchOption {
 	if b.stopOnError {
 		opts = append(opts, antcrm.WithStopOnError())
 	}
-	if !b.noIsolation {
+	if b.isolate {
 		opts = append(opts, antcrm.WithIsolation())
 	}
 	return opts

@@ -72,6 +72,12 @@ func (b *bulkFlags) reading(path string) (reading, error) {
 		return reading{}, err
 	}
 	r := reading{format: format}
+	if b.fromLine > 0 {
+		r.options = append(r.options, records.WithFromLine(b.fromLine))
+	}
+	if b.asNew {
+		r.options = append(r.options, records.WithAsNew())
+	}
 	if b.duplicates {
 		r.options = append(r.options, records.WithoutDuplicateCheck())
 	}
@@ -169,7 +175,7 @@ func (r *reportFile) named(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &failure{code: exitFailure, text: "write " + r.Name(), err: withoutPath(err), next: "free space, then import again with --journal"}
+	return &failure{code: exitFailure, text: "write " + r.Name(), err: withoutPath(err), next: "free space"}
 }
 
 // stemOf is what the files beside an input are called after.

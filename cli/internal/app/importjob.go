@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -93,7 +94,7 @@ func (j *importJob[P, R]) count(file *os.File) (int, error) {
 		return 0, nil // reading it will tell
 	}
 	rows := 0
-	source := openRecords[P](j.reading, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }))
+	source := openRecords[P](j.reading, file, records.WithoutDuplicateCheck(), records.WithBadRows(func(*records.RowError) { rows++ }), records.WithWarnings(j.leftOut))
 	for _, err := range source.All() {
 		if err != nil {
 			return 0, j.fileError(err)
@@ -104,6 +105,13 @@ func (j *importJob[P, R]) count(file *os.File) (int, error) {
 		return 0, &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
 	}
 	return rows, nil
+}
+
+// leftOut names a column whose values nobody will see again. Other warnings are the dry run's.
+func (j *importJob[P, R]) leftOut(w *records.RowError) {
+	if w.Err != nil { // of the header
+		j.app.note("%s", plainError(w))
+	}
 }
 
 // fileError names the file in an error of its reader.
@@ -117,6 +125,13 @@ func (j *importJob[P, R]) fileError(err error) error {
 		return &failure{code: exitFailure, text: text, err: err}
 	}
 	next := "correct the file and import it again"
+	if t := j.tally; t.done+t.unknown+t.rejected+t.notSent+t.bad > 0 { // it came by a pipe, and rows before this one are sent
+		next = "correct what follows, not what came before; " + j.howToGoOn()
+	}
+	if errors.Is(bad, records.ErrExported) {
+		next = "an import only creates; to change records that are there see: antcrm sync --help, antcrm " + j.noun + " update --help"
+		return &failure{code: exitUsage, text: text, err: bad, next: next}
+	}
 	if bad.Column > 0 && bad.Row.Line == 0 && j.reading.format == formatCSV { // a column of the header
 		next = "there are: " + strings.Join(records.Columns[P](), ", ") + "; name others with --map COLUMN=FIELD or leave them out with --ignore-unknown"
 	}
@@ -164,7 +179,7 @@ func (j *importJob[P, R]) closeReports() error {
 // badRow is a row that cannot be read as a record.
 func (j *importJob[P, R]) badRow(bad *records.RowError) {
 	j.tally.bad++
-	j.tally.lastLine = max(j.tally.lastLine, bad.Line)
+	j.tally.lastLine = max(j.tally.lastLine, bad.Row.LastLine())
 	j.failedFor(bad)
 	j.add(j.rejected, bad.Row, antcrm.OutcomeNotSent, bad)
 	j.bar.update(j.tally.done, j.tally.failed())
@@ -201,7 +216,7 @@ func (j *importJob[P, R]) results(results iter.Seq2[antcrm.ImportResult[R], erro
 // take counts an outcome and keeps the row of a bad one.
 func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason error) {
 	t := &j.tally
-	t.lastLine = max(t.lastLine, row.Line)
+	t.lastLine = max(t.lastLine, row.LastLine())
 	if invalid, ok := errors.AsType[*antcrm.ValidationError](reason); ok {
 		reason = &records.RowError{Line: row.Line, Problem: invalid.Field + ": " + invalid.Problem}
 	}
@@ -281,7 +296,7 @@ func (j *importJob[P, R]) conclude(ended error) error {
 	j.tell()
 	fatal := errors.Is(ended, antcrm.ErrJournal) || errors.Is(ended, antcrm.ErrSourceChanged)
 	stopped := !fatal && (errors.Is(ended, errStopped) || errors.Is(ended, context.Canceled) || t.gaveUp)
-	if stopped || !fatal && t.notSent > 0 {
+	if stopped || !fatal && (t.notSent > 0 || ended == nil && !t.readAll) {
 		j.app.note("%s", j.howToGoOn())
 	}
 	switch {
@@ -360,6 +375,12 @@ func (j *importJob[P, R]) troubled(text string) *failure {
 	trouble := j.tally.trouble
 	code := codeOf(trouble)
 	next := nextStep(code, trouble)
+	if j.tally.done+j.tally.unknown > 0 && code == exitOutage {
+		next = "see what is wrong with: antcrm doctor; do not run the same command again without a journal, but go on as said above"
+		if j.flags.journal != "" {
+			next = "try again later with: " + j.again()
+		}
+	}
 	switch {
 	case next == "" && j.toTarget:
 		next = "check SEGMENT, and the address with: antcrm doctor"
@@ -376,18 +397,29 @@ func (j *importJob[P, R]) howToGoOn() string {
 	}
 	text := ""
 	if !j.tally.readAll {
-		text = fmt.Sprintf("the rows after line %d were not read; ", j.tally.lastLine)
+		text = fmt.Sprintf("the rows after line %d were not read; go on with them with: %s", j.tally.lastLine, j.again("--from-line", strconv.Itoa(j.tally.lastLine+1)))
+	} else {
+		text = "all rows were read"
 	}
-	if j.journal {
-		return text + "with --journal FILE an import can be resumed"
-	}
-	return text + "split them off to put them in"
+	return text
 }
 
 // again is the command to type again. No flag holds the key.
-func (j *importJob[P, R]) again() string {
+func (j *importJob[P, R]) again(more ...string) string {
 	words := []string{"antcrm"}
+	skip := false
 	for _, arg := range j.app.args {
+		switch {
+		case skip:
+			skip = false
+		case len(more) > 0 && arg == more[0]:
+			skip = true
+		case len(more) > 0 && strings.HasPrefix(arg, more[0]+"="):
+		default:
+			words = append(words, quoted(arg))
+		}
+	}
+	for _, arg := range more {
 		words = append(words, quoted(arg))
 	}
 	return strings.Join(words, " ")
@@ -413,7 +445,7 @@ func (j *importJob[P, R]) endError(err error) error {
 		}
 		return explained
 	case errors.Is(err, antcrm.ErrSourceChanged):
-		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "import the file as it was, or import the rest with another journal"}
+		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "put the file back as it was, then run the same command again"}
 	case errors.Is(err, antcrm.ErrJournal):
 		if _, ofSystem := errors.AsType[syscall.Errno](err); !ofSystem {
 			return j.journalError(err)
@@ -436,9 +468,12 @@ func (s serverJournal) Resume(ctx context.Context, operation string) (*antcrm.Jo
 
 // journalError is a journal that cannot be opened, or is another import's.
 func (j *importJob[P, R]) journalError(err error) error {
-	next := "give another file with --journal; without the old one nobody knows what was sent"
-	if errors.Is(err, antcrm.ErrJournalLocked) {
+	next := "a new journal would send every row again: restore this one, or look which rows are in the CRM"
+	switch text := err.Error(); {
+	case errors.Is(err, antcrm.ErrJournalLocked):
 		next = "wait until the other import has ended"
+	case strings.Contains(text, "is not a journal"), strings.Contains(text, "is not a regular file"), strings.Contains(text, "it is one of"):
+		next = "it belongs to something else: name this import's own journal with --journal"
 	}
 	return &failure{code: exitFailure, text: "the journal cannot be used", err: err, next: next}
 }
@@ -460,7 +495,7 @@ func (j *importJob[P, R]) dryRun(ctx context.Context, file *os.File) error {
 			j.app.note("%s", problem)
 		}
 	}
-	source := openRecords[P](j.reading, file, records.WithRows(), records.WithBadRows(func(e *records.RowError) { report(plainError(e)) }))
+	source := openRecords[P](j.reading, file, records.WithRows(), records.WithBadRows(func(e *records.RowError) { report(plainError(e)) }), records.WithWarnings(j.leftOut))
 	var list []P
 	check := func() {
 		first := int64(good)

@@ -340,8 +340,8 @@ func points() group {
 			long:    "Gives a customer the points of a code, such as a product's serial code.",
 			example: "  antcrm points accumulate --code TIVInpmx8b98pfg --phone 0900000002",
 			flags: []shortcut{
-				{"code", "code", "the code"}, {"phone", "data.phones.0", "telephone number of the customer"},
-				{"email", "data.emails.0", "e-mail address of the customer"}, {"name", "data.name", "name of the customer"},
+				{"code", "code", "the code"}, {"phone", "data.phones.0.value", "telephone number of the customer"},
+				{"email", "data.emails.0.value", "e-mail address of the customer"}, {"name", "data.name", "name of the customer"},
 			},
 			act: func(c *antcrm.Client) actFunc[antcrm.AccumulateParams] { return c.Points.Accumulate },
 		},

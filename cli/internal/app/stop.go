@@ -13,9 +13,18 @@ import (
 
 // interruptible ends the context at Ctrl-C. A second Ctrl-C ends the process, whatever it waits for.
 func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(cmd.Context(), stopSignals()...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// stopSignals are Ctrl-C, kill, and a terminal that is closed, unless nohup says that it does not matter.
+func stopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // await gives what do returns, or the context's end if that comes first. It is for reads from a terminal or a pipe, which nothing else can end: do goes on
@@ -53,7 +62,7 @@ func gentleStop(ctx context.Context, say func(string)) (context.Context, *stoppe
 	ctx, cancel := context.WithCancel(ctx)
 	asked, ask := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, stopSignals()...)
 	done := make(chan struct{})
 	s := &stopper{asked: asked, end: func() {
 		signal.Stop(signals)

@@ -55,7 +55,7 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 	}
 	defer end()
 	j.opts = []crmsync.PushOption{crmsync.WithConcurrency(j.flags.concurrency)}
-	if !j.flags.noIsolation {
+	if j.flags.isolate {
 		j.opts = append(j.opts, crmsync.WithIsolation())
 	}
 	switch {
