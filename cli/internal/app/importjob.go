@@ -395,13 +395,10 @@ func (j *importJob[P, R]) howToGoOn() string {
 	if j.flags.journal != "" {
 		return "the journal is saved; go on with: " + j.again()
 	}
-	text := ""
 	if !j.tally.readAll {
-		text = fmt.Sprintf("the rows after line %d were not read; go on with them with: %s", j.tally.lastLine, j.again("--from-line", strconv.Itoa(j.tally.lastLine+1)))
-	} else {
-		text = "all rows were read"
+		return fmt.Sprintf("the rows after line %d were not read; go on with them with: %s", j.tally.lastLine, j.again("--from-line", strconv.Itoa(j.tally.lastLine+1)))
 	}
-	return text
+	return "all rows were read"
 }
 
 // again is the command to type again. No flag holds the key.
