@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -187,6 +188,10 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 			}
 		}
 	}) // every failure is one of records
+	if left := len(items) - r.progress.Confirmed - r.progress.Failed; left > 0 && cfg.progress != nil {
+		r.progress.Failed += left
+		cfg.progress(r.progress)
+	}
 	rest := fmt.Errorf("antcrm: %s: not sent because an earlier record failed", b.op)
 	if err := contextError(ctx); err != nil {
 		rest = fmt.Errorf("antcrm: %s: not sent: %w", b.op, err)
@@ -319,5 +324,5 @@ func (g *gathering[R]) end(rest, empty error) (*BatchResult[R], error) {
 	if len(result.Failures) == 0 {
 		return result, empty
 	}
-	return result, &BatchError{Failures: result.Failures, op: g.op, total: len(g.results)}
+	return result, &BatchError{Failures: slices.Clone(result.Failures), op: g.op, total: len(g.results)}
 }

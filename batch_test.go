@@ -168,10 +168,23 @@ func TestOutcomeOfAChunk(t *testing.T) {
 		{"400", reply{status: 400}, antcrm.OutcomeRejected},
 		{"401", reply{status: 401}, antcrm.OutcomeRejected},
 		{"404", reply{status: 404}, antcrm.OutcomeRejected},
+		{"408", reply{status: 408}, antcrm.OutcomeRejected},
 		{"413", reply{status: 413}, antcrm.OutcomeRejected},
+		{"499", reply{status: 499}, antcrm.OutcomeRejected},
+		{"302", reply{status: 302}, antcrm.OutcomeRejected},
 		{"429", reply{status: 429}, antcrm.OutcomeRejected},
 		{"503 with Retry-After", reply{status: 503, header: map[string]string{"Retry-After": "0"}}, antcrm.OutcomeRejected},
 		{"success falsy", ok(`{"success":0}`), antcrm.OutcomeRejected},
+		{"success falsy as text", ok(`{"success":"false","message":"no"}`), antcrm.OutcomeRejected},
+		{"success falsy with ids", ok(`{"success":0,"leadId":[1,2,3]}`), antcrm.OutcomeRejected},
+		{"success of another value, no ids", ok(`{"success":"ok"}`), antcrm.OutcomeUnknown},
+		{"success of another value, too few ids", ok(`{"success":2,"leadId":[1,2]}`), antcrm.OutcomeUnknown},
+		{"a null among the ids", ok(`{"success":1,"leadId":[1000,null,1002]}`), antcrm.OutcomeUnknown},
+		{"HTML", ok(`<html>done</html>`), antcrm.OutcomeUnknown},
+		{"cut", ok(`{"success":1,"leadId":[1000,10`), antcrm.OutcomeUnknown},
+		{"204", reply{status: 204}, antcrm.OutcomeUnknown},
+		{"520", reply{status: 520}, antcrm.OutcomeUnknown},
+		{"429 with Retry-After", reply{status: 429, header: map[string]string{"Retry-After": "100000"}}, antcrm.OutcomeRejected},
 		{"500", reply{status: 500}, antcrm.OutcomeUnknown},
 		{"502", reply{status: 502}, antcrm.OutcomeUnknown},
 		{"503", reply{status: 503}, antcrm.OutcomeUnknown},
@@ -341,6 +354,37 @@ func TestConcurrencyIsBoundedAndUsed(t *testing.T) {
 	}
 }
 
+// Any other success says nothing by itself: the ids do.
+func TestIdsThatFitMakeAChunkDoneWhateverSuccessIsCalled(t *testing.T) {
+	t.Parallel()
+	for _, success := range []string{`"ok"`, `2`, `200`, `null`, `1`, `"true"`} {
+		result, err := scripted(t, ok(`{"success":`+success+`,"leadId":[1,2]}`)).client().Contacts.CreateBatch(t.Context(), contacts(2))
+		require.NoError(t, err, success)
+		assert.Equal(t, []antcrm.ContactRef{antcrm.LeadRef("1"), antcrm.LeadRef("2")}, result.Results, success)
+	}
+}
+
+func TestProgressOfAStoppedBatchAddsUpToo(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	server.refuse = refuseCodes("C15")
+	var last antcrm.BatchProgress
+	_, err := batchOf(server, 95, antcrm.WithChunkSize(10), antcrm.WithConcurrency(1), antcrm.WithStopOnError(), antcrm.WithProgress(func(p antcrm.BatchProgress) { last = p }))
+	require.Error(t, err)
+	assert.Equal(t, antcrm.BatchProgress{Total: 95, Confirmed: 10, Failed: 85}, last)
+}
+
+// The error's failures are the caller's to change.
+func TestTheFailuresOfABatchAndOfItsErrorAreTwoLists(t *testing.T) {
+	t.Parallel()
+	server := newLedger(t)
+	server.refuse = refuseCodes("C1")
+	result, err := batchOf(server, 3)
+	text := err.Error()
+	result.Failures[0].Count = 99
+	assert.Equal(t, text, err.Error())
+}
+
 func TestProgressAddsUpToTheBatch(t *testing.T) {
 	t.Parallel()
 	server := newLedger(t)
@@ -371,6 +415,9 @@ func TestInvalidRecordsStopTheWholeBatchAndAreAllNamed(t *testing.T) {
 	require.ErrorIs(t, err, antcrm.ErrValidation)
 	assert.Empty(t, server.all(), "nothing may be sent")
 	assert.Equal(t, "not sent 0+1, not sent 1+6, not sent 7+1, not sent 8+1, not sent 9+290, not sent 299+1", runsOf(result.Failures))
+
+	assert.Equal(t, "antcrm: create contacts: 300 of 300 records not confirmed; record 0 not sent: name: is required; "+
+		"record 7 not sent: customerIdApiRing: is required; record 8 not sent: phones[1].value: is not valid UTF-8; and 1 more", err.Error())
 
 	named := map[int]string{}
 	for _, cause := range requireError[*antcrm.BatchError](t, err).Unwrap() {
