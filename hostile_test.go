@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,9 +111,9 @@ func withStatus(status int, send func(http.ResponseWriter)) func(http.ResponseWr
 	}
 }
 
-// endless sends until the client has enough.
+// endless sends far more than any cap, until the client has enough. An int of 32 bits holds the number.
 func endless(unit string) func(http.ResponseWriter) {
-	return repeated("", strings.Repeat(unit, 1<<10), "", 1<<40)
+	return repeated("", strings.Repeat(unit, 1<<10), "", math.MaxInt32)
 }
 
 func hostileAnswers() []hostileAnswer {

@@ -206,7 +206,7 @@ func (s *State) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	const lock = 0x616e7463726d // "antcrm"
+	const lock int64 = 0x616e7463726d // "antcrm"
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -20,6 +20,9 @@ import (
 // secret stands in every seeded record: no report may hold it.
 const secret = "geheim"
 
+// stamp is a time of records, in milliseconds.
+const stamp = int64(1692084490615)
+
 // account returns a fake with enough records for every experiment that reads.
 func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
 	t.Helper()
@@ -41,19 +44,19 @@ func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
 		return map[string]any{"name": secret + " prefix", "contactType": "lead", "leadId": 20001, "gender": 1}
 	})
 	seed(antcrmtest.Campaigns, 45, func(i int) map[string]any {
-		return map[string]any{"_id": fmt.Sprintf("%024x", i), "name": secret, "createdAt": 1692084490615}
+		return map[string]any{"_id": fmt.Sprintf("%024x", i), "name": secret, "createdAt": stamp}
 	})
 	seed(antcrmtest.Ratings, 5, func(i int) map[string]any {
 		return map[string]any{"_id": fmt.Sprintf("%024x", i), "source": "ZALO", "type": "ticket", "rating_score": 5}
 	})
 	seed(antcrmtest.History, 6, func(i int) map[string]any {
-		return map[string]any{"id": fmt.Sprintf("%024x", i), "type": 1 + i%2, "score": 3, "status": 1, "createdAt": 1692084490615 + i}
+		return map[string]any{"id": fmt.Sprintf("%024x", i), "type": 1 + i%2, "score": 3, "status": 1, "createdAt": stamp + int64(i)}
 	})
 	seed(antcrmtest.Tickets, 3, func(i int) map[string]any {
-		return map[string]any{"TicketId": 17000 + i, "title": secret, "contact": map[string]any{"name": secret}, "createdAt": 1692084490615}
+		return map[string]any{"TicketId": 17000 + i, "title": secret, "contact": map[string]any{"name": secret}, "createdAt": stamp}
 	})
 	seed(antcrmtest.Opportunities, 3, func(i int) map[string]any {
-		return map[string]any{"number": 3600 + i, "name": secret, "value": 4520000, "createdAt": 1692084490615, "opportunityIdApiRing": secret}
+		return map[string]any{"number": 3600 + i, "name": secret, "value": 4520000, "createdAt": stamp, "opportunityIdApiRing": secret}
 	})
 	now := time.Now().UnixMilli()
 	seed(antcrmtest.Messages, 3, func(i int) map[string]any {
