@@ -48,12 +48,19 @@
 // Package antcrmtest has a stateful fake of the service for tests; package
 // records reads CSV and JSON Lines files for imports.
 //
-// Where things are: client.go, options.go (what to configure); contacts.go,
-// opportunities.go, products.go, tickets.go, loyalty.go, segments.go,
-// telesales.go, ratings.go, messages.go (a resource each: records, parameters,
-// methods); types.go (ID, Decimal, Timestamp and value objects); errors.go;
-// pagination.go; batch.go, import.go, journal.go (bulk writes); call.go,
-// transport.go, retry.go, decode.go, bind.go (the pipeline that every call
-// takes); write.go, query.go, validate.go (what the resources share); redact.go
-// (what must not show).
+// Where things are, from the caller to the wire and back:
+//
+//   - client.go, do.go, options.go, call_options.go: what to configure, and any request.
+//   - contacts.go, opportunities.go, products.go, tickets.go, loyalty.go, segments.go, telesales.go, ratings.go,
+//     messages.go: a resource each, with its records, parameters and methods.
+//   - scalars.go, values.go, record.go: ID, Decimal, Timestamp, the value objects, and what every record can do.
+//   - errors.go: the errors and their sentinels.
+//   - pagination.go, iterate.go: the list endpoint and the iteration over its pages.
+//   - outcome.go, batch.go, import.go, replay.go, journal.go: bulk writes. A batch is an import of a slice.
+//   - call.go, admit.go, observe.go: one call, the waits before its attempts, and what is reported of them.
+//   - answer.go, answer_list.go, answer_write.go, envelope.go, reader.go, decode_into.go: what an answer says.
+//   - write.go, query.go, validate.go: what the resources share.
+//   - internal: retry (decisions and waits), wire (the key, connections, bodies), bind (JSON to records), redact (the
+//     key out of texts), journalfile (the file of a journal), questions (what the vendor leaves open).
+//   - probe: which of the SDK's guesses a server confirms.
 package antcrm

@@ -3,6 +3,9 @@
 // created, in packages of 100; what became of each is done, rejected or
 // unknown, and each is handled in a way of its own (sync.go).
 //
+// Module crmsync does this job ready-made, with its state in a database
+// (docs/sync.md): this program shows what a batch reports, and what follows.
+//
 // It plays three nights against an embedded fake of the service and makes the
 // second one go wrong. In a program of your own the ERP is a query, the client
 // comes from antcrm.NewClientFromEnv, and each night is a run of its own.
@@ -46,8 +49,11 @@ func run(ctx context.Context) error {
 
 	fmt.Println("talking to an embedded fake AntCRM at", fake.URL)
 	source := &erp{}
-	nightly := &syncer{erp: source, crm: fake.Client(antcrm.WithRateLimit(500, 20)), path: filepath.Join(folder, "state.json")}
 	evening := time.Date(2026, time.November, 23, 22, 0, 0, 0, time.UTC)
+	nightly := &syncer{
+		erp: source, crm: fake.Client(antcrm.WithRateLimit(500, 20)), path: filepath.Join(folder, "state.json"),
+		now: func() time.Time { return evening }, // the nights are played: a real one has time.Now
+	}
 
 	fmt.Println("night 1: everything is new")
 	source.place(250, evening)
@@ -68,6 +74,7 @@ func run(ctx context.Context) error {
 
 	fmt.Println("night 3: somebody has mended the order that was refused, and the network")
 	fake.ClearFaults()
+	evening = evening.AddDate(0, 0, 1)
 	if err := nightly.run(ctx); err != nil {
 		return err
 	}
@@ -80,7 +87,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// goWrong makes the fake refuse one update, carry a package of new orders out
+// goWrong makes the fake refuse a package for one update, carry a package of new orders out
 // and lose the answer, and never see another package.
 func goWrong(fake *antcrmtest.Server) error {
 	const path = "/opportunities/package"

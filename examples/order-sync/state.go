@@ -14,11 +14,11 @@ import (
 type state struct {
 	Watermark time.Time            // everything that changed up to here is in the CRM
 	Numbers   map[string]antcrm.ID // the CRM's number of each order, by the ERP's key
-	Begun     map[string]bool      // orders whose creation was sent, and whose answer is not known
+	Begun     map[string]time.Time // orders whose creation was sent, when, and whose answer is not known
 }
 
 func load(path string) (*state, error) {
-	s := &state{Numbers: map[string]antcrm.ID{}, Begun: map[string]bool{}}
+	s := &state{Numbers: map[string]antcrm.ID{}, Begun: map[string]time.Time{}}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil

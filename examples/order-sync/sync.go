@@ -13,7 +13,8 @@ import (
 type syncer struct {
 	erp  *erp
 	crm  *antcrm.Client
-	path string // of the state
+	path string           // of the state
+	now  func() time.Time // the clock
 }
 
 // run is one night. What is not done is tried again the next night, because
@@ -48,26 +49,28 @@ func (s *syncer) run(ctx context.Context) error {
 
 // lookUp settles the creations whose answers were lost in an earlier night: an
 // order that is in the CRM has its number now, one that is not is created anew.
-// Nothing is looked up in the night itself, when the lost request may still be
-// on its way.
+// An order is looked up only when its lost request can no longer arrive: before
+// that, "not there" proves nothing.
 func (s *syncer) lookUp(ctx context.Context, st *state, changed []order) error {
-	begun, found := len(st.Begun), 0
+	settled := s.now().Add(-s.crm.AttemptTimeout() - 30*time.Second)
+	looked, found := 0, 0
 	for _, o := range changed {
-		if !st.Begun[o.Key] {
+		if begun, ok := st.Begun[o.Key]; !ok || begun.After(settled) {
 			continue
 		}
 		number, err := s.find(ctx, o)
 		if err != nil {
 			return fmt.Errorf("look for order %s: %w", o.Key, err)
 		}
+		looked++
 		if number != "" {
 			st.Numbers[o.Key] = number
 			found++
 		}
 		delete(st.Begun, o.Key)
 	}
-	if begun > 0 {
-		fmt.Printf("  looked for %d orders of unknown outcome: %d are in the CRM, %d are not\n", begun, found, begun-found)
+	if looked > 0 {
+		fmt.Printf("  looked for %d orders of unknown outcome: %d are in the CRM, %d are not\n", looked, found, looked-found)
 	}
 	return nil
 }
@@ -89,17 +92,17 @@ func (s *syncer) find(ctx context.Context, o order) (antcrm.ID, error) {
 // update changes the orders whose numbers are known. It may be repeated at any
 // time: an update of unknown outcome needs no looking up.
 func (s *syncer) update(ctx context.Context, st *state, changed []order) (complete bool, err error) {
-	var changes []antcrm.OpportunityUpdate
+	var changes []antcrm.OpportunityUpdate // each with its value: without one the CRM may price the order anew
 	var keys []string
 	for _, o := range changed {
 		if number := st.Numbers[o.Key]; number != "" {
 			changes = append(changes, antcrm.OpportunityUpdate{Number: number, OpportunityUpdateParams: antcrm.OpportunityUpdateParams{
-				Name: &o.Key, Stage: &o.Stage, LineItems: o.lineItems(),
+				Name: &o.Key, Stage: &o.Stage, LineItems: o.lineItems(), Value: new(o.value()),
 			}})
 			keys = append(keys, o.Key)
 		}
 	}
-	result, err := s.crm.Opportunities.UpdateBatch(ctx, changes, antcrm.WithIsolation())
+	result, err := s.crm.Opportunities.UpdateBatch(ctx, changes)
 	if err := fatal(ctx, err); err != nil {
 		return false, err
 	}
@@ -112,17 +115,22 @@ func (s *syncer) update(ctx context.Context, st *state, changed []order) (comple
 func (s *syncer) create(ctx context.Context, st *state, changed []order) (complete bool, err error) {
 	var orders []antcrm.OpportunityCreateParams
 	var keys []string
+	waiting := 0
 	for _, o := range changed {
-		if st.Numbers[o.Key] == "" {
+		switch _, begun := st.Begun[o.Key]; {
+		case st.Numbers[o.Key] != "":
+		case begun: // a lost request may still arrive
+			waiting++
+		default:
 			orders = append(orders, o.params())
 			keys = append(keys, o.Key)
-			st.Begun[o.Key] = true
+			st.Begun[o.Key] = s.now()
 		}
 	}
 	if err := st.save(s.path); err != nil {
 		return false, err
 	}
-	result, failure := s.crm.Opportunities.CreateBatch(ctx, orders, antcrm.WithIsolation())
+	result, failure := s.crm.Opportunities.CreateBatch(ctx, orders)
 	for i, number := range result.Results {
 		if number != "" { // done
 			st.Numbers[keys[i]] = number
@@ -131,7 +139,10 @@ func (s *syncer) create(ctx context.Context, st *state, changed []order) (comple
 	}
 	for _, failed := range result.Failures {
 		if failed.Outcome == antcrm.OutcomeUnknown {
-			continue // stays begun
+			for _, key := range keys[failed.First : failed.First+failed.Count] {
+				st.Begun[key] = s.now() // its last attempt may have begun much later than the batch
+			}
+			continue
 		}
 		for _, key := range keys[failed.First : failed.First+failed.Count] { // rejected, or never sent
 			delete(st.Begun, key)
@@ -141,7 +152,7 @@ func (s *syncer) create(ctx context.Context, st *state, changed []order) (comple
 		return false, err
 	}
 	report("created", keys, result.Failures)
-	return len(result.Failures) == 0, fatal(ctx, failure)
+	return len(result.Failures) == 0 && waiting == 0, fatal(ctx, failure)
 }
 
 // fatal picks the errors that the next night does not mend by itself.
@@ -181,10 +192,15 @@ func (o order) params() antcrm.OpportunityCreateParams {
 		ReceiverPhone: o.Phone,
 		Customer:      &antcrm.OrderCustomer{Name: o.Customer, Phones: []antcrm.Phone{{Value: o.Phone}}},
 		Stage:         o.Stage,
-		LineItems:     o.lineItems(), // no Value: the CRM prices the order
+		LineItems:     o.lineItems(),
+		Value:         o.value(),
 	}
 }
 
+const price = 125_000
+
+func (o order) value() antcrm.Decimal { return antcrm.NewDecimal(o.Quantity * price) }
+
 func (o order) lineItems() []antcrm.LineItem {
-	return []antcrm.LineItem{{Name: "Beef combo", Quantity: antcrm.NewDecimal(o.Quantity), Value: antcrm.NewDecimal(125_000)}}
+	return []antcrm.LineItem{{Name: "Beef combo", Quantity: antcrm.NewDecimal(o.Quantity), Value: antcrm.NewDecimal(price)}}
 }

@@ -3,6 +3,7 @@ package checkout_test
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,14 +45,15 @@ func TestPlaceWritesCustomerAndOrder(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(raw, &stored))
 	assert.Equal(t, "SO-1", stored.ID)
-	assert.Equal(t, json.Number("120000"), stored.Value, "the CRM priced the items")
+	assert.Equal(t, json.Number("120000"), stored.Value, "the shop's own sum")
 	assert.Equal(t, 1, srv.CountByExternalID(antcrmtest.Contacts, "C-1"))
 }
 
 func TestPlaceTakesTheCustomerThatIsThere(t *testing.T) {
 	t.Parallel()
 	srv, shop := begin(t)
-	require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.Contact{Name: "Nguyễn Văn Mẫu", ExternalID: "C-1", ContactType: "customer"}))
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.Contact{Name: "Nguyễn Văn Mẫu", ExternalID: "C-1", ContactType: "customer",
+		Phones: []antcrm.Phone{{Type: "Work", Value: "0900000001"}}}))
 
 	_, err := shop.Place(t.Context(), order)
 	require.NoError(t, err)
@@ -77,16 +79,83 @@ func TestALostAnswerDoesNotDoubleTheOrder(t *testing.T) {
 	}
 }
 
-func TestARequestThatNeverArrivedIsSentAgain(t *testing.T) {
+// later moves the shop's clock on, past the time in which a lost request may still arrive.
+func later(shop *checkout.Service) { shop.Now = func() time.Time { return time.Now().Add(time.Hour) } }
+
+func TestARequestThatNeverArrivedIsSentAgainLater(t *testing.T) {
 	t.Parallel()
 	srv, shop := begin(t)
 	// A gateway answers for the CRM, which never saw the request. To the client that looks like a lost answer.
-	met := srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Path: "/opportunities", Do: antcrmtest.HTML, Status: http.StatusBadGateway, Times: 2})
+	met := srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Path: "/opportunities", Do: antcrmtest.HTML, Status: http.StatusBadGateway, Times: 1})
 
 	_, err := shop.Place(t.Context(), order)
+	require.ErrorIs(t, err, checkout.ErrUnsettled)
+	_, err = shop.Place(t.Context(), order)
+	require.ErrorIs(t, err, checkout.ErrUnsettled, "the lost request may still arrive")
+	assert.Zero(t, srv.Count(antcrmtest.Opportunities))
+
+	later(shop)
+	_, err = shop.Place(t.Context(), order)
 	require.NoError(t, err)
-	assert.Equal(t, 2, met.Met())
+	assert.Equal(t, 1, met.Met())
 	assert.Equal(t, 1, srv.CountByExternalID(antcrmtest.Opportunities, "SO-1"))
+}
+
+func TestARequestThatArrivesLateDoesNotDoubleTheOrder(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	shop := checkout.New(srv.Client(antcrm.WithTimeout(50*time.Millisecond), antcrm.WithMaxRetries(0)))
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.Contact{Name: order.Customer.Name, ExternalID: "C-1", ContactType: "customer",
+		Phones: []antcrm.Phone{{Type: "Work", Value: order.Customer.Phone}}}))
+	// The CRM writes the order after the client has given up.
+	slow := srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Path: "/opportunities", Latency: 300 * time.Millisecond, Times: 1})
+
+	_, err := shop.Place(t.Context(), order)
+	require.ErrorIs(t, err, checkout.ErrUnsettled)
+	assert.Equal(t, 1, slow.Met())
+	for range 3 { // the customer presses the button again
+		if _, err = shop.Place(t.Context(), order); err != nil {
+			require.ErrorIs(t, err, checkout.ErrUnsettled)
+		}
+	}
+	require.Eventually(t, func() bool { return srv.Count(antcrmtest.Opportunities) == 1 }, 10*time.Second, 5*time.Millisecond, "the lost request arrives")
+	require.Eventually(t, func() bool { _, err := shop.Place(t.Context(), order); return err == nil }, 10*time.Second, 5*time.Millisecond)
+	posts := 0
+	for _, r := range srv.Requests() {
+		if r.Method == http.MethodPost {
+			posts++
+		}
+	}
+	assert.Equal(t, 1, posts, "the order was sent once")
+	assert.Equal(t, 1, srv.Count(antcrmtest.Opportunities))
+}
+
+func TestAnOrderIsPlacedOnceHoweverOftenAndHoweverManyAtOnce(t *testing.T) {
+	t.Parallel()
+	srv, shop := begin(t)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			_, err := shop.Place(t.Context(), order)
+			assert.NoError(t, err)
+		})
+	}
+	group.Wait()
+	assert.Equal(t, 1, srv.Count(antcrmtest.Contacts))
+	assert.Equal(t, 1, srv.Count(antcrmtest.Opportunities))
+}
+
+func TestAFilterThatIsIgnoredDoublesNobody(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t, antcrmtest.WithAnswer("phone-filter", "ignored"), antcrmtest.WithAnswer("contact-filter-external-id", "ignored"))
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.Contact{Name: "Somebody else", ExternalID: "C-9", ContactType: "customer"}))
+	shop := checkout.New(srv.Client())
+	for range 2 {
+		_, err := shop.Place(t.Context(), order)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, srv.CountByExternalID(antcrmtest.Contacts, "C-1"))
+	assert.Equal(t, 1, srv.Count(antcrmtest.Opportunities))
 }
 
 func TestAShort429IsWaitedOut(t *testing.T) {
@@ -133,5 +202,5 @@ func TestRequestsCanBeLookedAt(t *testing.T) {
 		calls = append(calls, r.Method+" "+r.Path)
 		assert.Equal(t, srv.APIKey, r.Header.Get("apikey"))
 	}
-	assert.Equal(t, []string{"GET /contacts", "POST /contacts", "POST /opportunities"}, calls)
+	assert.Equal(t, []string{"GET /contacts", "POST /contacts", "GET /opportunities", "POST /opportunities"}, calls)
 }

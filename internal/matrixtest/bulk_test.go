@@ -11,6 +11,7 @@ import (
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 	checkout "github.com/antbuddy/antcrm-go/examples/testing"
+	"time"
 )
 
 // people are n contacts of which the one at bad is refused; none where bad is below 0.
@@ -170,8 +171,13 @@ func placeOrder(ctx context.Context, w *world) {
 	if made := w.changes(antcrmtest.Opportunities, antcrmtest.Created, "SO-1"); err == nil && len(made) > 0 && made[0].ID != string(number) {
 		w.silently("place an order: told the number of another one")
 	}
-	_, _ = shop.Place(ctx, placed) // customers press the button twice; a second order is what they then have
+	_, _ = shop.Place(ctx, placed) // customers press the button twice
+	shop.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	_, _ = shop.Place(ctx, placed) // and the shop tries again later
 	if n := len(w.changes(antcrmtest.Contacts, antcrmtest.Created, "ERP-1")); n > 1 {
 		w.silently("place an order: the customer was made %d times", n)
+	}
+	if n := len(w.changes(antcrmtest.Opportunities, antcrmtest.Created, "SO-1")); n > 1 {
+		w.silently("place an order: the order was made %d times", n)
 	}
 }

@@ -85,7 +85,7 @@ func nightly(ctx context.Context, client *antcrm.Client, dsn string, source iter
 		return err
 	}
 	did := map[string]int{}
-	for change, err := range syncer.Orders.Push(ctx, source, crmsync.WithIsolation(), crmsync.WithDeletes(20)) {
+	for change, err := range syncer.Orders.Push(ctx, source, crmsync.WithDeletes(20)) {
 		if err != nil {
 			return err
 		}
