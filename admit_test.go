@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -305,11 +306,22 @@ func TestTheSpreadStaysWithinTheDeadline(t *testing.T) {
 type waiting struct {
 	takes time.Duration
 	begin time.Time
+
+	mu    sync.Mutex
 	asked []time.Duration
 }
 
+// calls returns when the limiter was asked.
+func (l *waiting) calls() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.asked)
+}
+
 func (l *waiting) Wait(ctx context.Context) error {
+	l.mu.Lock()
 	l.asked = append(l.asked, time.Since(l.begin))
+	l.mu.Unlock()
 	select {
 	case <-time.After(l.takes):
 		return nil
@@ -345,12 +357,12 @@ func TestAPauseThatBeginsDuringALimitersWaitIsWaitedOut(t *testing.T) {
 		require.Len(t, at, 2)
 		assert.GreaterOrEqual(t, at[1], 18*time.Second)
 		assert.LessOrEqual(t, at[1], 19*time.Second)
-		require.Len(t, limiter.asked, 3)
-		assert.GreaterOrEqual(t, limiter.asked[2], 15*time.Second)
+		require.Len(t, limiter.calls(), 3)
+		assert.GreaterOrEqual(t, limiter.calls()[2], 15*time.Second)
 
 		// A call that cannot wait for the end is refused before it queues for a
 		// slot or a turn.
-		before := len(limiter.asked)
+		before := len(limiter.calls())
 		paused := served(t, func(int, seen) reply { return reply{status: 429, header: map[string]string{"Retry-After": "60"}} })
 		client = paused.client(antcrm.WithMaxRetries(0), antcrm.WithRateLimiter(limiter), antcrm.WithMaxConcurrency(1))
 		_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
@@ -363,7 +375,7 @@ func TestAPauseThatBeginsDuringALimitersWaitIsWaitedOut(t *testing.T) {
 		_, err = client.Products.List(ctx, antcrm.ProductListParams{})
 		require.ErrorIs(t, err, antcrm.ErrRateLimited)
 		assert.Zero(t, time.Since(now))
-		assert.Len(t, limiter.asked, before+1)
+		assert.Len(t, limiter.calls(), before+1)
 		time.Sleep(2 * time.Minute)
 	})
 }
