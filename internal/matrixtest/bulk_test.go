@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 	checkout "github.com/antbuddy/antcrm-go/examples/testing"
-	"time"
 )
 
 // people are n contacts of which the one at bad is refused; none where bad is below 0.
