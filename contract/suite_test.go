@@ -37,12 +37,13 @@ type transcriptLine struct {
 
 // TestTheWholeSuiteKeepsTheContract runs the tests of the SDK's module, the fake's and the examples' among them, with both ends watched, and
 // holds every request that the SDK has sent in any of them, and every answer that the fake has given, to the contract. The watching code is
-// laid over the sources for this run and is in no build.
+// laid over the sources for this run and is in no build. Some tests are left out: one limits the size of files, the probe asks on purpose
+// what no page documents, and the matrix sends the same requests thousands of times.
 func TestTheWholeSuiteKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	c := load(t)
 	transcript := filepath.Join(t.TempDir(), "transcript")
-	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay="+overlay(t), "-skip=DiskIsFull", "./...") // which limits the size of files
+	run := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay="+overlay(t), "-skip=DiskIsFull|TestTheProbe|TestEveryJob", "./...")
 	run.Dir, run.Env = "..", append(os.Environ(), "CONTRACT_TRANSCRIPT="+transcript)
 	if output, err := run.CombinedOutput(); err != nil { // whether the tests pass is their own run's business; what does not build leaves no transcript
 		t.Logf("%v\n%s", err, output)

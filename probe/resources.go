@@ -271,12 +271,15 @@ func (p *prober) znsMessages(ctx context.Context, _ reply) {
 	}
 }
 
+// wireTime is how the vendor writes the times of a filter.
+const wireTime = "2006-01-02T15:04:05.000Z"
+
 // messages compares pages of one with a larger one.
 func (p *prober) messages(ctx context.Context, _ reply) {
 	const id = questions.MessagePaging
 	to := time.Now().UTC()
 	page := func(limit, offset int) (ids []string, first int) {
-		got := p.get(ctx, "/messages", "created_from", to.AddDate(0, -1, 0).Format(time.RFC3339), "created_to", to.Format(time.RFC3339),
+		got := p.get(ctx, "/messages", "created_from", to.AddDate(0, -1, 0).Format(wireTime), "created_to", to.Format(wireTime),
 			"limit", strconv.Itoa(limit), "offset", strconv.Itoa(offset))
 		return messageIDs(got.body)
 	}
