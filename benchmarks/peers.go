@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
+	"github.com/bytedance/sonic"
+	jsonexp "github.com/go-json-experiment/json"
 	"github.com/go-resty/resty/v2"
 )
 
@@ -18,6 +22,34 @@ const apiKey = "benchmark-key"
 type handWritten struct {
 	base   string
 	client *http.Client
+	decode func(io.Reader, any) error
+}
+
+func newHandWritten(base string) handWritten {
+	return handWritten{base, new(http.Client), func(r io.Reader, to any) error { return json.NewDecoder(r).Decode(to) }}
+}
+
+// withTimeLimit is the same client with a time limit for each call.
+func (h handWritten) withTimeLimit() handWritten {
+	h.client = &http.Client{Timeout: 30 * time.Second}
+	return h
+}
+
+// newExperimentByHand decodes with go-json-experiment instead.
+func newExperimentByHand(base string) handWritten {
+	return handWritten{base, new(http.Client), func(r io.Reader, to any) error { return jsonexp.UnmarshalRead(r, to) }}
+}
+
+// newSonicByHand reads the whole answer and decodes it with sonic. Where sonic
+// does not know the Go version or the processor, it uses encoding/json.
+func newSonicByHand(base string) handWritten {
+	return handWritten{base, new(http.Client), func(r io.Reader, to any) error {
+		body, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		return sonic.Unmarshal(body, to)
+	}}
 }
 
 func (h handWritten) list(ctx context.Context, query url.Values) ([]contact, error) {
@@ -36,7 +68,7 @@ func (h handWritten) list(ctx context.Context, query url.Values) ([]contact, err
 		return nil, fmt.Errorf("list contacts: %s", res.Status)
 	}
 	var contacts []contact
-	if err := json.NewDecoder(res.Body).Decode(&contacts); err != nil {
+	if err := h.decode(res.Body, &contacts); err != nil {
 		return nil, err
 	}
 	return contacts, nil
