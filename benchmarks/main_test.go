@@ -32,7 +32,7 @@ func TestAShortRunMeasuresEveryRow(t *testing.T) {
 	}
 	text := table(b.rows)
 	for _, name := range []string{
-		"Decode a page", "Contacts.List of 100", "oapi-codegen", "go-json-experiment", "sonic", "without a time limit", "concurrency 64", "the server's own", "Contacts.Get", "concurrency 16", "consumer 50 ms", "WithReadAhead(8)", "one short page", "Import of", "growth",
+		"Decode a page", "Contacts.List of 100", "oapi-codegen", "ogen", "go-json-experiment", "sonic", "without a time limit", "concurrency 64", "the server's own", "Contacts.Get", "concurrency 16", "consumer 50 ms", "WithReadAhead(8)", "one short page", "Import of", "growth",
 	} {
 		if !strings.Contains(text, name) {
 			t.Errorf("no row %q in\n%s", name, text)
