@@ -178,12 +178,10 @@ func (b *bench) getRow(ctx context.Context) error {
 			return err
 		})},
 		{"net/http", repeat(func() error {
-			_, err := hand.get(ctx, id)
-			return err
+			return expectID(hand.get(ctx, id))(id)
 		})},
 		{"net/http with a time limit", repeat(func() error {
-			_, err := limited.get(ctx, id)
-			return err
+			return expectID(limited.get(ctx, id))(id)
 		})},
 	})
 	if err != nil {
@@ -192,6 +190,16 @@ func (b *bench) getRow(ctx context.Context) error {
 	b.addGet("Contacts.Get of one record, time of hand-written net/http's with a time limit", got[0], got[2], 1.0)
 	b.addGet("- time of hand-written net/http's without a time limit", got[0], got[1], 1.08)
 	return nil
+}
+
+// expectID checks the record that a hand-written call found.
+func expectID(got *contact, err error) func(int64) error {
+	return func(id int64) error {
+		if err == nil && got.CustomerID != id {
+			return fmt.Errorf("customer %d instead of %d", got.CustomerID, id)
+		}
+		return err
+	}
 }
 
 func (b *bench) addGet(name string, sdk, peer samples, most float64) {
