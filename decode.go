@@ -57,7 +57,7 @@ func mismatchText(kind jsontext.Kind, goType reflect.Type) string {
 	if kind != 0 {
 		problem = "unexpected JSON " + kindName(kind)
 	}
-	if goType != nil {
+	if goType != nil && goType != reflect.TypeFor[unmarshalerFunc]() { // a reader of our own is no type that a caller knows
 		problem += " for " + goType.String()
 	}
 	return problem

@@ -168,6 +168,17 @@ func TestNumbersAreDecodedAsEncodingJSONDoes(t *testing.T) {
 	}
 }
 
+func TestAWritesAnswerOfAnotherKindIsNamedWithoutOurOwnTypes(t *testing.T) {
+	t.Parallel()
+	for answer, problem := range map[string]string{
+		`[{"success":1,"leadId":5}]`: "unexpected JSON array", `null`: "unexpected JSON null", `7`: "unexpected JSON number", `true`: "unexpected JSON boolean",
+	} {
+		_, err := scripted(t, ok(answer)).client().Contacts.Create(t.Context(), antcrm.ContactCreateParams{Name: "A", ExternalID: "a-1"})
+		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, answer)
+		assert.Equal(t, problem, requireError[*antcrm.DecodeError](t, err).Problem, answer)
+	}
+}
+
 func TestDecodeErrorsSayWhatCameAndWhere(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
