@@ -87,7 +87,7 @@ func (e *APIError) detail() string {
 		b.WriteString(" (request id " + e.RequestID + ")")
 	}
 	if e.RetryAfter > 0 {
-		b.WriteString(" (retry after " + e.RetryAfter.String() + ")")
+		b.WriteString(" (retry after " + e.RetryAfter.Round(time.Millisecond).String() + ")")
 	}
 	return b.String()
 }
