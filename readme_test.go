@@ -3,9 +3,11 @@ package antcrm_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,11 +38,11 @@ func readmeLists(ctx context.Context, client *antcrm.Client, lastSync time.Time)
 func readmeErrors(ctx context.Context, client *antcrm.Client, order antcrm.OpportunityCreateParams) {
 	_, err := client.Opportunities.Create(ctx, order)
 	switch {
-	case err == nil:
-	case errors.Is(err, antcrm.ErrValidation): // found before anything was sent: *ValidationError names the field
-	case errors.Is(err, antcrm.ErrOutcomeUnknown): // sent, no usable answer: look before you send it again
-	case errors.Is(err, antcrm.ErrRateLimited): // 429 to the end; the *APIError has RetryAfter
-	case errors.Is(err, antcrm.ErrUnauthorized): // the key
+	case err == nil: // done
+	case errors.Is(err, antcrm.ErrValidation): // bad input, nothing was sent: *ValidationError names the field
+	case errors.Is(err, antcrm.ErrOutcomeUnknown): // sent, no usable answer: it may exist, so do not send it again
+	case errors.Is(err, antcrm.ErrRateLimited): // 429 after all retries: *APIError has RetryAfter
+	case errors.Is(err, antcrm.ErrUnauthorized): // the API key is wrong
 	default: // *APIError (the server said no), *TransportError (no answer), *DecodeError (an answer of another shape)
 	}
 }
@@ -64,13 +66,23 @@ func readmeImport(ctx context.Context, client *antcrm.Client, file io.Reader) er
 	defer func() { _ = journal.Close() }()
 	for result, err := range client.Contacts.Import(ctx, source.All(), antcrm.WithJournal(journal)) {
 		if err != nil {
-			return err // the source's, the journal's, the context's: run it again
+			return err // from the source, the journal or the context: run the import again
 		}
 		if result.Outcome != antcrm.OutcomeDone {
 			fmt.Println("record", result.Index, result.Outcome, result.Err)
 		}
 	}
 	return nil
+}
+
+func readmeObservability(key string, requests *expvar.Map) (*antcrm.Client, error) {
+	client, err := antcrm.NewClient(key,
+		antcrm.WithLogger(slog.Default()), // debug for each attempt, warn for each that is repeated
+		antcrm.WithObserver(func(_ context.Context, attempt antcrm.Attempt) {
+			requests.Add(fmt.Sprint(attempt.Op, " ", attempt.Status), 1) // an expvar.Map
+		}),
+	)
+	return client, err
 }
 
 func bulkImport(ctx context.Context, client *antcrm.Client, source iter.Seq2[antcrm.ContactCreateParams, error]) error {
@@ -83,7 +95,7 @@ func bulkImport(ctx context.Context, client *antcrm.Client, source iter.Seq2[ant
 	for result, err := range client.Contacts.Import(ctx, source,
 		antcrm.WithJournal(journal), antcrm.WithConcurrency(8)) {
 		if err != nil {
-			return err // the source's, the journal's, the context's: run it again
+			return err // from the source, the journal or the context: run the import again
 		}
 		switch result.Outcome {
 		case antcrm.OutcomeDone: // result.Ref is the CRM's key of record result.Index
@@ -128,7 +140,7 @@ func TestReadmeTestingSnippetWorks(t *testing.T) {
 	_, err := server.Client().Contacts.Create(ctx, customer)
 
 	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)                                // the answer was lost …
-	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "ERP-000475")) // … the write was not
+	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "ERP-000475")) // … but the write was not
 	require.Equal(t, 1, lost.Met())
 }
 
@@ -141,6 +153,8 @@ func TestReadmeSnippetsWork(t *testing.T) {
 	readmeErrors(ctx, client, antcrm.OpportunityCreateParams{Name: "Order", ReceiverName: "Mai"})
 	require.Equal(t, 1, server.Count(antcrmtest.Contacts))
 	require.Equal(t, 1, server.Count(antcrmtest.Opportunities))
+	_, err := readmeObservability("key", new(expvar.Map))
+	require.NoError(t, err)
 }
 
 func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a file of the working folder
