@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ import (
 )
 
 // The functions below hold the Go snippets of the README and of docs, so that
-// they compile; TestSnippetsAreTheOnesThatAreCompiled keeps the two the same.
+// they compile; TestReadmeSnippetsAreTheOnesThatAreCompiled keeps the two the same.
 
 func readmeLists(ctx context.Context, client *antcrm.Client, lastSync time.Time) error {
 	for contact, err := range client.Contacts.All(ctx, antcrm.ContactListParams{UpdatedFrom: lastSync}) {
@@ -176,25 +177,91 @@ func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a
 	require.Equal(t, 1, server.CountByExternalID(antcrmtest.Contacts, "KH-3"), "the second run has the first one's journal")
 }
 
-func TestSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
+func TestReadmeSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
 	t.Parallel()
 	var compiled strings.Builder
 	for _, name := range []string{"readme_test.go", "docs_test.go", "example_test.go", "examples/first-call/main.go"} {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
-		compiled.WriteString(squeeze(string(source)))
+		compiled.WriteString(string(source))
 	}
-	for _, name := range []string{"README.md", "docs/bulk-import.md", "docs/errors-and-retries.md"} {
+	for name, simplify := range map[string]func(string) string{
+		"README.md": squeeze, "docs/bulk-import.md": squeeze, "docs/errors-and-retries.md": squeeze,
+		"README.vi.md": squeezeCode, // its comments are in Vietnamese
+	} {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 		require.NotEmpty(t, blocks, name)
+		source := simplify(compiled.String())
 		for _, block := range blocks {
-			if !strings.Contains(compiled.String(), squeeze(block[1])) {
+			if !strings.Contains(source, simplify(block[1])) {
 				t.Errorf("this snippet of %s is compiled nowhere:\n%s", name, block[1])
 			}
 		}
 	}
+}
+
+// Prose is read in editors and in diffs as well: its lines wrap at 120.
+func TestReadmeLinesWrapAt120(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"README.md", "README.vi.md"} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		number := 0
+		for line := range strings.Lines(string(text)) {
+			number++
+			if length := len([]rune(strings.TrimSuffix(line, "\n"))); length > 120 {
+				t.Errorf("%s:%d: %d characters", name, number, length)
+			}
+		}
+	}
+}
+
+// A relative link names a file that is there, and a heading of it.
+func TestDocsLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	links, code := 0, regexp.MustCompile("(?s)```.*?```")
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(code.ReplaceAllString(string(text), ""), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			links++
+			path, heading, _ := strings.Cut(link[1], "#")
+			target := name
+			if path != "" {
+				target = filepath.Join(filepath.Dir(name), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %s: %v", name, link[1], err)
+			} else if heading != "" && !slices.Contains(headings(t, target), heading) {
+				t.Errorf("%s: %s has no heading %q", name, target, heading)
+			}
+		}
+	}
+	require.NotZero(t, links)
+}
+
+// headings returns the anchors of a page's headings, as GitHub makes them.
+func headings(t *testing.T, name string) []string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	var anchors []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		anchor := regexp.MustCompile(`[^\p{L}\p{N}\p{M}_ -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return anchors
 }
 
 // Every exported option has its place in the README, or a reader does not find it.
@@ -216,6 +283,11 @@ func TestReadmeNamesEveryOption(t *testing.T) {
 		}
 	}
 	require.NotZero(t, found)
+}
+
+// squeezeCode is squeeze without the comments.
+func squeezeCode(text string) string {
+	return squeeze(regexp.MustCompile(`(?m)\s//.*$`).ReplaceAllString(text, ""))
 }
 
 // squeeze makes texts comparable whatever their indentation and alignment.
