@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,13 +20,18 @@ type importing[P records.Params, R any] struct {
 	short    string
 	long     string
 	example  string
-	file     string // its FILE without the ending
-	lists    string // the columns that may hold several values
-	journal  bool   // the import can be resumed
-	toTarget bool   // the first argument names what they are sent to
+	file     string   // its FILE without the ending
+	lists    string   // the columns that may hold several values
+	required []string // columns that each row must fill
+	template []string // the columns of --template
+	changes  []string // the commands that change records instead of creating them, for a file that is an export
+	journal  bool     // the import can be resumed
+	packages bool     // many records travel in one request
+	merged   bool     // rows may belong together: what comes by a pipe is read to its end before anything is sent
+	toTarget bool     // the first argument names what they are sent to
 	run      func(c *antcrm.Client, target string) importFunc[P, R]
-	// check sends records as one batch. With a context that has ended it checks them, and sends none.
-	check func(ctx context.Context, c *antcrm.Client, target string, list []P) error
+	// check sends a record. With a context that has ended it only checks it.
+	check func(ctx context.Context, c *antcrm.Client, target string, record P) error
 }
 
 // importFunc is the Import of a service.
@@ -33,11 +39,11 @@ type importFunc[P, R any] = func(context.Context, iter.Seq2[P, error], ...antcrm
 
 // bulkFlags are the flags of the commands that send many records.
 type bulkFlags struct {
-	maps              []string
-	ignoreUnknown     bool
-	duplicates        bool
-	format            string
+	readingFlags
+	template          bool
 	dryRun            bool
+	fromLine          int
+	asNew             bool
 	rejected, unknown string
 	journal           string
 	retryRejected     bool
@@ -45,28 +51,26 @@ type bulkFlags struct {
 	chunk             int
 	stopOnError       bool
 	isolate           bool
-	fromLine          int
-	asNew             bool
 }
 
-func (b *bulkFlags) add(cmd *cobra.Command) {
+func (b *bulkFlags) add(cmd *cobra.Command, packages bool) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&b.maps, "map", nil, "a column's field: `COLUMN=FIELD`, such as 'Mã KH=customerIdApiRing' (may be repeated)")
-	f.BoolVar(&b.ignoreUnknown, "ignore-unknown", false, "leave out columns that are no field")
-	f.BoolVar(&b.duplicates, "allow-duplicates", false, "let rows through whose own key an earlier row has")
-	f.StringVar(&b.format, "format", "", "`FORMAT`: csv or jsonl (default: by the file's ending, else csv)")
-	f.BoolVar(&b.dryRun, "dry-run", false, "check every row and send nothing")
-	f.StringVar(&b.rejected, "rejected", "", "write rows that were not carried out to this `FILE` (default: beside the input)")
-	f.StringVar(&b.unknown, "unknown", "", "write rows whose outcome is unknown to this `FILE` (default: beside the input)")
-	f.IntVar(&b.concurrency, "concurrency", 4, "`N` requests under way at a time")
-	f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "`N` records a request, at most 100")
+	b.readingFlags.add(cmd)
+	f.BoolVar(&b.dryRun, "dry-run", false, "check every row and send nothing; warn of values that may be meant otherwise")
+	f.BoolVar(&b.template, "template", false, "print a CSV file with all columns to fill in, and exit")
+	f.IntVar(&b.fromLine, "from-line", 0, "begin with the row on line `N` of the file, where an import without a journal was stopped")
+	f.BoolVar(&b.asNew, "as-new", false, "import an export all the same: its records will exist in the CRM twice")
+	f.StringVar(&b.rejected, "rejected", "", "write refused and unsent rows to this new `FILE` (default: beside the input)")
+	f.StringVar(&b.unknown, "unknown", "", "write rows whose outcome is unknown to this new `FILE` (default: beside the input)")
+	f.IntVar(&b.concurrency, "concurrency", 4, "`N` requests at a time")
+	b.chunk = antcrm.MaxBatchSize
+	if packages {
+		f.IntVar(&b.chunk, "chunk", antcrm.MaxBatchSize, "`N` records per request, at most 100")
+		f.BoolVar(&b.isolate, "isolate", false, "split a refused request in halves until only the bad rows fail. If the service saves part of a\n"+
+			"request that it refuses, that part is created twice; antcrm doctor --contract --write finds out")
+	}
 	f.BoolVar(&b.stopOnError, "stop-on-error", false, "stop at the first row that is refused")
-	f.BoolVar(&b.isolate, "isolate", false, "halve a refused request until the bad rows stand alone; if the service has written a part of a request\n"+
-		"that it refuses, that part is doubled: antcrm doctor --contract --write tells whether it does")
-	f.IntVar(&b.fromLine, "from-line", 0, "begin with the row on line `N`, where an import without a journal was stopped")
-	f.BoolVar(&b.asNew, "as-new", false, "create each row of an export once more: what is in the CRM is in it twice then")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{formatCSV, formatJSONL}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // check refuses flags that make no sense, in their own words, before anything is read.
@@ -99,24 +103,27 @@ func (b *bulkFlags) options() []antcrm.BatchOption {
 	return opts
 }
 
-const importHelp = `FILE is CSV or JSON Lines; - is stdin. The first line of a CSV names the fields;
---map COLUMN=FIELD names columns that are called otherwise, --map COLUMN= leaves
-one out. Excel's semicolons and byte order mark are understood. Several
-values, with ; between them, may stand in %[1]s.
+const importHelp = `FILE is CSV, JSON Lines or an Excel workbook (.xlsx); CSV and JSON Lines may be
+compressed (.gz). Use - for stdin. The first line of a table names the fields;
+--map COLUMN=FIELD assigns a column with another name, and --map COLUMN= leaves
+one out. The delimiter and UTF-16 are detected. These columns may hold several
+values separated by ; or |: %[1]s.
 
-Rows that are refused, or cannot be sent, are written to a file beside FILE
-(%[2]s.rejected.csv) with the reason; correct them there and import that
-file. Rows whose answer was lost go to a file of their own
-(%[2]s.unknown.csv): look them up before you send them again.`
+Rows that are refused or cannot be sent are written to a file beside FILE
+(%[2]s.rejected.csv) with the reason. Rows whose answer was lost are
+written to another one (%[2]s.unknown.csv): they may be in the CRM, so look
+them up before you send them again.
+
+An import only creates. A file with the CRM's own keys is an export and is
+refused, because every record in it would exist in the CRM twice.`
 
 const journalHelp = `
 
-With --journal the import can be stopped or killed at any time and run again
-with the same file: no row is sent twice. Ctrl-C finishes what is in flight; a
-second Ctrl-C stops at once. Each run reports all rows refused so far: correct
-and import a report only when the import is through, or its rows are repeated in
-the next one. A journal belongs to one file, one server and one account;
-another address is refused.`
+With --journal an import can be stopped or killed at any time and run again with
+the same file: no row is sent twice. Ctrl-C finishes the requests in flight; a
+second Ctrl-C stops at once. Correct refused rows in FILE itself and run the
+same command with --retry-rejected. A journal belongs to one file, one server
+and one account.`
 
 func (im importing[P, R]) command(a *app) *cobra.Command {
 	names := []string{"FILE"}
@@ -127,12 +134,19 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 	if im.journal {
 		long += journalHelp
 	}
-	cmd := &cobra.Command{
-		Use: im.use, Short: im.short, Args: arguments(names...), Example: im.example,
-		Long: long + "\n\n" + fieldsHelp("Fields", records.Columns[P]()) + "\n\nA column cf:NAME is the custom field NAME.",
-	}
 	b := &bulkFlags{}
-	b.add(cmd)
+	cmd := &cobra.Command{
+		Use: im.use, Short: im.short, Example: im.example,
+		Long: long + "\n\n" + fieldsHelp("Fields", records.Columns[P]()) + "\n\nA column cf:NAME is the custom field NAME.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if b.template && len(args) == 0 {
+				return nil
+			}
+			return arguments(names...)(cmd, args)
+		},
+	}
+	b.add(cmd, im.packages)
+	offerFields(cmd, records.Columns[P]())
 	if im.journal {
 		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
 		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again what an earlier run saw refused")
@@ -144,6 +158,9 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if b.template {
+			return a.printTemplate(im.template)
+		}
 		target := ""
 		if im.toTarget {
 			target = args[0]
@@ -152,4 +169,13 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		return job.do(cmd.Context())
 	}
 	return cmd
+}
+
+// printTemplate prints the header of a file to fill in. The mark at its beginning has Excel read it as UTF-8. There is no sample row: it would be imported.
+func (a *app) printTemplate(columns []string) error {
+	text := strings.Join(columns, ",") + "\r\n"
+	if !isTerminal(a.stdout) {
+		text = "\ufeff" + text
+	}
+	return write(a.stdout, text)
 }

@@ -67,21 +67,28 @@ func contacts() group {
 			},
 		},
 		importing[antcrm.ContactCreateParams, antcrm.ContactRef]{
-			use: "import FILE", noun: noun, verb: "imported", journal: true,
-			short: "Import contacts from CSV or JSON Lines", long: "Creates a contact for each row of FILE.", file: "customers", lists: contactListColumns,
+			use: "import FILE", noun: noun, verb: "imported", journal: true, packages: true,
+			short: "Import contacts from CSV, Excel or JSON Lines", long: "Creates a contact for each row of FILE.", file: "customers", lists: contactListColumns,
+			required: []string{"name", "customerIdApiRing"}, template: contactTemplate(), changes: []string{"antcrm sync contacts --help", "antcrm contacts update --help"},
 			example: `  antcrm contacts import customers.csv --dry-run
   antcrm contacts import customers.csv --map 'Mã KH=customerIdApiRing' --map 'Tên=name' --journal customers.journal
   antcrm contacts import customers.rejected.csv`,
 			run: func(c *antcrm.Client, _ string) importFunc[antcrm.ContactCreateParams, antcrm.ContactRef] {
 				return c.Contacts.Import
 			},
-			check: func(ctx context.Context, c *antcrm.Client, _ string, list []antcrm.ContactCreateParams) error {
-				_, err := c.Contacts.CreateBatch(ctx, list)
+			check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.ContactCreateParams) error {
+				_, err := c.Contacts.CreateBatch(ctx, []antcrm.ContactCreateParams{record})
 				return err
 			},
 		},
 		deleting[antcrm.ContactRef]{noun: noun, one: one, key: byKey, remove: func(c *antcrm.Client) deleteFunc[antcrm.ContactRef] { return c.Contacts.Delete }},
 	)}
+}
+
+// contactTemplate is the columns of a file to fill in. Those that hold JSON are for programs.
+func contactTemplate() []string {
+	return []string{"name", "customerIdApiRing", "phones", "emails", "contactType", "type", "gender", "dateOfBirth", "stage", "tags", "industry", "sourceContact",
+		"responsibleStaff", "address.street", "address.streetName", "address.wards", "address.state", "address.city", "bgInfo"}
 }
 
 // contactListColumns are the columns of contacts that may hold several values.
@@ -188,15 +195,20 @@ func orders() group {
 			},
 		},
 		importing[antcrm.OpportunityCreateParams, antcrm.ID]{
-			use: "import FILE", noun: noun, verb: "imported", journal: true,
-			short: "Import orders from CSV or JSON Lines", long: "Creates an order for each row of FILE.", file: "orders", lists: "dealByUsers and dealWith.phones",
+			use: "import FILE", noun: noun, verb: "imported", journal: true, packages: true, merged: true,
+			short: "Import orders from CSV, Excel or JSON Lines", file: "orders", lists: "dealByUsers and dealWith.phones",
+			long:     "Creates an order for each row of FILE. Rows that follow one another with the\nsame opportunityIdApiRing are the line items (item.*) of one order.",
+			required: []string{"name", "receiverName"}, changes: []string{"antcrm sync orders --help", "antcrm orders update --help"},
+			template: []string{"opportunityIdApiRing", "name", "receiverName", "receiverPhone", "dealWith.customerIdApiRing", "dealWith.name", "dealWith.phones",
+				"receiverAddressObj.street", "receiverAddressObj.streetName", "receiverAddressObj.wards", "receiverAddressObj.state", "receiverAddressObj.city", "value",
+				"shipping_cost", "stage", "branch", "createdAt", "description", "receiverNote", "item.name", "item.code", "item.quantity", "item.value"},
 			example: `  antcrm orders import orders.jsonl --dry-run
   antcrm orders import orders.csv --map 'Khách=receiverName' --journal orders.journal`,
 			run: func(c *antcrm.Client, _ string) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
 				return c.Opportunities.Import
 			},
-			check: func(ctx context.Context, c *antcrm.Client, _ string, list []antcrm.OpportunityCreateParams) error {
-				_, err := c.Opportunities.CreateBatch(ctx, list)
+			check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.OpportunityCreateParams) error {
+				_, err := c.Opportunities.CreateBatch(ctx, []antcrm.OpportunityCreateParams{record})
 				return err
 			},
 		},

@@ -11,7 +11,8 @@ import (
 func segments() group {
 	type params = antcrm.ContactCreateParams
 	return group{name: "segments", aliases: []string{"segment"}, short: "Segments of contacts", verbs: []verb{importing[params, struct{}]{
-		use: "set SEGMENT FILE", noun: "contacts", verb: "put into the segment", toTarget: true,
+		use: "set SEGMENT FILE", noun: "contacts", verb: "put into the segment", toTarget: true, packages: true,
+		required: []string{"name"}, template: contactTemplate(),
 		short: "Put the contacts of a file into a segment", long: "Puts the contacts of FILE into the segment with the id SEGMENT.", file: "members", lists: contactListColumns,
 		example: "  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv\n  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv --dry-run",
 		run: func(c *antcrm.Client, segment string) importFunc[params, struct{}] {
@@ -19,8 +20,8 @@ func segments() group {
 				return setContacts(ctx, c, segment, source, opts)
 			}
 		},
-		check: func(ctx context.Context, c *antcrm.Client, segment string, list []params) error {
-			return c.Segments.SetContacts(ctx, segment, list)
+		check: func(ctx context.Context, c *antcrm.Client, segment string, record params) error {
+			return c.Segments.SetContacts(ctx, segment, []params{record})
 		},
 	}}}
 }
@@ -113,4 +114,19 @@ func apply(results []antcrm.ImportResult[struct{}], places []int, err error) {
 			result.Outcome, result.Err = failure.Outcome, failure.Err
 		}
 	}
+}
+
+// validationErrors are the problems of a batch by the place of the record.
+func validationErrors(err error) map[int]*antcrm.ValidationError {
+	problems := map[int]*antcrm.ValidationError{}
+	batch := &antcrm.BatchError{}
+	if !errors.As(err, &batch) {
+		return problems
+	}
+	for _, failure := range batch.Failures {
+		if problem, ok := errors.AsType[*antcrm.ValidationError](failure.Err); ok {
+			problems[failure.First] = problem
+		}
+	}
+	return problems
 }

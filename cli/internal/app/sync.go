@@ -23,12 +23,15 @@ type syncing[P records.Params, R any] struct {
 
 // syncFlags are the flags of the commands that push.
 type syncFlags struct {
-	bulkFlags
-	state      string
-	plan       bool
-	out, apply string
-	deletes    bool
-	maxDeletes int
+	readingFlags
+	concurrency int
+	isolate     bool
+	dryRun      bool
+	state       string
+	plan        bool
+	out, apply  string
+	deletes     bool
+	maxDeletes  int
 }
 
 const stateHelp = `the database that remembers what was sent: sqlite:FILE or postgres://… (` + "`DSN`" + `)`
@@ -93,15 +96,21 @@ The file must be complete: a row that is missing is a record to delete.`,
 		},
 	}
 	flags.add(cmd)
+	offerFields(cmd, records.Columns[P]())
 	return cmd
 }
 
 func (s *syncFlags) add(cmd *cobra.Command) {
-	s.bulkFlags.add(cmd)
 	f := cmd.Flags()
-	for _, name := range []string{"allow-duplicates", "dry-run", "rejected", "unknown", "chunk", "stop-on-error"} {
+	f.SortFlags = false
+	s.readingFlags.add(cmd)
+	f.BoolVar(&s.dryRun, "dry-run", false, "the same as --plan for an import")
+	for _, name := range []string{"allow-duplicates", "dry-run"} {
 		_ = f.MarkHidden(name) // of an import
 	}
+	f.IntVar(&s.concurrency, "concurrency", 4, "`N` requests at a time")
+	f.BoolVar(&s.isolate, "isolate", false, "split a refused request in halves until only the bad rows fail. If the service saves part of a\n"+
+		"request that it refuses, that part is created twice; antcrm doctor --contract --write finds out")
 	f.StringVar(&s.state, "state", "", stateHelp)
 	f.BoolVar(&s.plan, "plan", false, "say what would be done, and send nothing")
 	f.StringVar(&s.out, "out", "", "with --plan: keep the plan in this `FILE`")

@@ -28,6 +28,7 @@ type syncJob[P records.Params, R any] struct {
 	path    string
 	changed func(flag string) bool // the user has set it
 	reading reading
+	in      *input
 	stop    *stopper
 	opts    []crmsync.PushOption
 }
@@ -40,12 +41,14 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 	if j.reading, err = j.flags.reading(j.path); err != nil {
 		return err
 	}
-	file, err := j.app.openInput(j.path)
-	if err != nil {
+	if j.in, err = j.app.openInput(j.path); err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }()
-	total, sum, err := j.readOnce(file)
+	defer j.in.close()
+	if err := j.in.prepare(ctx, j.reading, true); err != nil {
+		return err
+	}
+	total, sum, err := j.readOnce()
 	if err != nil {
 		return err
 	}
@@ -60,49 +63,56 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 	}
 	switch {
 	case j.flags.plan:
-		return j.plan(ctx, syncer, file, sum)
+		return j.plan(ctx, syncer, sum)
 	case j.flags.apply != "":
-		if err := j.applied(ctx, syncer, file, sum); err != nil {
+		if err := j.applied(ctx, syncer, sum); err != nil {
 			return err
 		}
 	case j.flags.deletes:
 		j.opts = append(j.opts, crmsync.WithDeletes(j.flags.maxDeletes))
 	}
-	return j.send(ctx, syncer, file, total)
+	return j.send(ctx, syncer, total)
 }
 
 // readOnce reads a file before anything is sent: a row that cannot be read must not look like one that is gone. What comes by a pipe is read once only,
 // and a bad row in it ends the sync where it stands, without deletions.
-func (j *syncJob[P, R]) readOnce(file *os.File) (rows int, sum string, err error) {
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+func (j *syncJob[P, R]) readOnce() (rows int, sum string, err error) {
+	if j.in.sums == nil {
 		if j.flags.plan || j.flags.apply != "" {
 			return 0, "", usage("give a file", "a plan needs a file that can be read twice")
 		}
 		return 0, "", nil
 	}
 	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
+	if _, err := io.Copy(hash, j.in.sums.record()); err != nil {
 		return 0, "", &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
 	}
-	for _, err := range j.rows(file) {
+	for _, err := range j.rows() {
 		if err != nil {
 			return 0, "", j.fileError(err)
 		}
 		rows++
 	}
-	_, err = file.Seek(0, io.SeekStart)
-	return rows, hex.EncodeToString(hash.Sum(nil)), err
+	return rows, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// rows are the records of the file, from its beginning where it has one.
-func (j *syncJob[P, R]) rows(file *os.File) iter.Seq2[P, error] {
-	_, _ = file.Seek(0, io.SeekStart) // a pipe has none
-	var in io.Reader = file
-	if j.stop != nil {
-		in = j.stop.reader(file)
+// rows are the records of the file, from its beginning where it has one. What was read before must still stand there.
+func (j *syncJob[P, R]) rows() iter.Seq2[P, error] {
+	var file io.Reader = j.in.file
+	if j.in.sums != nil {
+		file = j.in.sums.verify()
 	}
-	return openRecords[P](j.reading, in).All()
+	if j.stop != nil {
+		file = j.stop.reader(file)
+	}
+	return func(yield func(P, error) bool) {
+		source, err := openRecords[P](j.reading, j.in, file)
+		if err != nil {
+			yield(*new(P), err)
+			return
+		}
+		source.All()(yield)
+	}
 }
 
 func (j *syncJob[P, R]) fileError(err error) error {
@@ -178,11 +188,11 @@ type planFile struct {
 }
 
 // plan says what a sync would do.
-func (j *syncJob[P, R]) plan(ctx context.Context, syncer *crmsync.Syncer, file *os.File, sum string) error {
+func (j *syncJob[P, R]) plan(ctx context.Context, syncer *crmsync.Syncer, sum string) error {
 	if j.flags.deletes {
 		j.opts = append(j.opts, crmsync.WithDeletes(j.flags.maxDeletes))
 	}
-	t, err := j.dryRun(ctx, syncer, file)
+	t, err := j.dryRun(ctx, syncer)
 	if err != nil {
 		return j.ended(err)
 	}
@@ -212,9 +222,9 @@ func (j *syncJob[P, R]) planOf(t *syncTally, sum string, deletes bool) planFile 
 	}
 }
 
-func (j *syncJob[P, R]) dryRun(ctx context.Context, syncer *crmsync.Syncer, file *os.File) (*syncTally, error) {
+func (j *syncJob[P, R]) dryRun(ctx context.Context, syncer *crmsync.Syncer) (*syncTally, error) {
 	t := newSyncTally()
-	for change, err := range j.push(syncer, ctx, j.rows(file), append(slices.Clone(j.opts), crmsync.WithDryRun())...) {
+	for change, err := range j.push(syncer, ctx, j.rows(), append(slices.Clone(j.opts), crmsync.WithDryRun())...) {
 		if err != nil {
 			return t, err
 		}
@@ -251,7 +261,7 @@ func (j *syncJob[P, R]) planText(t *syncTally) string {
 }
 
 // applied holds a kept plan to what a plan would be now.
-func (j *syncJob[P, R]) applied(ctx context.Context, syncer *crmsync.Syncer, file *os.File, sum string) error {
+func (j *syncJob[P, R]) applied(ctx context.Context, syncer *crmsync.Syncer, sum string) error {
 	text, err := os.ReadFile(j.flags.apply)
 	var kept planFile
 	if err == nil {
@@ -263,7 +273,7 @@ func (j *syncJob[P, R]) applied(ctx context.Context, syncer *crmsync.Syncer, fil
 	if kept.Deletes {
 		j.opts = append(j.opts, crmsync.WithDeletes(kept.Delete))
 	}
-	t, err := j.dryRun(ctx, syncer, file)
+	t, err := j.dryRun(ctx, syncer)
 	if err == nil && j.planOf(t, sum, kept.Deletes) == kept {
 		return nil
 	}
@@ -274,13 +284,13 @@ func (j *syncJob[P, R]) applied(ctx context.Context, syncer *crmsync.Syncer, fil
 }
 
 // send pushes the file and says what became of it.
-func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, file *os.File, total int) error {
+func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, total int) error {
 	bar := j.app.importBar(j.noun, total)
 	ctx, j.stop = gentleStop(ctx, bar.say)
 	t := newSyncTally()
 	var ended error
 	done := 0
-	for change, err := range j.push(syncer, ctx, j.rows(file), j.opts...) {
+	for change, err := range j.push(syncer, ctx, j.rows(), j.opts...) {
 		if err != nil {
 			ended = err
 			break
