@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +71,30 @@ func TestTheTableOfRetriesIsTrue(t *testing.T) {
 	assert.True(t, played["a certificate that does not verify, a proxy that refuses, an address that is none"],
 		"see TestWhatFailsTheSameWayAgainIsNotRepeated")
 	assert.Len(t, played, len(endings)+1, "a row that nobody plays")
+}
+
+// doc.go has a map of the files: it names each of them, and none that is not there.
+func TestDocsMapNamesEveryFile(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, files, found := strings.Cut(string(text), "The files of this package")
+	require.True(t, found)
+	files, internal, found := strings.Cut(files, "- internal:")
+	require.True(t, found)
+
+	sources, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	sources = slices.DeleteFunc(sources, func(name string) bool { return strings.HasSuffix(name, "_test.go") || name == "doc.go" })
+	packages, err := filepath.Glob("internal/*")
+	require.NoError(t, err)
+	packages = slices.DeleteFunc(packages, func(name string) bool { return strings.HasSuffix(name, "test") }) // of tests only
+	assert.ElementsMatch(t, sources, regexp.MustCompile(`\w+\.go`).FindAllString(files, -1))
+	internal, _, _ = strings.Cut(internal, "- probe")
+	for _, name := range packages {
+		assert.Contains(t, internal, filepath.Base(name)+" (")
+	}
+	assert.Len(t, regexp.MustCompile(`\w+ \(`).FindAllString(internal, -1), len(packages))
 }
 
 func errorsIsUnknown(err error) bool { return outcome(err) == antcrm.OutcomeUnknown }
