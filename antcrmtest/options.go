@@ -55,6 +55,7 @@ type config struct {
 	control       bool
 	seeds         []func(*Server) error
 	answers       map[string]string // to open questions; never written after the start
+	notPlayed     []string          // questions that a report answers in a way that was not foreseen
 }
 
 func defaults() config {

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
@@ -21,8 +21,11 @@ func (p *prober) observe(ctx context.Context) error {
 	if first.err != nil {
 		return first.err
 	}
-	if first.status == http.StatusUnauthorized || first.status == http.StatusForbidden {
-		return errors.New("probe: the server refuses the key of this client")
+	switch first.status {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("probe: the server refuses the key of this client: %w", antcrm.ErrUnauthorized)
+	case http.StatusForbidden:
+		return fmt.Errorf("probe: the key of this client may not read contacts: %w", antcrm.ErrForbidden)
 	}
 	for _, experiment := range []func(context.Context, reply){
 		p.wrongKey, p.contactShape, p.contactPages, p.contactLimits, p.contactFilters, p.keyFilters, p.phoneFilters,

@@ -12,6 +12,7 @@
 //
 //	$ antcrm-mock -questions                    # lists the questions, with every alternative and its consequence
 //	$ antcrm-mock -answer contact-filter-external-id=ignored -answer limit-maximum=twenty
+//	$ antcrm-mock -like report.json             # as the server that "antcrm doctor --contract --json report.json" has asked
 //
 // Control, without a key (switch it off with -control=false):
 //
@@ -37,6 +38,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -86,6 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err := srv.Inject(f).Err(); err != nil {
 			return err
 		}
+	}
+	if questions := srv.NotPlayed(); len(questions) > 0 {
+		_, _ = fmt.Fprintf(stderr, "antcrm-mock: the report has answers that cannot be played: %s\n", strings.Join(questions, ", "))
 	}
 	hello := greeting{URL: srv.URL, APIKey: srv.APIKey}
 	if cfg.control {
@@ -187,6 +192,10 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 			return errors.New("must be question=alternative; see -questions")
 		}
 		add(antcrmtest.WithAnswer(question, alternative))
+		return nil
+	})
+	flags.Func("like", "answer as the server does that a report is about: a JSON `file` of antcrm doctor --contract --json; -answer after it changes single answers", func(v string) error {
+		add(antcrmtest.WithReport(os.DirFS(filepath.Dir(v)), filepath.Base(v)))
 		return nil
 	})
 	flags.Func("host", "a host `name` that requests may carry besides the loopback's and what -addr says; may be given more than once", func(v string) error {

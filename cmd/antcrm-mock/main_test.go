@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -147,6 +148,18 @@ func TestOpenQuestionsAreListedAndAnsweredByName(t *testing.T) {
 	assert.Equal(t, 409, status)
 }
 
+func TestAReportIsPlayed(t *testing.T) {
+	t.Parallel()
+	report := file(t, "report.json", `{"format": 1, "findings": [{"id": "success-spelling", "answer": "differs", "alternative": "ok"},
+		{"id": "duplicate-key", "answer": "differs", "alternative": "conflict"}, {"id": "money-format", "answer": "differs"}]}`)
+	p := launch(t, "-like", report, "-answer", "duplicate-key=default")
+	assert.Equal(t, "antcrm-mock: the report has answers that cannot be played: money-format\n", p.log.String())
+	for i := range 2 {
+		_, body := p.do("POST", "/contacts", `{"name":"A","customerIdApiRing":"a"}`)
+		assert.JSONEq(t, fmt.Sprintf(`{"success":"ok","leadId":%d}`, 1000001+i), body, "a later -answer counts")
+	}
+}
+
 func TestControlCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	p := launch(t, "-control=false")
@@ -172,6 +185,8 @@ func TestBadArgumentsAreErrors(t *testing.T) {
 		"a host with a port": {"-host", "mock:80"},
 		"no such seed":       {"-seed", "none.json"},
 		"no such faults":     {"-faults", "none.json"},
+		"no such report":     {"-like", "none.json"},
+		"a report of later":  {"-like", file(t, "report.json", `{"format":2,"findings":[]}`)},
 		"faults of no sense": {"-faults", file(t, "faults.json", `{"do":"explode"}`)},
 	} {
 		t.Run(name, func(t *testing.T) {

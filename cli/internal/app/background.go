@@ -28,7 +28,7 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 		m.stopAfter = backgroundLife
 	}
 	args := []string{"mock", "--addr", m.addr, "--latency", m.latency.String(), "--stop-after", m.stopAfter.String()}
-	for flag, value := range map[string]string{"--seed": m.seed, "--faults": m.faults} {
+	for flag, value := range map[string]string{"--seed": m.seed, "--faults": m.faults, "--like": m.like} {
 		if value != "" {
 			args = append(args, flag, value)
 		}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,10 +60,10 @@ func (a *app) closeFake() {
 
 // fakeServer is the flags of the mock command.
 type fakeServer struct {
-	addr, seed, faults string
-	empty, background  bool
-	latency            time.Duration
-	stopAfter          time.Duration
+	addr, seed, faults, like string
+	empty, background        bool
+	latency                  time.Duration
+	stopAfter                time.Duration
 }
 
 func (a *app) mockCommand() *cobra.Command {
@@ -73,11 +75,15 @@ use it with its address in ANTCRM_BASE_URL; they need no key for it. It keeps
 everything in memory and forgets it at the end. A page at /_mock/ shows its
 records and the last requests.
 
+With --like it answers as the server does that "antcrm doctor --contract --json"
+has asked.
+
 With --background it goes on after the command has ended, for an hour unless
 --stop-after says otherwise, and the command prints its address only.`,
 		Example: `  antcrm mock --addr 127.0.0.1:8080
   export ANTCRM_BASE_URL=$(antcrm mock --background)
-  antcrm mock --seed records/ --latency 200ms`,
+  antcrm mock --seed records/ --latency 200ms
+  antcrm mock --like report.json`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
@@ -85,6 +91,7 @@ With --background it goes on after the command has ended, for an hour unless
 	f.StringVar(&m.seed, "seed", "", "the records: a JSON file or a folder of them (`PATH`)")
 	f.BoolVar(&m.empty, "empty", false, "begin without records")
 	f.StringVar(&m.faults, "faults", "", "a JSON `FILE` with faults to arm")
+	f.StringVar(&m.like, "like", "", "answer as the server does that this report `FILE` is about (see: antcrm doctor --contract)")
 	f.DurationVar(&m.latency, "latency", 0, "how long every answer waits")
 	f.BoolVar(&m.background, "background", false, "go on in the background and print the address")
 	f.DurationVar(&m.stopAfter, "stop-after", 0, "stop after this time (default: never; an hour with --background)")
@@ -107,6 +114,9 @@ func (m *fakeServer) start() (*antcrmtest.Server, error) {
 			return nil, err
 		}
 		opts = append(opts, seed)
+	}
+	if m.like != "" {
+		opts = append(opts, antcrmtest.WithReport(os.DirFS(filepath.Dir(m.like)), filepath.Base(m.like)))
 	}
 	var faults []antcrmtest.Fault
 	if m.faults != "" {
@@ -144,6 +154,9 @@ func (a *app) serveFake(ctx context.Context, m *fakeServer) error {
 		return &failure{code: exitUsage, text: "mock", err: err, next: "see: antcrm mock --help"}
 	}
 	defer srv.Close()
+	if questions := srv.NotPlayed(); len(questions) > 0 {
+		a.note("the report has answers that the fake cannot play: %s", strings.Join(questions, ", "))
+	}
 	if m.stopAfter > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, m.stopAfter)
