@@ -19,8 +19,8 @@ type callConfig struct {
 	retryUnsafe  bool
 	withoutRetry bool
 	readAhead    int
-	// beforeAttempt, if set, is called before each attempt is sent, once the
-	// limiters and any pause have let it through. Its error ends the call.
+	// beforeAttempt, if set, is called before each attempt is sent, once the limiters and any pause have let it
+	// through. Its error ends the call.
 	beforeAttempt func(context.Context) error
 }
 
@@ -55,9 +55,8 @@ func (r Response) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("status", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("size", len(r.Body)))
 }
 
-// WithResponse fills response when the call ends, also when it fails. In an
-// iteration (All) it holds the answer whose records are being given. A batch
-// has no single answer and refuses it.
+// WithResponse fills response when the call ends, also when it fails. In an iteration (All) it holds the answer whose
+// records are being given. A batch has no single answer and refuses it.
 func WithResponse(response *Response) CallOption {
 	return func(cfg *callConfig) error {
 		if response == nil {
@@ -68,9 +67,8 @@ func WithResponse(response *Response) CallOption {
 	}
 }
 
-// WithHeader adds a request header. The key's own header cannot be replaced,
-// and headers that the transport depends on are refused; so is
-// Idempotency-Key, because net/http repeats a POST that carries one by itself.
+// WithHeader adds a request header. The key's own header cannot be replaced, and headers that the transport depends on
+// are refused; so is Idempotency-Key, because net/http repeats a POST that carries one by itself.
 func WithHeader(key, value string) CallOption {
 	return func(cfg *callConfig) error {
 		if !wire.IsToken(key) {
@@ -93,9 +91,8 @@ func WithHeader(key, value string) CallOption {
 	}
 }
 
-// WithRetryUnsafe lets a POST (or another method without a key) be repeated like
-// a PUT, also when an earlier attempt may have been carried out: for a caller
-// who knows that repeating it does no harm.
+// WithRetryUnsafe lets a POST (or another method without a key) be repeated like a PUT, also when an earlier attempt
+// may have been carried out: for a caller who knows that repeating it does no harm.
 func WithRetryUnsafe() CallOption {
 	return func(cfg *callConfig) error {
 		cfg.retryUnsafe = true
@@ -103,8 +100,8 @@ func WithRetryUnsafe() CallOption {
 	}
 }
 
-// WithoutRetry makes one attempt and no other, whatever comes of it. It takes
-// precedence over WithMaxRetries and WithRetryUnsafe.
+// WithoutRetry makes one attempt and no other, whatever comes of it. It takes precedence over WithMaxRetries and
+// WithRetryUnsafe.
 func WithoutRetry() CallOption {
 	return func(cfg *callConfig) error {
 		cfg.withoutRetry = true
@@ -112,10 +109,9 @@ func WithoutRetry() CallOption {
 	}
 }
 
-// WithReadAhead sets how many pages an iteration (All) may fetch before the
-// consumer asks for them. The default is 1; 0 fetches a page when the one
-// before is used up. Above 1, the number grows step by step, and only while
-// the consumer is the one who waits. At most 64. Other calls ignore it.
+// WithReadAhead sets how many pages an iteration (All) may fetch before the consumer asks for them. The default is 1; 0
+// fetches a page when the one before is used up. Above 1, the number grows step by step, and only while the consumer is
+// the one who waits. At most 64. Other calls ignore it.
 func WithReadAhead(pages int) CallOption {
 	return func(cfg *callConfig) error {
 		if pages < 0 || pages > maxReadAhead {

@@ -25,9 +25,8 @@ const Version = "0.1.0"
 
 func defaultUserAgent() string { return "antcrm-go/" + Version + " (" + runtime.Version() + ")" }
 
-// Client talks to AntCRM. Make one with NewClient and share it: it is safe for
-// concurrent use, and its connections, limits and pauses are shared by
-// everything done through it.
+// Client talks to AntCRM. Make one with NewClient and share it: it is safe for concurrent use, and its connections,
+// limits and pauses are shared by everything done through it.
 type Client struct {
 	Contacts      *ContactsService      // leads, customers, accounts: /contacts
 	Opportunities *OpportunitiesService // orders: /opportunities
@@ -46,8 +45,8 @@ type Client struct {
 	core *core
 }
 
-// NewClient returns a client for the API key. An empty or malformed key, a bad
-// base URL or a bad option is a *ValidationError; nothing is sent yet.
+// NewClient returns a client for the API key. An empty or malformed key, a bad base URL or a bad option is a
+// *ValidationError; nothing is sent yet.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	cfg := newConfig()
 	if err := cfg.apply(opts); err != nil {
@@ -87,8 +86,8 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	}, nil
 }
 
-// NewClientFromEnv is NewClient with the key from ANTCRM_API_KEY and, if set,
-// the base URL from ANTCRM_BASE_URL. An option wins over the environment.
+// NewClientFromEnv is NewClient with the key from ANTCRM_API_KEY and, if set, the base URL from ANTCRM_BASE_URL. An
+// option wins over the environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	if base := os.Getenv("ANTCRM_BASE_URL"); base != "" {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
@@ -103,8 +102,8 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 // service is what every service is.
 type service struct{ core *core }
 
-// coreOf returns nil for a service that NewClient has not made, such as those
-// of a zero Client, which are nil: its calls are errors then, not panics.
+// coreOf returns nil for a service that NewClient has not made, such as those of a zero Client, which are nil: its
+// calls are errors then, not panics.
 func coreOf[S ~struct{ core *core }](s *S) *core {
 	if s == nil {
 		return nil
@@ -119,8 +118,8 @@ func (c *Client) made() *core {
 	return c.core
 }
 
-// CloseIdleConnections closes connections that are kept for later calls. Calls
-// under way are not disturbed, and the client can still be used.
+// CloseIdleConnections closes connections that are kept for later calls. Calls under way are not disturbed, and the
+// client can still be used.
 func (c *Client) CloseIdleConnections() {
 	if made := c.made(); made != nil {
 		made.rest.GetClient().CloseIdleConnections()
@@ -165,9 +164,8 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	writeText(s, "antcrm.Client{"+base+"}")
 }
 
-// newRestyClient puts resty on top of a copy of the caller's http.Client (or
-// of our own) with everything switched off that is wrong for an SDK: its
-// retries, its logs, its redirects, its body parsing.
+// newRestyClient puts resty on top of a copy of the caller's http.Client (or of our own) with everything switched off
+// that is wrong for an SDK: its retries, its logs, its redirects, its body parsing.
 //
 // pool is nil where the caller's client has a transport: it is never changed.
 func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Client, pool *wire.Pool) {
@@ -182,8 +180,8 @@ func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Cl
 		next = pool
 	}
 	hc.Transport = wire.NewKeyTransport(next, base, key)
-	// An API call that follows a redirect hands its body, and a POST its
-	// meaning, to somebody else: a 3xx is an error instead.
+	// An API call that follows a redirect hands its body, and a POST its meaning, to somebody else: a 3xx is an error
+	// instead.
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 	rc = resty.NewWithClient(hc)

@@ -28,13 +28,11 @@ const (
 	defaultReadAhead    = 1
 )
 
-// Option configures a Client. An option that makes no sense makes NewClient
-// return a *ValidationError.
+// Option configures a Client. An option that makes no sense makes NewClient return a *ValidationError.
 type Option func(*config) error
 
-// RateLimiter is waited on before every attempt. *rate.Limiter of
-// golang.org/x/time/rate fits; so does a limiter that many machines share.
-// Wait must return when the context ends.
+// RateLimiter is waited on before every attempt. *rate.Limiter of golang.org/x/time/rate fits; so does a limiter that
+// many machines share. Wait must return when the context ends.
 type RateLimiter interface {
 	Wait(ctx context.Context) error
 }
@@ -83,8 +81,8 @@ func (cfg *config) apply(opts []Option) error {
 	return nil
 }
 
-// WithBaseURL sets the address of the service, such as the URL of a test
-// server. A path is kept as a prefix. The default is DefaultBaseURL.
+// WithBaseURL sets the address of the service, such as the URL of a test server. A path is kept as a prefix. The
+// default is DefaultBaseURL.
 func WithBaseURL(base string) Option {
 	return func(cfg *config) error {
 		cfg.baseURL = base
@@ -92,9 +90,8 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithHTTPClient sets the client whose Transport, Jar and Timeout are used
-// underneath: a proxy, a recorder, OpenTelemetry's transport. It is copied,
-// never changed; its CheckRedirect is not used, since no redirect is followed.
+// WithHTTPClient sets the client whose Transport, Jar and Timeout are used underneath: a proxy, a recorder,
+// OpenTelemetry's transport. It is copied, never changed; its CheckRedirect is not used, since no redirect is followed.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(cfg *config) error {
 		if hc == nil {
@@ -105,8 +102,8 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithTimeout limits each attempt, from connecting to the last byte of the
-// answer. The default is 30 seconds; 0 means no limit but the context's.
+// WithTimeout limits each attempt, from connecting to the last byte of the answer. The default is 30 seconds; 0 means
+// no limit but the context's.
 func WithTimeout(perAttempt time.Duration) Option {
 	return func(cfg *config) error {
 		if perAttempt < 0 {
@@ -117,8 +114,8 @@ func WithTimeout(perAttempt time.Duration) Option {
 	}
 }
 
-// WithMaxRetries sets how often a call that may be repeated is repeated after
-// its first attempt. The default is 3; 0 turns retries off.
+// WithMaxRetries sets how often a call that may be repeated is repeated after its first attempt. The default is 3; 0
+// turns retries off.
 func WithMaxRetries(n int) Option {
 	return func(cfg *config) error {
 		if n < 0 {
@@ -129,9 +126,8 @@ func WithMaxRetries(n int) Option {
 	}
 }
 
-// WithRetryBackoff sets the gaps between attempts: full jitter, the gap before
-// retry n (from 0) is uniform in [0, min(max, min·2ⁿ)]. The default is
-// 200 ms to 5 s. A Retry-After of the server goes before it.
+// WithRetryBackoff sets the gaps between attempts: full jitter, the gap before retry n (from 0) is uniform in [0,
+// min(max, min·2ⁿ)]. The default is 200 ms to 5 s. A Retry-After of the server goes before it.
 func WithRetryBackoff(minimum, maximum time.Duration) Option {
 	return func(cfg *config) error {
 		if minimum < 0 || maximum < minimum {
@@ -142,8 +138,8 @@ func WithRetryBackoff(minimum, maximum time.Duration) Option {
 	}
 }
 
-// WithMaxRetryWait sets the longest Retry-After that a call waits for; a
-// longer one ends the call at once. The default is two minutes.
+// WithMaxRetryWait sets the longest Retry-After that a call waits for; a longer one ends the call at once. The default
+// is two minutes.
 func WithMaxRetryWait(longest time.Duration) Option {
 	return func(cfg *config) error {
 		if longest < 0 {
@@ -154,9 +150,8 @@ func WithMaxRetryWait(longest time.Duration) Option {
 	}
 }
 
-// WithRateLimit lets the client send at most perSecond requests a second, with
-// bursts of up to burst. Calls wait for their turn, retries included. Several
-// limits, and limiters, all hold. The vendor documents no limit of its own.
+// WithRateLimit lets the client send at most perSecond requests a second, with bursts of up to burst. Calls wait for
+// their turn, retries included. Several limits, and limiters, all hold. The vendor documents no limit of its own.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(cfg *config) error {
 		if !(perSecond > 0) || burst < 1 {
@@ -167,8 +162,8 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
-// WithRateLimiter sets a limiter of the caller's, such as one that several
-// machines share. It is waited on before every attempt.
+// WithRateLimiter sets a limiter of the caller's, such as one that several machines share. It is waited on before every
+// attempt.
 func WithRateLimiter(limiter RateLimiter) Option {
 	return func(cfg *config) error {
 		if v := reflect.ValueOf(limiter); limiter == nil || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -179,8 +174,8 @@ func WithRateLimiter(limiter RateLimiter) Option {
 	}
 }
 
-// WithMaxConcurrency lets at most n calls run at a time; others wait for a
-// slot. A call keeps its slot through its waits and retries.
+// WithMaxConcurrency lets at most n calls run at a time; others wait for a slot. A call keeps its slot through its
+// waits and retries.
 func WithMaxConcurrency(n int) Option {
 	return func(cfg *config) error {
 		if n < 1 {
@@ -191,11 +186,9 @@ func WithMaxConcurrency(n int) Option {
 	}
 }
 
-// WithLogger sends a debug record for every attempt and a warning for every
-// repeated one to logger: method, path, status, attempt, wait (before the
-// attempt, in a warning before the repetition), duration, size, request id.
-// Never the key, a query value, a body. By default, and with nil, nothing is
-// logged.
+// WithLogger sends a debug record for every attempt and a warning for every repeated one to logger: method, path,
+// status, attempt, wait (before the attempt, in a warning before the repetition), duration, size, request id. Never the
+// key, a query value, a body. By default, and with nil, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(cfg *config) error {
 		if logger == nil {
@@ -206,9 +199,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithObserver calls observe after each attempt, also of calls that fail: for
-// metrics and traces. It runs in the goroutine of the call, which waits for it:
-// it must not block. It may be called from many goroutines at once. With
+// WithObserver calls observe after each attempt, also of calls that fail: for metrics and traces. It runs in the
+// goroutine of the call, which waits for it: it must not block. It may be called from many goroutines at once. With
 // several observers each is called, in the order of the options.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {
@@ -231,8 +223,8 @@ func WithUserAgent(userAgent string) Option {
 	}
 }
 
-// WithMaxResponseSize limits the size of an answer, decompressed, in bytes. A
-// larger one is ErrResponseTooLarge. The default is 16 MiB.
+// WithMaxResponseSize limits the size of an answer, decompressed, in bytes. A larger one is ErrResponseTooLarge. The
+// default is 16 MiB.
 func WithMaxResponseSize(bytes int64) Option {
 	return func(cfg *config) error {
 		if bytes < 1 {
@@ -243,8 +235,8 @@ func WithMaxResponseSize(bytes int64) Option {
 	}
 }
 
-// WithInsecureHTTP allows plain http to hosts other than this machine. The key
-// and customers' data then travel unencrypted.
+// WithInsecureHTTP allows plain http to hosts other than this machine. The key and customers' data then travel
+// unencrypted.
 func WithInsecureHTTP() Option {
 	return func(cfg *config) error {
 		cfg.insecureHTTP = true
@@ -252,8 +244,7 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// parseBaseURL checks the base URL. Its errors never hold the URL: it may
-// carry a password.
+// parseBaseURL checks the base URL. Its errors never hold the URL: it may carry a password.
 func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 	const field = "baseURL"
 	u, err := url.Parse(base)
