@@ -393,3 +393,31 @@ func TestAPostWithoutABodyHasALength(t *testing.T) {
 	defer client.CloseIdleConnections()
 	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/recount", nil, nil, nil))
 }
+
+// A browser makes an answer without a status of a redirect that it was told not to follow.
+func TestAnAnswerWithoutAStatusIsLost(t *testing.T) {
+	t.Parallel()
+	var closed atomic.Int64
+	transport := transportFunc(func(*http.Request) (*http.Response, error) {
+		return &http.Response{Header: http.Header{}, Body: closer{strings.NewReader("[]"), func() { closed.Add(1) }}}, nil
+	})
+	client, err := antcrm.NewClient(secretKey, antcrm.WithHTTPClient(&http.Client{Transport: transport}), quick())
+	require.NoError(t, err)
+	_, err = client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+	assert.Equal(t, 1, requireError[*antcrm.TransportError](t, err).Attempts)
+	_, err = client.Opportunities.Create(t.Context(), newOrder())
+	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+	assert.Equal(t, 1, requireError[*antcrm.TransportError](t, err).Attempts)
+	assert.Equal(t, int64(2), closed.Load())
+}
+
+// closer is a body that knows when it is closed.
+type closer struct {
+	io.Reader
+	closed func()
+}
+
+func (c closer) Close() error {
+	c.closed()
+	return nil
+}

@@ -90,9 +90,9 @@ func (t *Trace) MaybeSent(err error) bool {
 
 // IsPermanent reports, after a failure, whether another attempt would fail in
 // the same way: a certificate that does not verify, a proxy that refuses to
-// connect, an address that is none.
+// connect, an address that is none, a redirect in a browser.
 func (t *Trace) IsPermanent(err error) bool {
-	if isBadCertificate(err) || isBadAddress(err) {
+	if isBadCertificate(err) || isBadAddress(err) || errors.Is(err, ErrNoStatus) {
 		return true
 	}
 	// Between a connection and its use come a proxy's answer, which net/http

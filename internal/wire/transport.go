@@ -5,6 +5,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -13,10 +14,15 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // keyHeader carries the API key (the vendor's page).
 const keyHeader = "Apikey"
+
+// ErrNoStatus is an answer without a status, which HTTP does not have: a browser
+// makes one of a redirect that it was told not to follow.
+var ErrNoStatus = errors.New("the answer has no status: in a browser, it is a redirect, which is not followed")
 
 // KeyTransport adds the key to requests for the origin it belongs to, and
 // takes it off any other. Here, below redirects, retries and debug logs, is
@@ -26,18 +32,13 @@ type KeyTransport struct {
 	next   http.RoundTripper
 	origin string
 	key    func() string // a closure, so that no %+v can print it
-	// standard says that next is net/http's, whose bodies end with the request's context.
-	standard bool
+	// endsBodies says that the bodies of next end with the request's context.
+	endsBodies bool
 }
 
 // NewKeyTransport binds a key to the origin of base.
 func NewKeyTransport(next http.RoundTripper, base *url.URL, key func() string) *KeyTransport {
-	standard := false
-	switch next.(type) {
-	case *http.Transport, *Pool:
-		standard = true
-	}
-	return &KeyTransport{next: next, origin: Origin(base), key: key, standard: standard}
+	return &KeyTransport{next: next, origin: Origin(base), key: key, endsBodies: endsBodies(next)}
 }
 
 // RoundTrip sends the request, with the key if it is for the key's origin.
@@ -55,14 +56,22 @@ func (t *KeyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, unsentError{err}
 	}
+	refuseRedirects(t.next, bound.Header)
 	res, err := t.next.RoundTrip(&bound)
-	if err == nil && res != nil {
-		dropBadLocation(req, res)
-		if !t.standard && res.Body != nil {
-			res.Body = endWith(req.Context(), res.Body)
-		}
+	if err != nil || res == nil {
+		return res, err
 	}
-	return res, err
+	if res.StatusCode < 100 {
+		if res.Body != nil {
+			_ = res.Body.Close()
+		}
+		return nil, ErrNoStatus
+	}
+	dropBadLocation(req, res)
+	if !t.endsBodies && res.Body != nil {
+		res.Body = endWith(req.Context(), res.Body)
+	}
+	return res, nil
 }
 
 // CloseIdleConnections makes http.Client.CloseIdleConnections reach the
@@ -114,9 +123,10 @@ func IsLoopback(host string) bool {
 // return nothing for ever.
 type endingBody struct {
 	io.ReadCloser
-	ctx  context.Context
-	once sync.Once
-	stop func() bool
+	ctx    context.Context
+	failed atomic.Bool // it has ended with an error
+	once   sync.Once
+	stop   func() bool
 }
 
 func endWith(ctx context.Context, body io.ReadCloser) io.ReadCloser {
@@ -133,11 +143,16 @@ func (b *endingBody) Close() error {
 
 // close closes once: the end of the context and the end of the body may meet.
 func (b *endingBody) close() {
-	b.once.Do(func() { _ = b.ReadCloser.Close() })
+	b.once.Do(func() {
+		if closesFailed || !b.failed.Load() {
+			_ = b.ReadCloser.Close()
+		}
+	})
 }
 
 func (b *endingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.failed.Store(err != nil && err != io.EOF) //nolint:errorlint // as io.Reader has it
 	if (n == 0 || err != nil) && b.ctx.Err() != nil {
 		err = b.ctx.Err() // not "closed", nor the end that closing can look like
 	}
