@@ -133,8 +133,8 @@ type bulk[P, R any] struct {
 	group func(*P) string
 	// body is what a request carries; nil: the array of records.
 	body func([]*P) any
-	// refs reads the references that the answer gives, one a record.
-	refs func(a *answer, group string, count int) ([]R, error)
+	// refs reads the references from the answer, one for each of the records that were sent.
+	refs func(a *answer, records []P) ([]R, error)
 }
 
 // encode is the body of a chunk.
@@ -145,12 +145,12 @@ func (b bulk[P, R]) encode(records []*P) ([]byte, error) {
 	return encodeBody(records)
 }
 
-// sendEncoded sends the body of a chunk of count records of one group.
-func (b bulk[P, R]) sendEncoded(ctx context.Context, body []byte, group string, count int, cfg *callConfig) ([]R, error) {
+// sendEncoded sends the body of a chunk of records of one group.
+func (b bulk[P, R]) sendEncoded(ctx context.Context, body []byte, records []P, cfg *callConfig) ([]R, error) {
 	var refs []R
 	req := &request{op: b.op, method: b.method, path: b.path, body: body}
 	err := b.call(ctx, req, cfg, func(a *answer) (err error) {
-		refs, err = b.refs(a, group, count)
+		refs, err = b.refs(a, records)
 		return err
 	})
 	return refs, err

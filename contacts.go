@@ -359,8 +359,8 @@ func (s *ContactsService) bulk() bulk[ContactCreateParams, ContactRef] {
 	return bulk[ContactCreateParams, ContactRef]{
 		core: coreOf(s), op: "create contacts", method: http.MethodPost, path: "/contacts/package",
 		group: (*ContactCreateParams).group,
-		refs: func(a *answer, group string, count int) ([]ContactRef, error) {
-			ids, name, err := idRefs(a, count, contactIDs(group == ContactTypeLead)...)
+		refs: func(a *answer, sent []ContactCreateParams) ([]ContactRef, error) {
+			ids, name, err := idRefs(a, len(sent), contactIDs(sent[0].group() == ContactTypeLead)...)
 			if err != nil {
 				return nil, err
 			}

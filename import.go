@@ -471,7 +471,7 @@ func (r *bulkRun[P, R]) exchange(ctx context.Context, c *chunk[P]) (e workerEven
 	entry := r.ledger.newEntry(c.at, c.body)
 	call := *r.cfg.call
 	call.beforeAttempt = entry.begin
-	e.refs, e.err = r.sendEncoded(ctx, c.body, r.groupOf(&c.records[0]), len(c.at), &call)
+	e.refs, e.err = r.sendEncoded(ctx, c.body, c.records, &call)
 	e.outcome = outcomeOf(e.err)
 	again = e.err != nil && r.cfg.isolation && len(c.at) > 1 && isolable(e.err)
 	e.fatal = entry.end(ctx, e.refs, e.err, again)

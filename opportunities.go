@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"slices"
 )
 
 // OpportunitiesService is the opportunities of the CRM: orders, with their
@@ -245,13 +246,30 @@ func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []Opportu
 }
 
 // UpdateBatch changes orders, up to 100 a request (PUT
-// /opportunities/package). Results are the orders' numbers; to make a change
-// once more does no harm. Name an order once: requests run at the same time, in
-// no order. The result is never nil; if any record was not
-// confirmed the error is a *BatchError.
+// /opportunities/package). Results are the orders' numbers: those of the answer,
+// or, if the answer is a 204 or has the same numbers in another order, those that
+// were sent (our decision: they are known). To make a change once more does no
+// harm. Name an order once: requests run at the same time, in no order. The
+// result is never nil; if any record was not confirmed the error is a *BatchError.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
-	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: opportunityRefs}
+	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: updatedNumbers}
 	return update.run(ctx, changes, opts)
+}
+
+// updatedNumbers reads the answer to a package of changes, whose numbers are known.
+func updatedNumbers(a *answer, sent []OpportunityUpdate) ([]ID, error) {
+	known := make([]ID, len(sent))
+	for i := range sent {
+		known[i] = sent[i].Number
+	}
+	if a.isEmptySuccess() {
+		return known, nil
+	}
+	ids, _, err := idRefs(a, len(sent), opportunityID)
+	if err == nil && slices.Equal(slices.Sorted(slices.Values(ids)), slices.Sorted(slices.Values(known))) {
+		return known, nil
+	}
+	return ids, err
 }
 
 // Import creates orders from a source of any length, up to 100 a request (POST
@@ -261,10 +279,10 @@ func (s *OpportunitiesService) Import(ctx context.Context, source iter.Seq2[Oppo
 }
 
 func (s *OpportunitiesService) bulkCreate() bulk[OpportunityCreateParams, ID] {
-	return bulk[OpportunityCreateParams, ID]{core: coreOf(s), op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: opportunityRefs}
+	return bulk[OpportunityCreateParams, ID]{core: coreOf(s), op: "create opportunities", method: http.MethodPost, path: "/opportunities/package", refs: createdNumbers}
 }
 
-func opportunityRefs(a *answer, _ string, count int) ([]ID, error) {
-	ids, _, err := idRefs(a, count, opportunityID)
+func createdNumbers(a *answer, sent []OpportunityCreateParams) ([]ID, error) {
+	ids, _, err := idRefs(a, len(sent), opportunityID)
 	return ids, err
 }

@@ -144,3 +144,31 @@ func TestOrderAmountsOfZeroAreSent(t *testing.T) {
 	assert.JSONEq(t, `{"name":"n","receiverName":"r","value":0,"shipping_cost":0,"groupPackage":[],"cusFields":[],"dealByUsers":[],"createdAt":1710311060673}`, requests[0].Body)
 	assert.JSONEq(t, `{"name":"n","receiverName":"r","groupPackage":[{"name":"i","quantity":0,"value":0,"discount":0,"typeDiscount":0}]}`, requests[1].Body)
 }
+
+// The numbers of a package of changes are known: an answer without a body confirms them, and one that has them in
+// another order does not give an order the number of its neighbour.
+func TestChangesOfOrdersKeepTheirOwnNumbers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		answer  reply
+		results []antcrm.ID
+	}{
+		{"204", reply{status: http.StatusNoContent}, []antcrm.ID{"3609", "3610", "3611"}},
+		{"the same numbers in another order", ok(`{"success":1,"number":[3611,"3609",3610]}`), []antcrm.ID{"3609", "3610", "3611"}},
+		{"other numbers", ok(`{"success":1,"number":[9457,9458,9459]}`), []antcrm.ID{"9457", "9458", "9459"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			changes := fromJSON[[]antcrm.OpportunityUpdate](t, `[{"number":"3609","stage":"a"},{"number":"3610","stage":"b"},{"number":"3611","stage":"c"}]`)
+			result, err := scripted(t, tt.answer).client().Opportunities.UpdateBatch(t.Context(), changes)
+			require.NoError(t, err)
+			assert.Equal(t, tt.results, result.Results)
+			assert.Empty(t, result.Failures)
+		})
+	}
+	created, err := scripted(t, reply{status: http.StatusNoContent}).client().Opportunities.CreateBatch(t.Context(),
+		fromJSON[[]antcrm.OpportunityCreateParams](t, `[{"name":"o","receiverName":"r","opportunityIdApiRing":"o-1"}]`))
+	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, "a new order's number is not known")
+	assert.Equal(t, []antcrm.ID{""}, created.Results)
+}

@@ -39,7 +39,7 @@ func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, con
 	set := bulk[segmentContact, struct{}]{
 		core: coreOf(s), op: "set segment contacts", method: http.MethodPost, path: "/segments/set-contact",
 		body: func(chunk []*segmentContact) any { return segmentBody{Contacts: chunk, SegmentID: segmentID} },
-		refs: func(a *answer, _ string, _ int) ([]struct{}, error) { return nil, a.decodeOk() },
+		refs: func(a *answer, _ []segmentContact) ([]struct{}, error) { return nil, a.decodeOk() },
 	}
 	_, err := set.run(ctx, members, append([]BatchOption{checked}, opts...))
 	return err
