@@ -19,8 +19,8 @@ type callConfig struct {
 	retryUnsafe  bool
 	withoutRetry bool
 	readAhead    int
-	// beforeAttempt, if set, is called before each attempt is sent, once the limiters and any pause have let it
-	// through. Its error ends the call.
+	// beforeAttempt, if not nil, is called before each attempt, after the waits for limiters and pauses. Its error ends
+	// the call.
 	beforeAttempt func(context.Context) error
 }
 
@@ -37,7 +37,7 @@ func newCallConfig(opts []CallOption) (*callConfig, error) {
 	return cfg, nil
 }
 
-// Response is what WithResponse reports of a call: its last attempt's answer.
+// Response is the answer to the last attempt of a call: see WithResponse.
 type Response struct {
 	StatusCode int         // 0 if no answer came
 	Header     http.Header // nil if no answer came
@@ -45,18 +45,18 @@ type Response struct {
 	Attempts   int         // requests begun
 }
 
-// Format keeps headers and body out of logs.
+// Format prints neither headers nor body, with any verb.
 func (r Response) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "{StatusCode:%d Attempts:%d Body:%d bytes}", r.StatusCode, r.Attempts, len(r.Body))
 }
 
-// LogValue keeps headers and body out of slog records.
+// LogValue keeps headers and body out of slog's records.
 func (r Response) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("status", r.StatusCode), slog.Int("attempts", r.Attempts), slog.Int("size", len(r.Body)))
 }
 
-// WithResponse fills response when the call ends, also when it fails. In an iteration (All) it holds the answer whose
-// records are being given. A batch has no single answer and refuses it.
+// WithResponse fills response when the call ends, whether it succeeded or failed. In an iteration (All) response is the
+// page whose records are being yielded. Batches and imports have no single answer and refuse this option.
 func WithResponse(response *Response) CallOption {
 	return func(cfg *callConfig) error {
 		if response == nil {
@@ -67,8 +67,8 @@ func WithResponse(response *Response) CallOption {
 	}
 }
 
-// WithHeader adds a request header. The key's own header cannot be replaced, and headers that the transport depends on
-// are refused; so is Idempotency-Key, because net/http repeats a POST that carries one by itself.
+// WithHeader sets a request header. It cannot replace the header of the API key. Headers that the transport sets are
+// refused, and so is Idempotency-Key, because net/http repeats a POST that carries one by itself.
 func WithHeader(key, value string) CallOption {
 	return func(cfg *callConfig) error {
 		if !wire.IsToken(key) {
@@ -91,8 +91,8 @@ func WithHeader(key, value string) CallOption {
 	}
 }
 
-// WithRetryUnsafe lets a POST (or another method without a key) be repeated like a PUT, also when an earlier attempt
-// may have been carried out: for a caller who knows that repeating it does no harm.
+// WithRetryUnsafe lets the client repeat a POST or PATCH like a PUT, even if an earlier attempt may have been carried
+// out. Use it only if you know that doing the request twice does no harm.
 func WithRetryUnsafe() CallOption {
 	return func(cfg *callConfig) error {
 		cfg.retryUnsafe = true
@@ -100,8 +100,7 @@ func WithRetryUnsafe() CallOption {
 	}
 }
 
-// WithoutRetry makes one attempt and no other, whatever comes of it. It takes precedence over WithMaxRetries and
-// WithRetryUnsafe.
+// WithoutRetry limits the call to one attempt. It takes precedence over WithMaxRetries and WithRetryUnsafe.
 func WithoutRetry() CallOption {
 	return func(cfg *callConfig) error {
 		cfg.withoutRetry = true
@@ -109,9 +108,9 @@ func WithoutRetry() CallOption {
 	}
 }
 
-// WithReadAhead sets how many pages an iteration (All) may fetch before the consumer asks for them. The default is 1; 0
-// fetches a page when the one before is used up. Above 1, the number grows step by step, and only while the consumer is
-// the one who waits. At most 64. Other calls ignore it.
+// WithReadAhead sets how many pages an iteration (All) may fetch before your loop needs them, 0 to 64. The default is
+// 1. With 0 the next page is fetched when all records of the page before have been yielded. A number above 1 is reached
+// step by step, and only while your loop waits for pages. Other calls ignore this option.
 func WithReadAhead(pages int) CallOption {
 	return func(cfg *callConfig) error {
 		if pages < 0 || pages > maxReadAhead {
@@ -122,5 +121,5 @@ func WithReadAhead(pages int) CallOption {
 	}
 }
 
-// maxReadAhead bounds what a typo can ask of the server.
+// maxReadAhead bounds how much a typo can request from the server.
 const maxReadAhead = 64

@@ -17,7 +17,7 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
-// DefaultBaseURL is the vendor's service.
+// DefaultBaseURL is the address of the vendor's service (the vendor's page).
 const DefaultBaseURL = "https://apiring.antbuddy.com"
 
 // Version is the version of this module, as sent in the User-Agent.
@@ -25,8 +25,8 @@ const Version = "0.1.0"
 
 func defaultUserAgent() string { return "antcrm-go/" + Version + " (" + runtime.Version() + ")" }
 
-// Client talks to AntCRM. Make one with NewClient and share it: it is safe for concurrent use, and its connections,
-// limits and pauses are shared by everything done through it.
+// Client talks to AntCRM. Make one with NewClient and share it: it is safe for concurrent use, and all its calls share
+// its connections, its limits, and the pauses that the server asks for.
 type Client struct {
 	Contacts      *ContactsService      // leads, customers, accounts: /contacts
 	Opportunities *OpportunitiesService // orders: /opportunities
@@ -45,8 +45,8 @@ type Client struct {
 	core *core
 }
 
-// NewClient returns a client for the API key. An empty or malformed key, a bad base URL or a bad option is a
-// *ValidationError; nothing is sent yet.
+// NewClient returns a client that uses the API key. It sends nothing. An empty or malformed key, a bad base URL or a
+// bad option is a *ValidationError.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	cfg := newConfig()
 	if err := cfg.apply(opts); err != nil {
@@ -86,8 +86,8 @@ func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	}, nil
 }
 
-// NewClientFromEnv is NewClient with the key from ANTCRM_API_KEY and, if set, the base URL from ANTCRM_BASE_URL. An
-// option wins over the environment.
+// NewClientFromEnv is NewClient with the key from ANTCRM_API_KEY and, if it is set, the base URL from ANTCRM_BASE_URL.
+// An option takes precedence over the environment.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	if base := os.Getenv("ANTCRM_BASE_URL"); base != "" {
 		opts = append([]Option{WithBaseURL(base)}, opts...)
@@ -102,8 +102,8 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 // service is what every service is.
 type service struct{ core *core }
 
-// coreOf returns nil for a service that NewClient has not made, such as those of a zero Client, which are nil: its
-// calls are errors then, not panics.
+// coreOf returns nil for a service that NewClient has not made (those of a zero Client are nil), so that its calls
+// return an error instead of panicking.
 func coreOf[S ~struct{ core *core }](s *S) *core {
 	if s == nil {
 		return nil
@@ -118,17 +118,17 @@ func (c *Client) made() *core {
 	return c.core
 }
 
-// CloseIdleConnections closes connections that are kept for later calls. Calls under way are not disturbed, and the
-// client can still be used.
+// CloseIdleConnections closes the connections that are kept for later calls. It does not disturb calls under way, and
+// the client can still be used.
 func (c *Client) CloseIdleConnections() {
 	if made := c.made(); made != nil {
 		made.rest.GetClient().CloseIdleConnections()
 	}
 }
 
-// Account names the account that the client works for: a hash of the base URL and the key, from which neither can be
-// read. State that belongs to one account (a journal, a fleet's ledger, a mirror) keeps it, and refuses a client of
-// another. A key that is replaced makes another account of it. A client that NewClient has not made has none: "".
+// Account identifies the account that the client works for: a hash of the base URL and the key, from which neither can
+// be read. State that belongs to one account (a journal, a fleet's ledger, a mirror) stores it, and refuses a client of
+// another account. A new key makes another account. Account returns "" for a client that NewClient has not made.
 func (c *Client) Account() string {
 	if made := c.made(); made != nil {
 		return made.account()
@@ -139,13 +139,13 @@ func (c *Client) Account() string {
 func (c *core) account() string {
 	base := c.base
 	if u, err := url.Parse(base); err == nil {
-		base = wire.Origin(u) + u.EscapedPath() // however the host was spelled
+		base = wire.Origin(u) + u.EscapedPath() // the same for every spelling of the host
 	}
 	sum := sha256.Sum256([]byte("antcrm account\n" + base + "\n" + c.key()))
 	return hex.EncodeToString(sum[:16])
 }
 
-// AttemptTimeout returns the limit of WithTimeout for one attempt; 0 means no limit. A request that was sent and not
+// AttemptTimeout returns the limit of one attempt (WithTimeout); 0 means no limit. A request that was sent and not
 // answered can still be under way for that long.
 func (c *Client) AttemptTimeout() time.Duration {
 	made := c.made()
@@ -155,7 +155,7 @@ func (c *Client) AttemptTimeout() time.Duration {
 	return made.cfg.timeout
 }
 
-// Format prints the base URL with every verb, and nothing else.
+// Format prints the base URL and nothing else, with every verb.
 func (c *Client) Format(s fmt.State, _ rune) {
 	base := ""
 	if made := c.made(); made != nil {
@@ -164,10 +164,10 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	writeText(s, "antcrm.Client{"+base+"}")
 }
 
-// newRestyClient puts resty on top of a copy of the caller's http.Client (or of our own) with everything switched off
-// that is wrong for an SDK: its retries, its logs, its redirects, its body parsing.
+// newRestyClient puts resty on top of a copy of the caller's http.Client (or of our own). It switches off what is wrong
+// for an SDK: resty's retries, logs, redirects and body parsing.
 //
-// pool is nil where the caller's client has a transport: it is never changed.
+// pool is nil if the caller's client has a transport: that one is not changed.
 func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Client, pool *wire.Pool) {
 	hc := &http.Client{}
 	if cfg.httpClient != nil {
@@ -180,8 +180,7 @@ func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Cl
 		next = pool
 	}
 	hc.Transport = wire.NewKeyTransport(next, base, key)
-	// An API call that follows a redirect hands its body, and a POST its meaning, to somebody else: a 3xx is an error
-	// instead.
+	// A redirect would send the body to another address, and turn a POST into a GET: a 3xx is an error instead.
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 	rc = resty.NewWithClient(hc)
@@ -190,7 +189,7 @@ func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Cl
 	return rc, pool
 }
 
-// silentLogger keeps resty's own log, which prints URLs, from stderr.
+// silentLogger discards resty's own log, which prints URLs to stderr.
 type silentLogger struct{}
 
 func (silentLogger) Errorf(string, ...any) {}

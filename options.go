@@ -28,11 +28,11 @@ const (
 	defaultReadAhead    = 1
 )
 
-// Option configures a Client. An option that makes no sense makes NewClient return a *ValidationError.
+// Option configures a Client. For an option with a bad value NewClient returns a *ValidationError.
 type Option func(*config) error
 
-// RateLimiter is waited on before every attempt. *rate.Limiter of golang.org/x/time/rate fits; so does a limiter that
-// many machines share. Wait must return when the context ends.
+// RateLimiter limits how fast the client sends: every attempt calls Wait first. *rate.Limiter of golang.org/x/time/rate
+// implements it; so can a limiter that many machines share. Wait must return when the context ends.
 type RateLimiter interface {
 	Wait(ctx context.Context) error
 }
@@ -81,8 +81,8 @@ func (cfg *config) apply(opts []Option) error {
 	return nil
 }
 
-// WithBaseURL sets the address of the service, such as the URL of a test server. A path is kept as a prefix. The
-// default is DefaultBaseURL.
+// WithBaseURL sets the address of the service, such as the URL of a test server. If it has a path, the path is a prefix
+// of every request's path. The default is DefaultBaseURL.
 func WithBaseURL(base string) Option {
 	return func(cfg *config) error {
 		cfg.baseURL = base
@@ -90,8 +90,9 @@ func WithBaseURL(base string) Option {
 	}
 }
 
-// WithHTTPClient sets the client whose Transport, Jar and Timeout are used underneath: a proxy, a recorder,
-// OpenTelemetry's transport. It is copied, never changed; its CheckRedirect is not used, since no redirect is followed.
+// WithHTTPClient sets the http.Client whose Transport, Jar and Timeout the SDK sends with, for example one with a
+// proxy, a recorder or OpenTelemetry's transport. The SDK copies hc and does not change it. It follows no redirect, so
+// it does not use CheckRedirect.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(cfg *config) error {
 		if hc == nil {
@@ -103,7 +104,7 @@ func WithHTTPClient(hc *http.Client) Option {
 }
 
 // WithTimeout limits each attempt, from connecting to the last byte of the answer. The default is 30 seconds; 0 means
-// no limit but the context's.
+// that only the context limits it.
 func WithTimeout(perAttempt time.Duration) Option {
 	return func(cfg *config) error {
 		if perAttempt < 0 {
@@ -114,8 +115,7 @@ func WithTimeout(perAttempt time.Duration) Option {
 	}
 }
 
-// WithMaxRetries sets how often a call that may be repeated is repeated after its first attempt. The default is 3; 0
-// turns retries off.
+// WithMaxRetries sets how many more attempts a call may make after its first. The default is 3; 0 turns retries off.
 func WithMaxRetries(n int) Option {
 	return func(cfg *config) error {
 		if n < 0 {
@@ -126,8 +126,8 @@ func WithMaxRetries(n int) Option {
 	}
 }
 
-// WithRetryBackoff sets the gaps between attempts: full jitter, the gap before retry n (from 0) is uniform in [0,
-// min(max, min·2ⁿ)]. The default is 200 ms to 5 s. A Retry-After of the server goes before it.
+// WithRetryBackoff sets the waits between attempts. They have full jitter: the wait before retry n (from 0) is uniform
+// in [0, min(maximum, minimum·2ⁿ)]. The default is 200 ms to 5 s. A Retry-After header takes precedence.
 func WithRetryBackoff(minimum, maximum time.Duration) Option {
 	return func(cfg *config) error {
 		if minimum < 0 || maximum < minimum {
@@ -138,7 +138,7 @@ func WithRetryBackoff(minimum, maximum time.Duration) Option {
 	}
 }
 
-// WithMaxRetryWait sets the longest Retry-After that a call waits for; a longer one ends the call at once. The default
+// WithMaxRetryWait sets the longest Retry-After that a call waits for. A longer one ends the call at once. The default
 // is two minutes.
 func WithMaxRetryWait(longest time.Duration) Option {
 	return func(cfg *config) error {
@@ -150,8 +150,9 @@ func WithMaxRetryWait(longest time.Duration) Option {
 	}
 }
 
-// WithRateLimit lets the client send at most perSecond requests a second, with bursts of up to burst. Calls wait for
-// their turn, retries included. Several limits, and limiters, all hold. The vendor documents no limit of its own.
+// WithRateLimit lets the client send at most perSecond requests a second, with bursts of up to burst. Every attempt
+// waits for its turn. If you set several limits or limiters, all of them hold. The vendor does not document its limit:
+// set the one you were promised.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(cfg *config) error {
 		if !(perSecond > 0) || burst < 1 {
@@ -162,8 +163,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
-// WithRateLimiter sets a limiter of the caller's, such as one that several machines share. It is waited on before every
-// attempt.
+// WithRateLimiter adds a limiter of your own, such as one that several machines share. Every attempt waits for it.
 func WithRateLimiter(limiter RateLimiter) Option {
 	return func(cfg *config) error {
 		if v := reflect.ValueOf(limiter); limiter == nil || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -174,8 +174,8 @@ func WithRateLimiter(limiter RateLimiter) Option {
 	}
 }
 
-// WithMaxConcurrency lets at most n calls run at a time; others wait for a slot. A call keeps its slot through its
-// waits and retries.
+// WithMaxConcurrency lets at most n calls run at a time; the others wait. A call counts until it returns, its waits and
+// retries included.
 func WithMaxConcurrency(n int) Option {
 	return func(cfg *config) error {
 		if n < 1 {
@@ -186,9 +186,9 @@ func WithMaxConcurrency(n int) Option {
 	}
 }
 
-// WithLogger sends a debug record for every attempt and a warning for every repeated one to logger: method, path,
-// status, attempt, wait (before the attempt, in a warning before the repetition), duration, size, request id. Never the
-// key, a query value, a body. By default, and with nil, nothing is logged.
+// WithLogger logs every attempt at level debug, and every attempt that is repeated also at level warn, with method,
+// path, status, attempt, duration, size, request id and wait: at debug the wait before the attempt, at warn the wait
+// before the next one. The key, query values and bodies are never logged. By default, and with nil, nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(cfg *config) error {
 		if logger == nil {
@@ -199,9 +199,9 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithObserver calls observe after each attempt, also of calls that fail: for metrics and traces. It runs in the
-// goroutine of the call, which waits for it: it must not block. It may be called from many goroutines at once. With
-// several observers each is called, in the order of the options.
+// WithObserver calls observe after each attempt, whether it succeeded or failed, for metrics and traces. The call waits
+// for observe, so observe must not block. Many goroutines may call it at once. Several observers are called in the
+// order of the options.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {
 		if observe == nil {
@@ -212,7 +212,7 @@ func WithObserver(observe func(context.Context, Attempt)) Option {
 	}
 }
 
-// WithUserAgent replaces the User-Agent header, antcrm-go/<version> (go…).
+// WithUserAgent sets the User-Agent header. The default is "antcrm-go/<version> (go…)".
 func WithUserAgent(userAgent string) Option {
 	return func(cfg *config) error {
 		if userAgent == "" || !wire.IsHeaderValue(userAgent) {
@@ -223,7 +223,7 @@ func WithUserAgent(userAgent string) Option {
 	}
 }
 
-// WithMaxResponseSize limits the size of an answer, decompressed, in bytes. A larger one is ErrResponseTooLarge. The
+// WithMaxResponseSize limits the size of an answer in bytes, decompressed. A larger answer is ErrResponseTooLarge. The
 // default is 16 MiB.
 func WithMaxResponseSize(bytes int64) Option {
 	return func(cfg *config) error {
@@ -235,8 +235,8 @@ func WithMaxResponseSize(bytes int64) Option {
 	}
 }
 
-// WithInsecureHTTP allows plain http to hosts other than this machine. The key and customers' data then travel
-// unencrypted.
+// WithInsecureHTTP allows a base URL with plain http to a host other than this machine. The key and customers' data
+// then travel unencrypted.
 func WithInsecureHTTP() Option {
 	return func(cfg *config) error {
 		cfg.insecureHTTP = true
@@ -244,7 +244,7 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// parseBaseURL checks the base URL. Its errors never hold the URL: it may carry a password.
+// parseBaseURL checks the base URL. Its errors do not quote the URL, which may contain a password.
 func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 	const field = "baseURL"
 	u, err := url.Parse(base)
@@ -277,7 +277,7 @@ func isPort(port string) bool {
 	return port == "" || err == nil
 }
 
-// checkKey never echoes the key.
+// checkKey checks the key. Its errors do not quote it.
 func checkKey(key string) error {
 	const field = "apiKey"
 	switch {
