@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// MaxBatchSize is how many records one request of a batch may carry (the
-// vendor's page: every /package endpoint, and /segments/set-contact).
+// MaxBatchSize is how many records one request of a batch may carry. The vendor's page says so for every /package
+// endpoint and for /segments/set-contact.
 const MaxBatchSize = 100
 
 const defaultConcurrency = 4
 
-// BatchOption changes a batch or an import.
+// BatchOption configures one batch or import.
 type BatchOption func(*batchConfig) error
 
 type batchConfig struct {
@@ -57,8 +57,7 @@ func newBatchConfig(opts []BatchOption) (*batchConfig, error) {
 	return cfg, nil
 }
 
-// WithConcurrency sets how many requests of a batch are under way at a time.
-// The default is 4.
+// WithConcurrency sets how many requests of a batch or an import run at a time. The default is 4.
 func WithConcurrency(n int) BatchOption {
 	return func(cfg *batchConfig) error {
 		if n < 1 {
@@ -69,7 +68,7 @@ func WithConcurrency(n int) BatchOption {
 	}
 }
 
-// WithChunkSize sets how many records a request carries: 1 to 100, the default.
+// WithChunkSize sets how many records a request carries, 1 to 100. The default is 100.
 func WithChunkSize(n int) BatchOption {
 	return func(cfg *batchConfig) error {
 		if n < 1 || n > MaxBatchSize {
@@ -80,8 +79,8 @@ func WithChunkSize(n int) BatchOption {
 	}
 }
 
-// WithStopOnError stops a batch at its first failure: requests under way are finished, the other records are
-// OutcomeNotSent. A resumed import reports the failures in its journal again; they do not stop it.
+// WithStopOnError stops a batch or an import at its first failure. Requests under way are finished; the records that
+// remain are OutcomeNotSent. A resumed import reports the failures in its journal again; they do not stop it.
 func WithStopOnError() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.stopOnError = true
@@ -89,13 +88,16 @@ func WithStopOnError() BatchOption {
 	}
 }
 
-// WithIsolation rests on a guess: that a refused package wrote nothing (our decision: the vendor does not say). If the
-// server writes the good records of a package that it refuses, they are created again, up to seven times: try it with two
+// WithIsolation finds the bad records of a rejected chunk. It sends the chunk again in halves until each bad record
+// stands alone, with its own error, and the good ones are confirmed. A chunk of 100 with one bad record takes at most
+// 15 requests.
+//
+// It assumes that a refused package wrote nothing (our decision: the vendor does not say). If your server writes the
+// good records of a package that it refuses, this option creates them again, up to seven times. Try a package of two
 // records, one of them bad, before you set it.
 //
-// It halves a chunk that the server has rejected until the bad records stand alone, each with its own error, and the good
-// ones are confirmed. Only a rejection that can be a record's fault is halved (RecordFault), never an unknown outcome, and
-// never a refusal that comes with ids. A chunk of 100 with one bad record takes at most 15 requests.
+// It halves only a rejection that may be a record's fault (RecordFault), never an unknown outcome, and never a refusal
+// that comes with ids.
 func WithIsolation() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.isolation = true
@@ -103,8 +105,8 @@ func WithIsolation() BatchOption {
 	}
 }
 
-// WithProgress calls report each time records of a batch have their outcome (a
-// chunk that WithIsolation halves has none yet), one call at a time.
+// WithProgress calls report each time the outcome of some records is known (that of a chunk which WithIsolation halves
+// is not yet). It makes one call at a time.
 func WithProgress(report func(BatchProgress)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if report == nil {
@@ -115,7 +117,7 @@ func WithProgress(report func(BatchProgress)) BatchOption {
 	}
 }
 
-// WithCallOptions applies options to every request of a batch.
+// WithCallOptions applies options to every request of a batch or an import.
 func WithCallOptions(opts ...CallOption) BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.callOptions = append(cfg.callOptions, opts...)
@@ -123,21 +125,21 @@ func WithCallOptions(opts ...CallOption) BatchOption {
 	}
 }
 
-// bulk is a package endpoint: all that a resource file says of it.
+// bulk describes a package endpoint: a resource file fills it in.
 type bulk[P, R any] struct {
 	*core
 	op     string // "create contacts"
 	method string
 	path   string
-	// group keeps records apart that must not share a request; nil: none.
+	// group names the group of a record: a request has records of one group. Nil: all records are of one.
 	group func(*P) string
-	// body is what a request carries; nil: the array of records.
+	// body makes the body of a request. Nil: it is the array of records.
 	body func([]*P) any
 	// refs reads the references from the answer, one for each of the records that were sent.
 	refs func(a *answer, records []P) ([]R, error)
 }
 
-// encode is the body of a chunk.
+// encode encodes the body of a chunk.
 func (b bulk[P, R]) encode(records []*P) ([]byte, error) {
 	if b.body != nil {
 		return encodeBody(b.body(records))
@@ -163,7 +165,7 @@ func (b bulk[P, R]) groupOf(record *P) string {
 	return b.group(record)
 }
 
-// run sends all items as an import of a slice, and gathers the results. The result is never nil.
+// run imports a slice and gathers the results. The result is never nil.
 func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*BatchResult[R], error) {
 	g := newGathering[R](b.op, len(items))
 	cfg, err := newBatchConfig(opts)
@@ -179,7 +181,7 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 		}
 		return g.end(fmt.Errorf("antcrm: %s: %w", b.op, errOthersInvalid), nil)
 	}
-	r := newBulkRun(b, cfg, g.take)
+	r := newBulkRun(b, cfg, g.event)
 	r.checked, r.ahead, r.progress.Total = true, cfg.concurrency, len(items)
 	_ = r.run(ctx, func(yield func(P, error) bool) {
 		for _, item := range items {
@@ -187,7 +189,7 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 				return
 			}
 		}
-	}) // every failure is one of records
+	}) // it has no error of its own: every failure is one of records
 	if left := len(items) - r.progress.Confirmed - r.progress.Failed; left > 0 && cfg.progress != nil {
 		r.progress.Failed += left
 		cfg.progress(r.progress)
@@ -199,7 +201,7 @@ func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*Ba
 	return g.end(rest, nil)
 }
 
-// ready reports what keeps a bulk write from beginning.
+// ready reports why a bulk write cannot begin.
 func (b bulk[P, R]) ready(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("ctx", "is nil")
@@ -210,7 +212,7 @@ func (b bulk[P, R]) ready(ctx context.Context) error {
 	return nil
 }
 
-// withoutImport refuses the options that only an import can honour.
+// withoutImport refuses the options that are for imports only.
 func (cfg *batchConfig) withoutImport() error {
 	if cfg.journal != nil || cfg.needsJournal() {
 		return invalid("journal", "is for imports: see Import")
@@ -222,10 +224,10 @@ func (cfg *batchConfig) needsJournal() bool {
 	return cfg.resolver != nil || cfg.retryRejected || cfg.replacedKey || cfg.settle != nil
 }
 
-// invalidRecords returns the errors of invalid records, by index. Nothing can be sent before all are checked, so every
-// core checks its share.
+// invalidRecords returns the errors of the invalid records, by index. Nothing is sent before all records are checked,
+// so every core checks its share.
 func invalidRecords[P any](items []P) map[int]error {
-	const least = 500 // fewer are not worth a goroutine
+	const least = 500 // a goroutine for fewer does not pay
 	var (
 		mu       sync.Mutex
 		bad      = map[int]error{}
@@ -264,7 +266,7 @@ func checkRecord[P any](record *P, index int) error {
 type gathering[R any] struct {
 	op      string
 	results []R
-	causes  []BatchFailure // First and Count unused
+	causes  []BatchFailure // without First and Count
 	causeOf []int          // by input: an index into causes, or one of the constants
 }
 
@@ -281,8 +283,8 @@ func newGathering[R any](op string, total int) *gathering[R] {
 	return g
 }
 
-// take adds what the engine reports. Records that were not begun are explained at the end, all by one cause.
-func (g *gathering[R]) take(e bulkEvent[R]) bool {
+// event adds what the engine reports. Records that were not begun get one common cause at the end.
+func (g *gathering[R]) event(e bulkEvent[R]) bool {
 	if !e.notBegun {
 		g.add(e.at, e.refs, e.outcome, e.err)
 	}
@@ -303,7 +305,8 @@ func (g *gathering[R]) add(at []int64, refs []R, outcome Outcome, err error) {
 	}
 }
 
-// end turns the causes into runs. rest is why records were not begun; empty is the error of a batch of no records.
+// end turns the causes into runs. rest is the cause of records that were not begun; empty is the error of a batch that
+// has no records.
 func (g *gathering[R]) end(rest, empty error) (*BatchResult[R], error) {
 	result := &BatchResult[R]{Results: g.results}
 	for i := 0; i < len(g.causeOf); {

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// The conditions a caller tells apart with errors.Is.
+// The sentinel errors. Use errors.Is to find out which of them an error is.
 var (
 	// ErrUnauthorized is a 401: the key is missing or wrong.
 	ErrUnauthorized = errors.New("antcrm: unauthorized")
@@ -23,23 +23,23 @@ var (
 	ErrNotFound = errors.New("antcrm: not found")
 	// ErrConflict is a 409.
 	ErrConflict = errors.New("antcrm: conflict")
-	// ErrRateLimited is a 429 that outlasted the retries, or a call held back
-	// because the server has asked for a pause longer than the call may wait.
+	// ErrRateLimited is a 429 after all retries. It is also a call that was not sent because the server has asked for a
+	// longer pause than the call may wait.
 	ErrRateLimited = errors.New("antcrm: rate limited")
 	// ErrServer is a 5xx.
 	ErrServer = errors.New("antcrm: server error")
-	// ErrOutcomeUnknown says that a write was sent and no usable answer came:
-	// it may have been carried out. Look before you send it again.
+	// ErrOutcomeUnknown means that a write was sent and no usable answer came: it may have been carried out. Look the
+	// record up before you send it again.
 	ErrOutcomeUnknown = errors.New("antcrm: outcome unknown")
-	// ErrRejected is a 2xx whose body says success: false.
+	// ErrRejected is a 2xx whose success is falsy: 0, false, "0", "false" or "" (our decision).
 	ErrRejected = errors.New("antcrm: rejected by the server")
 	// ErrValidation is bad input, found before anything was sent.
 	ErrValidation = errors.New("antcrm: invalid input")
 	// ErrRepeatedPage ends an iteration whose server ignores the page number.
 	ErrRepeatedPage = errors.New("antcrm: the server repeats a page")
-	// ErrFilterIgnored means that records came and that they are not the ones
-	// asked for: the server may not know the filter. Whether the record exists
-	// is not known, so do not create it. It is never ErrNotFound as well.
+	// ErrFilterIgnored means that the server returned other records than those asked for: it may not know the filter.
+	// The record may or may not exist, so do not create it. An error never matches both ErrFilterIgnored and
+	// ErrNotFound.
 	ErrFilterIgnored = errors.New("antcrm: the server returned other records than asked for")
 	// ErrResponseTooLarge is an answer over the limit of WithMaxResponseSize.
 	ErrResponseTooLarge = errors.New("antcrm: response too large")
@@ -50,8 +50,8 @@ const (
 	maxErrorMessage = 300      // characters of a server's message
 )
 
-// APIError is an answer that is not a success: a status outside 2xx, or a 2xx
-// whose success is falsy. errors.Is tells the usual statuses apart.
+// APIError is an answer that is not a success: a status outside 2xx, or a 2xx whose success is falsy. It matches the
+// sentinel error of its status.
 type APIError struct {
 	StatusCode int           // HTTP status; a business error has a 2xx here
 	Method     string        // HTTP method
@@ -61,14 +61,13 @@ type APIError struct {
 	RequestID  string        // the answer's X-Request-Id, X-Correlation-Id, Request-Id, X-Amzn-Requestid or Cf-Ray
 	RetryAfter time.Duration // the wait the server asked for, 0 if none
 	Body       []byte        `json:"-"` // at most 64 KiB of the answer, without the key
-	Attempts   int           // requests sent; 0 if the client held the call back because of a 429 or 503 before it
+	Attempts   int           // requests sent; 0 if the call was not sent because of a pause that the server asked for
 
 	callInfo
-	withIDs bool // a refusal that gives ids all the same
+	withIDs bool // the refusal carries ids nevertheless
 }
 
-// Error is one line: what was being done, method, path, status and the
-// server's message.
+// Error is one line: what was being done, method, path, status and the server's message.
 func (e *APIError) Error() string { return e.line(e.Method, e.Path, e.Attempts, e.detail()) }
 
 func (e *APIError) detail() string {
@@ -113,13 +112,12 @@ func (e *APIError) Is(target error) bool {
 	return e.callInfo.Is(target)
 }
 
-// Format prints the error's text with every verb: Body may hold personal data.
+// Format prints the error's text with every verb, and never Body, which may hold personal data.
 func (e APIError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
 
-// TransportError is a call that ended without an answer: no connection, a
-// connection that broke, the context's end, a limiter that refused. errors.Is
-// and errors.As see its cause; with ErrOutcomeUnknown the request may have
-// been carried out.
+// TransportError is a call that ended without an answer: there was no connection, the connection broke, the context
+// ended, or a limiter refused. errors.Is and errors.As reach its cause. If it matches ErrOutcomeUnknown, the request
+// may have been carried out.
 type TransportError struct {
 	Method   string // HTTP method
 	Path     string // path without the query
@@ -145,8 +143,8 @@ func (e *TransportError) Unwrap() error { return e.Err }
 // Format prints the error's text with every verb.
 func (e TransportError) Format(s fmt.State, _ rune) { writeText(s, e.Error()) }
 
-// DecodeError is a good status whose body is not what the endpoint answers:
-// empty, HTML, cut short, of another shape, without the id it promises.
+// DecodeError is an answer with a good status and a body that cannot be used: it is empty, HTML, cut short, of another
+// shape, or without the id that the endpoint promises.
 type DecodeError struct {
 	Method  string // HTTP method; empty for Record.Decode
 	URLPath string // path of the request without the query
@@ -162,7 +160,7 @@ type DecodeError struct {
 	err error
 }
 
-// Error is one line that says what came and where.
+// Error is one line: what is wrong with the body, and where.
 func (e *DecodeError) Error() string { return e.line(e.Method, e.URLPath, e.Attempts, e.detail()) }
 
 func (e *DecodeError) detail() string {
@@ -181,7 +179,7 @@ func (e *DecodeError) detail() string {
 	return b.String()
 }
 
-// Unwrap returns the cause where there is one, such as ErrResponseTooLarge.
+// Unwrap returns the cause if there is one, such as ErrResponseTooLarge.
 func (e *DecodeError) Unwrap() error { return e.err }
 
 // Format prints the error's text with every verb.
@@ -209,7 +207,7 @@ func invalid(field, problem string) *ValidationError {
 	return &ValidationError{Index: -1, Field: field, Problem: problem}
 }
 
-// callInfo is what an error knows of its call as a whole.
+// callInfo is what an error knows about the whole call.
 type callInfo struct {
 	op      string // what was being done: "create contact"
 	unknown bool   // an attempt may have been carried out
@@ -218,7 +216,7 @@ type callInfo struct {
 // Is matches ErrOutcomeUnknown.
 func (c callInfo) Is(target error) bool { return target == ErrOutcomeUnknown && c.unknown }
 
-// line is the text of an error: which call, what came of it, how it went.
+// line is the text of an error: the call, what happened, and how many attempts it took.
 func (c callInfo) line(method, path string, attempts int, detail string) string {
 	text := callText(c.op, method, path) + ": " + detail
 	if attempts > 1 {
@@ -230,7 +228,7 @@ func (c callInfo) line(method, path string, attempts int, detail string) string 
 	return oneLine(text, 8*maxErrorMessage)
 }
 
-// callText names a call; method is empty where there was none.
+// callText names a call. method is empty if there was no request.
 func callText(op, method, path string) string {
 	text := "antcrm"
 	if op != "" {
@@ -242,8 +240,7 @@ func callText(op, method, path string) string {
 	return text
 }
 
-// detailOf is the text of an error below that of a call: without the name of
-// the call, if it is the same call's.
+// detailOf is the text of an error without the name of its call, which the error around it has already.
 func detailOf(err error) string {
 	if failure, ok := err.(interface{ detail() string }); ok {
 		return failure.detail()
@@ -253,10 +250,10 @@ func detailOf(err error) string {
 
 func writeText(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 
-// oneLine makes a foreign text fit for an error or a log line: no control
-// characters, valid UTF-8, at most limit characters.
+// oneLine makes a text from outside fit for an error or a log line: no control characters, valid UTF-8, at most limit
+// characters.
 func oneLine(text string, limit int) string {
-	// A megabyte is not walked to keep 300 characters of it.
+	// Do not walk a megabyte to keep 300 characters.
 	if len(text) > 8*limit {
 		text = text[:8*limit]
 	}
@@ -294,7 +291,7 @@ func (j joined) Error() string {
 
 func (j joined) Unwrap() []error { return j }
 
-// join drops nils; one error stays itself.
+// join joins the errors that are not nil. A single one is returned as it is.
 func join(errs ...error) error {
 	var list joined
 	for _, err := range errs {
@@ -311,8 +308,8 @@ func join(errs ...error) error {
 	return list
 }
 
-// contextError is the end of a context, visible to errors.Is even when the
-// context carries a cause of its own.
+// contextError is the error of a context that has ended: errors.Is finds ctx.Err in it, and the cause if the context
+// has one.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {

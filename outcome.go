@@ -10,15 +10,15 @@ import (
 // Outcome says what became of a record.
 type Outcome int
 
-// The outcomes. The zero value is the one that promises nothing.
+// The outcomes. The zero value promises nothing.
 const (
-	// OutcomeUnknown: sent, no usable answer; it may have been carried out.
+	// OutcomeUnknown: the record was sent, and no usable answer came. It may have been written.
 	OutcomeUnknown Outcome = iota
-	// OutcomeDone: the server has confirmed it.
+	// OutcomeDone: the server has confirmed the record.
 	OutcomeDone
-	// OutcomeRejected: the server said no.
+	// OutcomeRejected: the server refused the record.
 	OutcomeRejected
-	// OutcomeNotSent: it never left this process.
+	// OutcomeNotSent: the record never left this process.
 	OutcomeNotSent
 )
 
@@ -53,10 +53,12 @@ func outcomeOf(err error) Outcome {
 	return OutcomeNotSent
 }
 
-// RecordFault reports whether a call was refused for what can be the fault of a record in it; that a refused package wrote
-// nothing is a guess all the same (our decision: the vendor does not say), and whoever sends its records again may double
-// those that were written. A record's fault can be a 400, 409, 413, 422, or a falsy success. Any other refusal (a wrong
-// key, a 404, a 429 after all retries) does not depend on the record. WithIsolation and journals decide by it.
+// RecordFault reports whether the server refused a call because of what may be a bad record: 400, 409, 413, 422, or a
+// falsy success. Any other refusal (a wrong key, a 404, a 429 after all retries) does not depend on the record.
+// WithIsolation and journals use it.
+//
+// It does not say that a refused package wrote nothing: the vendor's page is silent. If you send its records again and
+// some of them were written, those are doubled.
 func RecordFault(err error) bool {
 	answered, ok := errors.AsType[*APIError](err)
 	if !ok || outcomeOf(err) != OutcomeRejected {
@@ -69,28 +71,28 @@ func RecordFault(err error) bool {
 	return errors.Is(err, ErrRejected)
 }
 
-// isolable reports whether a refused chunk may be sent again in halves. One whose refusal carries ids may have been
-// carried out in part: sending it again would double what was.
+// isolable reports whether a refused chunk may be sent again in halves. A chunk whose refusal carries ids may have been
+// written in part: sending it again would double that part.
 func isolable(err error) bool {
 	answered, _ := errors.AsType[*APIError](err)
 	return RecordFault(err) && !answered.withIDs
 }
 
-// BatchResult is what became of a batch.
+// BatchResult is the result of a batch.
 type BatchResult[R any] struct {
-	Results  []R            // index i answers input i; the zero R where it was not confirmed
+	Results  []R            // index i belongs to input i; the zero R if that input was not confirmed
 	Failures []BatchFailure // runs of inputs that were not confirmed, in input order
 }
 
 // BatchFailure is a run of inputs that were not confirmed.
 type BatchFailure struct {
-	First, Count int     // the run of inputs
-	Outcome      Outcome // what is known of them
-	Err          error   // why
+	First, Count int     // the index of the run's first input, and how many inputs it has
+	Outcome      Outcome // of each input of the run
+	Err          error   // why they were not confirmed
 }
 
-// BatchError is returned by a batch method when not every record was
-// confirmed. errors.Is and errors.As reach the cause of each failure.
+// BatchError is the error of a batch in which not every record was confirmed. errors.Is and errors.As reach the cause
+// of each failure.
 type BatchError struct {
 	Failures []BatchFailure // as in the BatchResult
 
@@ -98,11 +100,11 @@ type BatchError struct {
 	total int
 }
 
-// errOthersInvalid is why the valid records of a batch with invalid ones were not sent.
+// errOthersInvalid is the cause of the valid records of a batch that has invalid ones.
 var errOthersInvalid = errors.New("not sent because other records are invalid")
 
-// Error is one line: how many records failed, and the first few causes. Of a batch with invalid records these are the
-// invalid ones, by index and field.
+// Error is one line: how many records failed, and the first few causes. If the batch has invalid records, it names
+// those, by index and field.
 func (e *BatchError) Error() string {
 	const shown = 3
 	failed, causes, listed := 0, 0, ""
@@ -133,7 +135,7 @@ func (f BatchFailure) text() string {
 	return fmt.Sprintf("%s %s: %v", records, f.Outcome, f.Err)
 }
 
-// Unwrap returns the causes.
+// Unwrap returns the cause of each failure.
 func (e *BatchError) Unwrap() []error {
 	causes := make([]error, 0, len(e.Failures))
 	for _, failure := range e.Failures {
@@ -144,17 +146,17 @@ func (e *BatchError) Unwrap() []error {
 	return causes
 }
 
-// BatchProgress is how far a batch has come, in records.
+// BatchProgress counts the records of a batch or an import so far.
 type BatchProgress struct {
 	Total     int // records in the batch; 0 in an import, whose length is not known
-	Confirmed int // done
-	Failed    int // rejected, unknown or not sent
+	Confirmed int // records that are done
+	Failed    int // records that are rejected, unknown or not sent
 }
 
-// ImportResult is what became of one record of an import's source.
+// ImportResult is the result of one record of an import's source.
 type ImportResult[R any] struct {
-	Index   int64   // of the record in the source, from 0
-	Ref     R       // the CRM's key of it; the zero R where it was not confirmed
-	Outcome Outcome // as in a batch
-	Err     error   // why it was not confirmed; nil if it is done
+	Index   int64 // of the record in the source, from 0
+	Ref     R     // its key in the CRM; the zero R if it was not confirmed
+	Outcome Outcome
+	Err     error // why it was not confirmed; nil if it is done
 }
