@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// ContactsService is the contacts of the CRM: leads, customers (contacts, in
-// the vendor's words) and accounts. A lead has the contactType lead; a
-// customer has customer and KindPerson; an account customer and KindAccount.
+// ContactsService reads and writes contacts: leads, customers (the vendor also calls them contacts) and accounts. A
+// lead has ContactTypeLead. A customer has ContactTypeCustomer and KindPerson, an account ContactTypeCustomer and
+// KindAccount.
 type ContactsService struct{ core *core }
 
 // The contact types of the vendor's page.
@@ -54,7 +54,7 @@ func (r ContactRef) key() (name, value string, err error) {
 	return name, value, err
 }
 
-// Contact is a lead, a customer or an account as the CRM lists it.
+// Contact is a lead, a customer or an account, as the CRM lists it.
 type Contact struct {
 	Record `json:"-"`
 
@@ -91,7 +91,7 @@ type Contact struct {
 	AdHistory        []AdTouch       `json:"historiesAds,omitzero"`
 }
 
-// SourceLead is where a converted lead came from.
+// SourceLead is the source of a converted lead.
 type SourceLead struct {
 	redacted
 
@@ -100,7 +100,7 @@ type SourceLead struct {
 	Name string `json:"name,omitzero"`
 }
 
-// AdTouch is an advertisement that a contact came by.
+// AdTouch is an advertisement through which a contact came.
 type AdTouch struct {
 	redacted
 
@@ -110,9 +110,8 @@ type AdTouch struct {
 	CreatedAt      Timestamp `json:"createdAt,omitzero"`
 }
 
-// Ref returns the key to update or delete the contact by: of a contact with
-// both ids the one that its contactType says, else the one it has, else the
-// caller's own key.
+// Ref returns the key with which to update or delete the contact. If the contact has both ids, its contactType decides;
+// if it has one, Ref returns it; if it has none, Ref returns the caller's own key.
 func (c Contact) Ref() ContactRef { return c.ref() }
 
 // ref is Ref without the copy of a large record.
@@ -126,7 +125,7 @@ func (c *Contact) ref() ContactRef {
 	return ExternalRef(c.ExternalID)
 }
 
-// ContactListParams filters a list of contacts. What is not set is not sent.
+// ContactListParams filters a list of contacts. Fields that are not set are not sent.
 type ContactListParams struct {
 	redacted
 
@@ -162,7 +161,7 @@ func (p ContactListParams) filters() *filters {
 	return f
 }
 
-// ContactCreateParams is a new contact. Name and ExternalID are required.
+// ContactCreateParams is a new contact. Name and ExternalID are required (the vendor's page).
 type ContactCreateParams struct {
 	redacted
 
@@ -189,7 +188,7 @@ func (p ContactCreateParams) validate() error {
 	return firstError(required("name", p.Name), required("customerIdApiRing", p.ExternalID))
 }
 
-// group is the contactType that the CRM will give the contact.
+// group is the contactType that the contact will have in the CRM.
 func (p *ContactCreateParams) group() string {
 	if p.ContactType == "" {
 		return ContactTypeLead
@@ -200,11 +199,12 @@ func (p *ContactCreateParams) group() string {
 // ContactUpdateParams changes a contact. Nil leaves a field alone: Name: new("Mai") changes the name and nothing else.
 // The contact type and kind cannot be changed.
 //
-// To clear a text, point to "" (Industry: new("")); to clear a list, set an empty slice that is not nil
-// (Tags: antcrm.Tags{}). That the server clears by them is our guess: the vendor does not say how a field is cleared.
-// A gender is set to GenderOther; an empty one is ErrValidation. Whether the server replaces a list or merges the new
-// elements into it is not documented either: read the contact after a change of a list that matters. An element of a
-// list is sent without its empty texts.
+// To clear a text, point to "" (Industry: new("")). To clear a list, set an empty slice that is not nil (Tags:
+// antcrm.Tags{}). That this clears the field is our guess: the vendor does not say how to clear one. A gender cannot be
+// cleared: set GenderOther. An empty one is ErrValidation.
+//
+// The vendor does not say either whether the server replaces a list or merges the new elements into it. If it matters,
+// read the contact after you have changed a list. Elements of a list are sent without their empty texts.
 type ContactUpdateParams struct {
 	redacted
 
@@ -260,15 +260,16 @@ func (s *ContactsService) List(ctx context.Context, params ContactListParams, op
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the contacts of every page, from params.Page on
-// (GET /contacts). Breaking out stops it.
+// All iterates over the contacts of every page, from params.Page on (GET /contacts). Break out of the loop to stop it.
 func (s *ContactsService) All(ctx context.Context, params ContactListParams, opts ...CallOption) iter.Seq2[Contact, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Get returns the contact that ref names, or ErrNotFound (GET /contacts with
-// the key as a filter: the API has no endpoint for one contact). The filter by
-// ExternalID is our decision; the vendor's page does not list it.
+// Get returns the contact that ref names, or ErrNotFound. It lists with the key as a filter (GET /contacts), because
+// the API has no endpoint for one contact.
+//
+// The vendor's page does not list the filter by ExternalID (our decision). If the server ignores it and returns other
+// contacts, the error is ErrFilterIgnored.
 func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallOption) (*Contact, error) {
 	name, key, err := ref.key()
 	if err != nil {
@@ -277,9 +278,8 @@ func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallO
 	return s.endpoint().get(ctx, "get contact", name, key, opts)
 }
 
-// Create creates a contact and returns the key the CRM gave it (POST
-// /contacts). It is not repeated once it may have been carried out: see
-// ErrOutcomeUnknown.
+// Create creates a contact and returns its key in the CRM (POST /contacts). The client does not repeat it if it may
+// have been carried out; the error then matches ErrOutcomeUnknown.
 func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams, opts ...CallOption) (ContactRef, error) {
 	result, err := coreOf(s).write(ctx, writeCall{
 		op: "create contact", method: http.MethodPost, path: "/contacts", body: params, ids: contactIDs(params.group() == ContactTypeLead),
@@ -287,9 +287,9 @@ func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams
 	return contactRef(result.name, result.id), err
 }
 
-// Update changes the contact that ref names (PUT /contacts) and returns the
-// key that the CRM answers with; ref, if the answer is a 204. It is repeated like any PUT; a lost answer or a
-// 5xx to the end is ErrOutcomeUnknown.
+// Update changes the contact that ref names (PUT /contacts). It returns the key in the answer, or ref if the answer is
+// a 204. Like any PUT it is repeated. If the last attempt ends in a lost answer or a 5xx, the error matches
+// ErrOutcomeUnknown.
 func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params ContactUpdateParams, opts ...CallOption) (ContactRef, error) {
 	name, key, err := ref.key()
 	if err != nil {
@@ -302,8 +302,7 @@ func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params Con
 	return contactRef(result.name, result.id), err
 }
 
-// contactIDs are the names an answer may give a contact's id under, the
-// expected one first.
+// contactIDs are the names that a contact's id may have in an answer, the expected one first.
 func contactIDs(lead bool) []string {
 	if lead {
 		return []string{"leadId", "customerId"}
@@ -321,9 +320,9 @@ func contactRef(name string, id ID) ContactRef {
 	return ExternalRef(string(id))
 }
 
-// Delete deletes the contact that ref names (DELETE /contacts), or returns
-// ErrNotFound; a 404 after an attempt that may have been carried out is done.
-// The key goes in the query and in the body (our decision).
+// Delete deletes the contact that ref names (DELETE /contacts), or returns ErrNotFound. If an earlier attempt of the
+// same call may have been carried out, a 404 means that it was: Delete then returns nil. The key is sent in the query
+// and in the body (our decision: the vendor does not say which).
 func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...CallOption) error {
 	name, key, err := ref.key()
 	if err != nil {
@@ -332,25 +331,23 @@ func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...Ca
 	return coreOf(s).delete(ctx, "delete contact", "/contacts", name, key, opts)
 }
 
-// CreateBatch creates contacts, up to 100 a request (POST /contacts/package).
-// Leads and customers travel in requests of their own, so that the ids of the
-// answers can be told apart (our decision); results are in input order all the
-// same. The result is never nil; if any record was not confirmed the error is
-// a *BatchError.
+// CreateBatch creates contacts, up to 100 a request (POST /contacts/package). The result is never nil and in input
+// order. If any record was not confirmed, the error is a *BatchError. If any record is invalid, nothing is sent.
+//
+// Leads and customers are sent in separate requests (our decision): their ids have different names in the answers.
 func (s *ContactsService) CreateBatch(ctx context.Context, contacts []ContactCreateParams, opts ...BatchOption) (*BatchResult[ContactRef], error) {
 	return s.bulk().run(ctx, contacts, opts)
 }
 
-// Import creates contacts from a source of any length, up to 100 a request (POST
-// /contacts/package), in constant memory: the source is read in the caller's
-// goroutine, no faster than the requests go. There is one result for each
-// record, as chunks finish, in no order; an invalid record is OutcomeNotSent
-// and the import goes on. The sequence's own error, with the zero result, ends
-// it: the source's, the journal's or the context's. What was read before it is
-// accounted for. Breaking out cancels what is under way.
+// Import creates contacts from a source of any length, up to 100 a request (POST /contacts/package), in constant
+// memory. It reads the source in the caller's goroutine, no faster than the requests go. It yields one result for each
+// record that it has read, as requests end, in no order. An invalid record is OutcomeNotSent, and the import goes on.
 //
-// WithJournal lets an import be run again after a crash without doubling a
-// record. The sequence can be ranged over once.
+// An error of the sequence itself comes last, with the zero result: it is the source's, the journal's or the context's.
+// Break out of the loop to cancel the requests under way; their outcome is then unknown. The sequence can be ranged
+// over once.
+//
+// With WithJournal you can run an import again after a crash without doubling a record.
 func (s *ContactsService) Import(ctx context.Context, source iter.Seq2[ContactCreateParams, error], opts ...BatchOption) iter.Seq2[ImportResult[ContactRef], error] {
 	return s.bulk().importAll(ctx, source, opts)
 }

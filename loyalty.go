@@ -49,8 +49,7 @@ type LoyaltyGift struct {
 	ID    ID     `json:"id,omitzero"`
 }
 
-// LoyaltyListParams filters a history of points. What is not set is not sent.
-// The endpoint has no limit.
+// LoyaltyListParams filters a history of points. Fields that are not set are not sent. The endpoint has no limit.
 type LoyaltyListParams struct {
 	redacted
 
@@ -71,8 +70,8 @@ func (p LoyaltyListParams) filters() *filters {
 	return f
 }
 
-// AccumulateParams gives points for a code, such as a product's serial code.
-// Code is required, and one way to find the customer by.
+// AccumulateParams gives points for a code, such as a product's serial code. Code is required, and one way to find the
+// customer by.
 type AccumulateParams struct {
 	redacted
 
@@ -80,8 +79,8 @@ type AccumulateParams struct {
 	Data AccumulateCustomer `json:"data,omitzero"`
 }
 
-// AccumulateCustomer is who gets the points. Emails and Phones are lists of the same objects as on contacts, as the vendor's page prints them
-// ("emails": [{"type": "Work", "value": "…"}]).
+// AccumulateCustomer is who gets the points. Emails and Phones are lists of the same objects as on contacts, as the
+// vendor's page prints them ("emails": [{"type": "Work", "value": "…"}]).
 type AccumulateCustomer struct {
 	redacted
 
@@ -100,8 +99,8 @@ func (p AccumulateParams) validate() error {
 	return nil
 }
 
-// RedeemParams spends points on a gift. Code, the gift's, is required, and an
-// e-mail address or a phone to find the customer by.
+// RedeemParams spends points on a gift. Code, the gift's, is required, and an e-mail address or a phone to find the
+// customer by.
 type RedeemParams struct {
 	redacted
 
@@ -109,8 +108,8 @@ type RedeemParams struct {
 	Data RedeemCustomer `json:"data,omitzero"`
 }
 
-// RedeemCustomer is whose points are spent. Unlike AccumulateCustomer it has
-// one address and one phone: so the vendor's page.
+// RedeemCustomer is whose points are spent. Unlike AccumulateCustomer it has one address and one phone: so the vendor's
+// page.
 type RedeemCustomer struct {
 	redacted
 
@@ -153,14 +152,14 @@ func (s *PointsService) List(ctx context.Context, params LoyaltyListParams, opts
 	return s.endpoint().page(ctx, params.pointFilters(), opts)
 }
 
-// All iterates over the accumulations of every page, from params.Page on
-// (GET /history-point?type=point). Breaking out stops it.
+// All iterates over the accumulations of every page, from params.Page on (GET /history-point?type=point). Break out of
+// the loop to stop it.
 func (s *PointsService) All(ctx context.Context, params LoyaltyListParams, opts ...CallOption) iter.Seq2[LoyaltyEntry, error] {
 	return s.endpoint().all(ctx, params.pointFilters(), opts)
 }
 
-// Accumulate gives a customer points (POST /accumulate). It is not repeated
-// once it may have been carried out: see ErrOutcomeUnknown.
+// Accumulate gives a customer points (POST /accumulate). It is not repeated once it may have been carried out: see
+// ErrOutcomeUnknown.
 func (s *PointsService) Accumulate(ctx context.Context, params AccumulateParams, opts ...CallOption) error {
 	_, err := coreOf(s).writeID(ctx, writeCall{
 		op: "accumulate points", method: http.MethodPost, path: "/accumulate", body: params,
@@ -172,21 +171,20 @@ func (s *RedeemService) endpoint() listEndpoint[LoyaltyEntry] {
 	return history(coreOf(s), "list redemptions", LoyaltyAccumulation)
 }
 
-// List returns one page of redemptions (GET /history-point). Records that say
-// they are accumulations are dropped, so that a page may hold fewer records
-// than it came with.
+// List returns one page of redemptions (GET /history-point). Records that say they are accumulations are dropped, so
+// that a page may hold fewer records than it came with.
 func (s *RedeemService) List(ctx context.Context, params LoyaltyListParams, opts ...CallOption) (*Page[LoyaltyEntry], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the redemptions of every page, from params.Page on
-// (GET /history-point). Breaking out stops it.
+// All iterates over the redemptions of every page, from params.Page on (GET /history-point). Break out of the loop to
+// stop it.
 func (s *RedeemService) All(ctx context.Context, params LoyaltyListParams, opts ...CallOption) iter.Seq2[LoyaltyEntry, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Gift spends a customer's points on a gift (POST /redeem). It is not repeated
-// once it may have been carried out: see ErrOutcomeUnknown.
+// Gift spends a customer's points on a gift (POST /redeem). It is not repeated once it may have been carried out: see
+// ErrOutcomeUnknown.
 func (s *RedeemService) Gift(ctx context.Context, params RedeemParams, opts ...CallOption) error {
 	_, err := coreOf(s).writeID(ctx, writeCall{
 		op: "redeem gift", method: http.MethodPost, path: "/redeem", body: params,

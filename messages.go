@@ -13,8 +13,8 @@ type ZNSMessagesService struct{ core *core }
 // MessagesService is the omnichannel messages, by session.
 type MessagesService struct{ core *core }
 
-// ZNSMessage is a Zalo notification message. The vendor documents none of its
-// fields: what is certain is typed, the rest is in RawJSON and Decode.
+// ZNSMessage is a Zalo notification message. The vendor documents none of its fields: what is certain is typed, the
+// rest is in RawJSON and Decode.
 type ZNSMessage struct {
 	Record `json:"-"`
 
@@ -22,7 +22,7 @@ type ZNSMessage struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// ZNSMessageListParams filters a list of messages. What is not set is not sent.
+// ZNSMessageListParams filters a list of messages. Fields that are not set are not sent.
 type ZNSMessageListParams struct {
 	redacted
 
@@ -68,8 +68,7 @@ type Message struct {
 	RespondedByBot Flag            `json:"isResponsedByBot,omitzero"`
 }
 
-// MessageListParams filters the sessions. CreatedFrom and CreatedTo are
-// required.
+// MessageListParams filters the sessions. CreatedFrom and CreatedTo are required.
 type MessageListParams struct {
 	redacted
 
@@ -103,14 +102,13 @@ func (s *ZNSMessagesService) endpoint() listEndpoint[ZNSMessage] {
 	}
 }
 
-// List returns one page of messages (GET /znsmsg). The vendor documents a 404
-// as "no data": one whose body is JSON without data is an empty page.
+// List returns one page of messages (GET /znsmsg). The vendor documents a 404 as "no data": one whose body is JSON
+// without data is an empty page.
 func (s *ZNSMessagesService) List(ctx context.Context, params ZNSMessageListParams, opts ...CallOption) (*Page[ZNSMessage], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the messages of every page, from params.Page on
-// (GET /znsmsg). Breaking out stops it.
+// All iterates over the messages of every page, from params.Page on (GET /znsmsg). Break out of the loop to stop it.
 func (s *ZNSMessagesService) All(ctx context.Context, params ZNSMessageListParams, opts ...CallOption) iter.Seq2[ZNSMessage, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
@@ -154,8 +152,7 @@ func countMessages(sessions []MessageSession) int {
 	return count
 }
 
-// List returns the sessions from params.Offset on, with their messages
-// (GET /messages).
+// List returns the sessions from params.Offset on, with their messages (GET /messages).
 func (s *MessagesService) List(ctx context.Context, params MessageListParams, opts ...CallOption) ([]MessageSession, error) {
 	page, err := s.endpoint().page(ctx, params.filters(), opts)
 	if err != nil {
@@ -164,9 +161,10 @@ func (s *MessagesService) List(ctx context.Context, params MessageListParams, op
 	return page.Items, nil
 }
 
-// All iterates over the sessions from params.Offset on, answer by answer (GET /messages). Breaking out stops it. The
-// limit counts messages, so an answer may cut a session: it is then yielded once more, with its later messages only.
-// The next offset is that of the answer before plus its messages; if a server counts sessions there, some are missed.
+// All iterates over the sessions from params.Offset on, answer by answer (GET /messages). Break out of the loop to stop
+// it. The limit counts messages, so an answer may cut a session: it is then yielded once more, with its later messages
+// only. The next offset is that of the answer before plus its messages; if a server counts sessions there, some are
+// missed.
 func (s *MessagesService) All(ctx context.Context, params MessageListParams, opts ...CallOption) iter.Seq2[MessageSession, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

@@ -8,12 +8,11 @@ import (
 	"slices"
 )
 
-// OpportunitiesService is the opportunities of the CRM: orders, with their
-// line items and receivers.
+// OpportunitiesService reads and writes opportunities, which are orders with line items and a receiver.
 type OpportunitiesService struct{ core *core }
 
-// LineItem is a product in an order (wire name groupPackage). Its name must
-// match the CRM's.
+// LineItem is a product in an order (wire name groupPackage). Its name must be the product's name in the CRM (the
+// vendor's page).
 type LineItem struct {
 	redacted
 
@@ -37,7 +36,7 @@ type OrderCustomer struct {
 	ExternalID string  `json:"customerIdApiRing,omitzero"`
 }
 
-// OrderStaff is who works on an order (wire name dealBy).
+// OrderStaff is the staff who work on an order (wire name dealBy).
 type OrderStaff struct {
 	redacted
 
@@ -45,8 +44,8 @@ type OrderStaff struct {
 	Groups []json.RawMessage `json:"groups,omitzero"`
 }
 
-// Opportunity is an order as the CRM lists it. Amounts are in Currency, as
-// sent. Fields whose shape the vendor does not document are raw JSON.
+// Opportunity is an order, as the CRM lists it. Amounts are in Currency. Fields whose shape the vendor does not
+// document are raw JSON.
 type Opportunity struct {
 	Record `json:"-"`
 
@@ -91,7 +90,7 @@ type Opportunity struct {
 	UpdatedAt               Timestamp         `json:"updatedAt,omitzero"`
 }
 
-// OpportunityListParams filters a list of orders. What is not set is not sent.
+// OpportunityListParams filters a list of orders. Fields that are not set are not sent.
 type OpportunityListParams struct {
 	redacted
 
@@ -139,9 +138,9 @@ func (p OpportunityCreateParams) validate() error {
 
 // OpportunityUpdateParams changes an order. Nil leaves a field alone, but for Value: see there.
 //
-// To clear a text, point to ""; to clear a list, set an empty slice that is not nil; to clear the address, point to an
-// empty Address. That the server clears by them is our guess. Whether it replaces or merges lists and the address is
-// not documented: send them whole. Empty texts within them are not sent.
+// To clear a text, point to "". To clear a list, set an empty slice that is not nil. To clear the address, point to an
+// empty Address. That this clears the field is our guess. The vendor does not say either whether the server replaces or
+// merges lists and the address: send them whole. Empty texts within them are not sent.
 type OpportunityUpdateParams struct {
 	redacted
 
@@ -150,9 +149,9 @@ type OpportunityUpdateParams struct {
 	ReceiverPhone   *string    `json:"receiverPhone,omitzero"`
 	ReceiverAddress *Address   `json:"receiverAddressObj,omitzero"`
 	LineItems       []LineItem `json:"groupPackage,omitzero"`
-	// Value is what the order costs. Send it with every change: the vendor says that the system computes the price of
-	// an order that is sent without one, so that an update which leaves Value nil may change the amount. "0" is a price;
-	// the empty Decimal is ErrValidation.
+	// Value is the price of the order. Send it with every change: the vendor says that the system computes the price of
+	// an order that is sent without one, so an update without Value may change the amount. "0" is a price. The empty
+	// Decimal is ErrValidation.
 	Value        *Decimal      `json:"value,omitzero"`
 	ReceiverNote *string       `json:"receiverNote,omitzero"`
 	Description  *string       `json:"description,omitzero"`
@@ -162,8 +161,7 @@ type OpportunityUpdateParams struct {
 	ShippingCost *Decimal      `json:"shipping_cost,omitzero"` // "0" is no cost; the empty Decimal is ErrValidation
 }
 
-// OpportunityUpdate is one change of UpdateBatch: the order's number and what
-// to change, one flat JSON object.
+// OpportunityUpdate is one change of UpdateBatch: the order's number and what to change. In JSON it is one flat object.
 type OpportunityUpdate struct {
 	Number ID `json:"number,omitzero"`
 	OpportunityUpdateParams
@@ -203,54 +201,49 @@ func (s *OpportunitiesService) List(ctx context.Context, params OpportunityListP
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the orders of every page, from params.Page on
-// (GET /opportunities). Breaking out stops it.
+// All iterates over the orders of every page, from params.Page on (GET /opportunities). Break out of the loop to stop
+// it.
 func (s *OpportunitiesService) All(ctx context.Context, params OpportunityListParams, opts ...CallOption) iter.Seq2[Opportunity, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Get returns the order with the number, or ErrNotFound (GET /opportunities
-// with the number as a filter).
+// Get returns the order with the number, or ErrNotFound. It lists with the number as a filter (GET /opportunities).
 func (s *OpportunitiesService) Get(ctx context.Context, number ID, opts ...CallOption) (*Opportunity, error) {
 	return s.endpoint().get(ctx, "get opportunity", opportunityID, string(number), opts)
 }
 
-// Create creates an order and returns its number (POST /opportunities). It is
-// not repeated once it may have been carried out: see ErrOutcomeUnknown.
+// Create creates an order and returns its number (POST /opportunities). The client does not repeat it if it may have
+// been carried out; the error then matches ErrOutcomeUnknown.
 func (s *OpportunitiesService) Create(ctx context.Context, params OpportunityCreateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "create opportunity", method: http.MethodPost, path: "/opportunities", ids: []string{opportunityID}, body: params,
 	}, opts)
 }
 
-// Update changes the order with the number (PUT /opportunities) and returns
-// the number. It is repeated like any PUT; a lost answer or a 5xx to the end is
-// ErrOutcomeUnknown.
+// Update changes the order with the number (PUT /opportunities) and returns the number. Like any PUT it is repeated. If
+// the last attempt ends in a lost answer or a 5xx, the error matches ErrOutcomeUnknown.
 func (s *OpportunitiesService) Update(ctx context.Context, number ID, params OpportunityUpdateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "update opportunity", method: http.MethodPut, path: "/opportunities", ids: []string{opportunityID}, body: OpportunityUpdate{number, params}, key: writtenID{id: number},
 	}, opts)
 }
 
-// Delete deletes the order with the number (DELETE /opportunities), or returns
-// ErrNotFound: see ContactsService.Delete.
+// Delete deletes the order with the number (DELETE /opportunities), or returns ErrNotFound: see ContactsService.Delete.
 func (s *OpportunitiesService) Delete(ctx context.Context, number ID, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete opportunity", "/opportunities", opportunityID, string(number), opts)
 }
 
-// CreateBatch creates orders, up to 100 a request (POST
-// /opportunities/package). The result is never nil; if any record was not
-// confirmed the error is a *BatchError.
+// CreateBatch creates orders, up to 100 a request (POST /opportunities/package). The result is never nil and in input
+// order. If any record was not confirmed, the error is a *BatchError. If any record is invalid, nothing is sent.
 func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []OpportunityCreateParams, opts ...BatchOption) (*BatchResult[ID], error) {
 	return s.bulkCreate().run(ctx, orders, opts)
 }
 
-// UpdateBatch changes orders, up to 100 a request (PUT
-// /opportunities/package). Results are the orders' numbers: those of the answer,
-// or, if the answer is a 204 or has the same numbers in another order, those that
-// were sent (our decision: they are known). To make a change once more does no
-// harm. Name an order once: requests run at the same time, in no order. The
-// result is never nil; if any record was not confirmed the error is a *BatchError.
+// UpdateBatch changes orders, up to 100 a request (PUT /opportunities/package). The result is never nil and in input
+// order; it has the orders' numbers. If the answer is a 204, or has the same numbers in another order, they are the
+// numbers that were sent (our decision). If any change was not confirmed, the error is a *BatchError.
+//
+// Name each order only once: requests run at the same time, in no order. Making the same change again does no harm.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
 	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: updatedNumbers}
 	return update.run(ctx, changes, opts)
@@ -272,8 +265,8 @@ func updatedNumbers(a *answer, sent []OpportunityUpdate) ([]ID, error) {
 	return ids, err
 }
 
-// Import creates orders from a source of any length, up to 100 a request (POST
-// /opportunities/package), in constant memory: see ContactsService.Import.
+// Import creates orders from a source of any length, up to 100 a request (POST /opportunities/package), in constant
+// memory: see ContactsService.Import.
 func (s *OpportunitiesService) Import(ctx context.Context, source iter.Seq2[OpportunityCreateParams, error], opts ...BatchOption) iter.Seq2[ImportResult[ID], error] {
 	return s.bulkCreate().importAll(ctx, source, opts)
 }

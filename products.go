@@ -6,9 +6,8 @@ import (
 	"net/http"
 )
 
-// ProductsService is the products of the CRM. The API lists products by their
-// code and changes them by the caller's own key (productIdApiRing): Get takes
-// the one, Update and Delete the other.
+// ProductsService reads and writes products. The API lists products by their code, and changes them by the caller's own
+// key (productIdApiRing): Get takes the code, Update and Delete take the key.
 type ProductsService struct{ core *core }
 
 // The product types of the vendor's page.
@@ -23,12 +22,12 @@ type Product struct {
 
 	ID         ID          `json:"_id,omitzero"`
 	Name       string      `json:"name,omitzero"`
-	Code       ID          `json:"code,omitzero"`             // SKU; the key to Get by
-	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key; the key to Update and Delete by
+	Code       ID          `json:"code,omitzero"`             // SKU; what Get takes
+	ExternalID string      `json:"productIdApiRing,omitzero"` // the caller's own key; what Update and Delete take
 	Value      DecimalText `json:"value,omitzero"`            // the price
 }
 
-// ProductListParams filters a list of products. What is not set is not sent.
+// ProductListParams filters a list of products. Fields that are not set are not sent.
 type ProductListParams struct {
 	redacted
 
@@ -61,8 +60,8 @@ func (p ProductCreateParams) validate() error {
 	return firstError(required("name", p.Name), required("code", p.Code), required("productIdApiRing", p.ExternalID))
 }
 
-// ProductUpdateParams changes a product. Nil leaves a field alone. To clear a text or the price, which the vendor
-// declares as a text, point to ""; that the server clears by it is our guess.
+// ProductUpdateParams changes a product. Nil leaves a field alone. To clear a text or the price (which the vendor
+// declares as a text), point to "". That this clears the field is our guess.
 type ProductUpdateParams struct {
 	redacted
 
@@ -98,37 +97,35 @@ func (s *ProductsService) List(ctx context.Context, params ProductListParams, op
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the products of every page, from params.Page on
-// (GET /products). Breaking out stops it.
+// All iterates over the products of every page, from params.Page on (GET /products). Break out of the loop to stop it.
 func (s *ProductsService) All(ctx context.Context, params ProductListParams, opts ...CallOption) iter.Seq2[Product, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Get returns the product with the code, or ErrNotFound (GET /products with
-// the code as a filter). The code is not the key that Update and Delete take:
-// that is the product's ExternalID.
+// Get returns the product with the code, or ErrNotFound. It lists with the code as a filter (GET /products). Update and
+// Delete do not take the code but the product's ExternalID.
 func (s *ProductsService) Get(ctx context.Context, code string, opts ...CallOption) (*Product, error) {
 	return s.endpoint().get(ctx, "get product", productID, code, opts)
 }
 
-// Create creates a product and returns its code (POST /products). It is not
-// repeated once it may have been carried out: see ErrOutcomeUnknown.
+// Create creates a product and returns its code (POST /products). The client does not repeat it if it may have been
+// carried out; the error then matches ErrOutcomeUnknown.
 func (s *ProductsService) Create(ctx context.Context, params ProductCreateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "create product", method: http.MethodPost, path: "/products", ids: []string{productID}, body: params,
 	}, opts)
 }
 
-// Update changes the product with the caller's own key (PUT /products) and
-// returns its code.
+// Update changes the product that has the caller's own key (PUT /products). It returns the product's code, or
+// externalID if the answer is a 204.
 func (s *ProductsService) Update(ctx context.Context, externalID string, params ProductUpdateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "update product", method: http.MethodPut, path: "/products", ids: []string{productID}, body: productUpdate{externalID, params}, key: writtenID{id: ID(externalID)},
 	}, opts)
 }
 
-// Delete deletes the product with the caller's own key (DELETE /products), or
-// returns ErrNotFound: see ContactsService.Delete.
+// Delete deletes the product that has the caller's own key (DELETE /products), or returns ErrNotFound: see
+// ContactsService.Delete.
 func (s *ProductsService) Delete(ctx context.Context, externalID string, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete product", "/products", "productIdApiRing", externalID, opts)
 }

@@ -53,7 +53,7 @@ type RatingSession struct {
 	DoneAt             Timestamp `json:"doneAt,omitzero"`
 }
 
-// RatingListParams filters a list of ratings. What is not set is not sent.
+// RatingListParams filters a list of ratings. Fields that are not set are not sent.
 type RatingListParams struct {
 	redacted
 
@@ -96,8 +96,8 @@ func (s *RatingsService) List(ctx context.Context, params RatingListParams, opts
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the ratings of every page, from params.Page on (GET /rating). Breaking out stops it. A page that
-// was not filtered by Source is ErrFilterIgnored, as for List, and none of its records is yielded.
+// All iterates over the ratings of every page, from params.Page on (GET /rating). Break out of the loop to stop it. A
+// page that was not filtered by Source is ErrFilterIgnored, as for List, and none of its records is yielded.
 func (s *RatingsService) All(ctx context.Context, params RatingListParams, opts ...CallOption) iter.Seq2[Rating, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

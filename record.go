@@ -7,14 +7,13 @@ import (
 	"log/slog"
 )
 
-// Record is embedded in every record that the API lists. It keeps the JSON as
-// it came, so that fields the vendor does not document stay reachable. The
-// record's strings are parts of that JSON: whoever keeps one string of a record
-// for long should clone it (strings.Clone).
+// Record is embedded in every record that the API lists. It keeps the JSON as received, so that undocumented fields
+// stay reachable. The record's strings share the memory of that JSON: if you keep a single string for long, clone it
+// (strings.Clone).
 type Record struct{ raw string }
 
-// RawJSON returns a copy of the record as received, unknown fields included.
-// It is nil for a record that did not come from the API.
+// RawJSON returns a copy of the record's JSON as received, unknown fields included. It is nil for a record that did not
+// come from the API.
 func (r Record) RawJSON() json.RawMessage {
 	if r.raw == "" {
 		return nil
@@ -22,8 +21,8 @@ func (r Record) RawJSON() json.RawMessage {
 	return json.RawMessage(r.raw)
 }
 
-// Decode decodes the record as received into v, a pointer to the caller's own
-// struct, by the rules of encoding/json.
+// Decode decodes the record's JSON as received into v, a pointer to a struct of your own, by the rules of
+// encoding/json.
 func (r Record) Decode(v any) error {
 	if r.raw == "" {
 		return &DecodeError{Problem: "decode record: it did not come from the API"}
@@ -42,16 +41,14 @@ func (r Record) Decode(v any) error {
 	return nil
 }
 
-// Format keeps a customer's data out of logs: a record prints as {redacted}
-// with every verb, alone and within slices, maps, structs and pages. Print its
-// fields instead.
+// Format prints {redacted} with every verb, to keep a customer's data out of logs: for a record alone and for one in a
+// slice, a map, a struct or a page. Print the fields that you need.
 //
-// There is one case in which fmt cannot do that: it calls no method of a value
-// that it reaches through an unexported field. A struct of yours with a record in
-// such a field shows it: give the struct a Format method of its own.
+// There is one exception: fmt calls no methods of a value that it reaches through an unexported field. If a struct of
+// yours has a record in such a field, give the struct a Format method.
 func (Record) Format(s fmt.State, _ rune) { redacted{}.Format(s, 0) }
 
-// LogValue keeps a customer's data out of slog records.
+// LogValue is {redacted}, to keep a customer's data out of slog's records.
 func (Record) LogValue() slog.Value { return redacted{}.LogValue() }
 
 func (r *Record) setRaw(raw string) { r.raw = raw }
@@ -65,9 +62,8 @@ type rawKeeper interface {
 	rawText() string
 }
 
-// redacted is embedded in parameter types and in the parts of records and
-// parameters: they carry personal data that must reach no log line by way of
-// %+v.
+// redacted is embedded in parameter types and in the parts of records and parameters. They carry personal data that %+v
+// must not write into a log.
 type redacted struct{}
 
 // Format prints {redacted} with every verb.

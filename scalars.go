@@ -13,11 +13,9 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/bind"
 )
 
-// ID is an identifier of the CRM: a lead, a customer, an order number, a
-// ticket, a 24-digit object id. The vendor declares identifiers as strings
-// and answers with numbers or strings as it pleases, so ID decodes both (and
-// null as "") and keeps the text exactly: a 19-digit number loses no digit.
-// It is sent as a JSON string.
+// ID is an identifier of the CRM: of a lead or a customer, an order number, a ticket's id, a 24-digit object id. The
+// vendor declares identifiers as strings and answers with numbers or strings. ID decodes both (and null as "") and
+// keeps every digit. It is sent as a JSON string.
 type ID string
 
 // String returns the identifier's text.
@@ -26,16 +24,15 @@ func (id ID) String() string { return string(id) }
 // UnmarshalJSON accepts a number, a string or null.
 func (id *ID) UnmarshalJSON(data []byte) error { return unmarshalText(data, id) }
 
-// Decimal is an exact decimal number kept as its text: money in the currency
-// the CRM uses (VND, as sent), quantities. It decodes a JSON number, a
-// numeric string, "" and null (both: the empty Decimal), and is sent as a
-// JSON number. The empty Decimal means "not given" and is left out of
-// requests; "0" is a value and is sent. An update refuses a pointer to the
-// empty Decimal: an empty text is not a number.
+// Decimal is an exact decimal number, kept as text: a quantity, or an amount of money in the CRM's currency (VND), in
+// whole units as sent. It decodes a JSON number or a numeric string; "" and null are the empty Decimal. It is sent as a
+// JSON number.
 //
-// An amount that is no number ("on request", true) does not fail a page of good
-// records: the Decimal keeps its text, and Valid reports false (our decision).
-// A Decimal that is no number is not sent: that is ErrValidation.
+// The empty Decimal means "not set" and is left out of requests; "0" is a value and is sent. In an update a pointer to
+// the empty Decimal is ErrValidation, because an empty text is not a number.
+//
+// An amount that is not a number ("on request", true) does not fail a page of good records: the Decimal keeps its text,
+// and Valid reports false (our decision). Sending such a Decimal is ErrValidation.
 type Decimal string
 
 // NewDecimal returns the Decimal of an integer, such as an amount in VND.
@@ -50,9 +47,8 @@ func (d Decimal) IsSet() bool { return d != "" }
 // Valid reports whether d is a number. The empty Decimal is none.
 func (d Decimal) Valid() bool { return bind.IsDecimal(string(d)) }
 
-// Rat returns the exact value; ok is false if d is empty or not a number, or
-// has an exponent of more than four digits (whose exact value would not fit
-// in memory).
+// Rat returns the exact value. ok is false if d is empty, is not a number, or has an exponent of more than four digits,
+// whose exact value would not fit in memory.
 func (d Decimal) Rat() (r *big.Rat, ok bool) {
 	if !d.Valid() {
 		return nil, false
@@ -63,8 +59,7 @@ func (d Decimal) Rat() (r *big.Rat, ok bool) {
 	return new(big.Rat).SetString(string(d))
 }
 
-// Float64 returns the nearest float64; ok is false if d is empty or not a
-// number.
+// Float64 returns the nearest float64. ok is false if d is empty or not a number.
 func (d Decimal) Float64() (f float64, ok bool) {
 	if !d.Valid() {
 		return 0, false
@@ -85,17 +80,15 @@ func (d Decimal) Int64() (n int64, ok bool) {
 	return r.Num().Int64(), true
 }
 
-// MarshalJSON writes a JSON number. It writes "" for the empty Decimal (how the
-// vendor prints a missing amount), and a JSON string for what is no number.
+// MarshalJSON writes a JSON number. It writes "" for the empty Decimal, as the vendor prints a missing amount, and a
+// JSON string for a text that is not a number.
 func (d Decimal) MarshalJSON() ([]byte, error) { return marshalNumber(string(d)) }
 
-// UnmarshalJSON accepts a number, a string or null, and any other value as its
-// JSON text.
+// UnmarshalJSON accepts a number, a string or null, and any other value as its JSON text.
 func (d *Decimal) UnmarshalJSON(data []byte) error { return unmarshalText(data, d) }
 
-// DecimalText is a Decimal that is sent as a JSON string: the price of a
-// product, which the vendor declares and prints as a string where an order's
-// money is a number. Convert between the two with a Go conversion.
+// DecimalText is a Decimal that is sent as a JSON string. The vendor declares and prints the price of a product as a
+// string, while an order's amounts are numbers. Use a Go conversion between the two types.
 type DecimalText string
 
 // Decimal returns the same number as a Decimal.
@@ -107,14 +100,12 @@ func (d DecimalText) Valid() bool { return d.Decimal().Valid() }
 // String returns the number's text.
 func (d DecimalText) String() string { return string(d) }
 
-// UnmarshalJSON accepts a number, a string or null, and any other value as its
-// JSON text.
+// UnmarshalJSON accepts a number, a string or null, and any other value as its JSON text.
 func (d *DecimalText) UnmarshalJSON(data []byte) error { return unmarshalText(data, d) }
 
-// Score is a number of loyalty points or a rating's score. It decodes a
-// number, a numeric string, "" and null (both: 0). A value that is no number
-// decodes as 0 rather than failing a page of good records (our decision);
-// RawJSON still has it.
+// Score is a number of loyalty points or a rating's score. It decodes a number or a numeric string; "" and null are 0.
+// A value that is not a number is 0 too, so that it does not fail a page of good records (our decision); RawJSON still
+// has it.
 type Score float64
 
 // UnmarshalJSON accepts what the type's comment lists.
@@ -134,12 +125,10 @@ func (s *Score) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Timestamp is a point in time: epoch milliseconds on the wire. It decodes a
-// number or numeric string of milliseconds, RFC 3339 with or without a
-// fraction, YYYY-MM-DD (midnight UTC), "" and null. A text that is none of
-// these decodes as the zero Timestamp rather than failing a page of good
-// records (our decision: the vendor's dates are not documented well enough);
-// RawJSON still has the text. Times are kept to the millisecond, in UTC.
+// Timestamp is a point in time, in UTC and to the millisecond. On the wire it is a number of milliseconds since 1970.
+// It also decodes a numeric string of milliseconds, RFC 3339 with or without a fraction, and YYYY-MM-DD (midnight UTC);
+// "" and null are the zero Timestamp. Any other text is the zero Timestamp too, so that it does not fail a page of good
+// records (our decision: the vendor's dates are not documented well enough); RawJSON still has it.
 type Timestamp struct{ time.Time }
 
 // NewTimestamp returns t as a Timestamp, cut to the millisecond.
@@ -204,10 +193,8 @@ func fromMillis(ms int64) Timestamp {
 	return NewTimestamp(time.UnixMilli(ms))
 }
 
-// ContactKind tells a person from an organization among customers (wire
-// name type). The vendor sends it as a number or a string; it is sent as the
-// string the vendor declares. Values beyond the constants are passed on as
-// they are.
+// ContactKind says whether a customer is a person or an organization (wire name type). The vendor answers with a number
+// or a string; it is sent as a string, as the vendor declares it. Other values than the constants are sent as they are.
 type ContactKind string
 
 // The kinds of the vendor's page.
@@ -219,8 +206,8 @@ const (
 // UnmarshalJSON accepts a number, a string or null.
 func (k *ContactKind) UnmarshalJSON(data []byte) error { return unmarshalText(data, k) }
 
-// Gender of a contact. The vendor sends it as a number or a string; it is
-// sent as the string the vendor declares.
+// Gender is the gender of a contact. The vendor answers with a number or a string; it is sent as a string, as the
+// vendor declares it.
 type Gender string
 
 // The genders of the vendor's page.
@@ -233,9 +220,8 @@ const (
 // UnmarshalJSON accepts a number, a string or null.
 func (g *Gender) UnmarshalJSON(data []byte) error { return unmarshalText(data, g) }
 
-// NumericCode is a small enumeration that the vendor sends as a number or a
-// numeric string, and that is sent as a number: the kind of a discount, the
-// kind and the status of a loyalty entry. Empty means "not given".
+// NumericCode is an enumeration with numeric values: the kind of a discount, the kind and the status of a loyalty
+// entry. The vendor answers with a number or a numeric string; it is sent as a number. Empty means "not set".
 type NumericCode string
 
 // The numeric codes of the vendor's page.
@@ -250,18 +236,17 @@ const (
 	LoyaltySucceeded NumericCode = "1"
 )
 
-// MarshalJSON writes a number where the code is one, else the text.
+// MarshalJSON writes a number if the code is one, else a string.
 func (c NumericCode) MarshalJSON() ([]byte, error) { return marshalNumber(string(c)) }
 
 // UnmarshalJSON accepts a number, a string or null.
 func (c *NumericCode) UnmarshalJSON(data []byte) error { return unmarshalText(data, c) }
 
-// Flag is a yes or a no of a record: Yes, No, or empty if the record does not
-// say. It decodes true and false, which the vendor also prints as 1 and 0 and
-// as texts, and "" and null (both: empty); it is sent as true or false.
+// Flag is Yes, No, or empty if the record does not say. It decodes true, false, 1 and 0, also as strings; "" and null
+// are empty. It is sent as true or false.
 type Flag string
 
-// The values of a Flag. Other texts are passed on as they are.
+// The values of a Flag. Other texts are kept as they are.
 const (
 	Yes Flag = "true"
 	No  Flag = "false"
@@ -291,8 +276,8 @@ func flagText(text string) string {
 	return text
 }
 
-// Tags is a list of tag names. The vendor declares it as a string and shows
-// an array: a lone string decodes as one tag, "" and null as none.
+// Tags is a list of tag names. The vendor declares it as a string and prints an array. A single string decodes as one
+// tag; "" and null are no tags.
 type Tags []string
 
 // UnmarshalJSON accepts an array of strings, one string, "" or null.
@@ -350,12 +335,12 @@ func unmarshalText[T ~string](data []byte, into *T) error {
 	return nil
 }
 
-// numberText returns the text of what should be a number, whatever it is.
+// numberText returns the text of a value that should be a number, and may be anything.
 func numberText(data []byte) (string, error) {
 	return bind.Text{Booleans: true, Composites: true}.Read(string(data))
 }
 
-// marshalNumber writes a number as one, and any other text as a JSON string.
+// marshalNumber writes a JSON number if the text is one, else a JSON string.
 func marshalNumber(text string) ([]byte, error) {
 	if bind.IsDecimal(text) {
 		return []byte(bind.ShortNumber(text)), nil

@@ -8,9 +8,8 @@ import (
 // SegmentsService puts contacts into segments.
 type SegmentsService struct{ core *core }
 
-// segmentContact is a contact in the body of SetContacts. The vendor's table
-// prints phone for the array that every other page calls phones: both are sent
-// (our decision). Only the name is required here.
+// segmentContact is a contact in the body of SetContacts. The vendor's table prints phone for the array that every
+// other page calls phones: both are sent (our decision). Only the name is required here.
 type segmentContact struct {
 	ContactCreateParams
 	Phone []Phone `json:"phone,omitzero"`
@@ -23,10 +22,9 @@ type segmentBody struct {
 	SegmentID string            `json:"segmentId"`
 }
 
-// SetContacts puts contacts into a segment, up to 100 a request (POST
-// /segments/set-contact). Of a contact only Name is required here; its phones
-// are sent as phone and as phones (our decision). The API answers with no ids:
-// what failed is in the *BatchError that the error then is.
+// SetContacts puts contacts into a segment, up to 100 a request (POST /segments/set-contact). Of a contact only Name is
+// required here; its phones are sent as phone and as phones (our decision). The API answers with no ids: what failed is
+// in the *BatchError that the error then is.
 func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, contacts []ContactCreateParams, opts ...BatchOption) error {
 	// Checked as an option is, so that it fails the batch and not only the call.
 	checked := func(*batchConfig) error {

@@ -15,8 +15,8 @@ type TelecallsService struct{ core *core }
 // CampaignsService is the telesales campaigns.
 type CampaignsService struct{ core *core }
 
-// Telesale is a telesales record. The vendor documents none of its fields: what
-// is certain is typed, the rest is in RawJSON and Decode.
+// Telesale is a telesales record. The vendor documents none of its fields: what is certain is typed, the rest is in
+// RawJSON and Decode.
 type Telesale struct {
 	Record `json:"-"`
 
@@ -24,8 +24,8 @@ type Telesale struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// Telecall is a call of a campaign. The vendor documents none of its fields:
-// what is certain is typed, the rest is in RawJSON and Decode.
+// Telecall is a call of a campaign. The vendor documents none of its fields: what is certain is typed, the rest is in
+// RawJSON and Decode.
 type Telecall struct {
 	Record `json:"-"`
 
@@ -33,8 +33,8 @@ type Telecall struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// Campaign is a telesales campaign. The vendor documents none of its fields:
-// what is certain is typed, the rest is in RawJSON and Decode.
+// Campaign is a telesales campaign. The vendor documents none of its fields: what is certain is typed, the rest is in
+// RawJSON and Decode.
 type Campaign struct {
 	Record `json:"-"`
 
@@ -42,8 +42,7 @@ type Campaign struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// TelesaleListParams filters the telesales records of a campaign. CampaignID is
-// required.
+// TelesaleListParams filters the telesales records of a campaign. CampaignID is required.
 type TelesaleListParams struct {
 	redacted
 
@@ -85,7 +84,7 @@ func (p TelecallListParams) filters() *filters {
 	return f
 }
 
-// CampaignListParams filters a list of campaigns. What is not set is not sent.
+// CampaignListParams filters a list of campaigns. Fields that are not set are not sent.
 type CampaignListParams struct {
 	redacted
 
@@ -112,8 +111,8 @@ func (s *TelesalesService) List(ctx context.Context, params TelesaleListParams, 
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the telesales records of every page, from params.Page on
-// (GET /telesales). Breaking out stops it.
+// All iterates over the telesales records of every page, from params.Page on (GET /telesales). Break out of the loop to
+// stop it.
 func (s *TelesalesService) All(ctx context.Context, params TelesaleListParams, opts ...CallOption) iter.Seq2[Telesale, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
@@ -127,8 +126,7 @@ func (s *TelecallsService) List(ctx context.Context, params TelecallListParams, 
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the calls of every page, from params.Page on
-// (GET /telecalls). Breaking out stops it.
+// All iterates over the calls of every page, from params.Page on (GET /telecalls). Break out of the loop to stop it.
 func (s *TelecallsService) All(ctx context.Context, params TelecallListParams, opts ...CallOption) iter.Seq2[Telecall, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
@@ -137,14 +135,14 @@ func (s *CampaignsService) endpoint() listEndpoint[Campaign] {
 	return listEndpoint[Campaign]{core: coreOf(s), op: "list campaigns", path: "/campaigns", id: func(c *Campaign) string { return identity("id", c.ID) }}
 }
 
-// List returns one page of campaigns (GET /campaigns; the vendor's heading says
-// /telecalls, its example and sense /campaigns).
+// List returns one page of campaigns (GET /campaigns; the vendor's heading says /telecalls, its example and sense
+// /campaigns).
 func (s *CampaignsService) List(ctx context.Context, params CampaignListParams, opts ...CallOption) (*Page[Campaign], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the campaigns of every page, from params.Page on
-// (GET /campaigns). Breaking out stops it.
+// All iterates over the campaigns of every page, from params.Page on (GET /campaigns). Break out of the loop to stop
+// it.
 func (s *CampaignsService) All(ctx context.Context, params CampaignListParams, opts ...CallOption) iter.Seq2[Campaign, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

@@ -9,14 +9,13 @@ import (
 	"time"
 )
 
-// TicketsService is the support tickets of the CRM.
+// TicketsService reads and writes support tickets.
 type TicketsService struct{ core *core }
 
-// TicketTimeUpdated makes a list filter by the time of the last update.
+// TicketTimeUpdated, as TicketListParams.TimeField, makes From and To filter by the time of the last update.
 const TicketTimeUpdated = "updatedAt"
 
-// Ticket is a ticket as the CRM lists it. Fields whose shape the vendor does
-// not document are raw JSON.
+// Ticket is a ticket, as the CRM lists it. Fields whose shape the vendor does not document are raw JSON.
 type Ticket struct {
 	Record `json:"-"`
 
@@ -39,7 +38,7 @@ type Ticket struct {
 	UpdatedAt    Timestamp         `json:"updatedAt,omitzero"`
 }
 
-// TicketListParams filters a list of tickets. What is not set is not sent.
+// TicketListParams filters a list of tickets. Fields that are not set are not sent.
 type TicketListParams struct {
 	redacted
 
@@ -63,8 +62,8 @@ func (p TicketListParams) filters() *filters {
 	return f
 }
 
-// TicketContact is the contact of a new ticket: an existing one by ID, or a name with e-mail addresses or phones, as the
-// vendor asks. Only that there is an ID or a name is checked before sending.
+// TicketContact is the contact of a new ticket: an existing one by ID, or a name with e-mail addresses or phones (the
+// vendor's page). The SDK only checks that there is an ID or a name.
 //
 // ID is the contact's object id, 24 hex digits: the _id or id of a record (Contact.ID, Contact.AltID), not its
 // CustomerID. The vendor calls it "customer id code" and prints an object id.
@@ -106,10 +105,11 @@ func (p TicketCreateParams) validate() error {
 	return err
 }
 
-// TicketUpdateParams changes a ticket. Nil leaves a field alone. To clear a text, point to ""; to clear a list, set an
-// empty slice that is not nil; to clear the opportunity, send the empty object {}. That the server clears by them is
-// our guess. An opportunity that is not a JSON object, such as null, is ErrValidation. Whether the server replaces or
-// merges lists is not documented.
+// TicketUpdateParams changes a ticket. Nil leaves a field alone.
+//
+// To clear a text, point to "". To clear a list, set an empty slice that is not nil. To clear the opportunity, send the
+// empty object {}. That this clears the field is our guess. An opportunity that is not a JSON object, such as null, is
+// ErrValidation. The vendor does not say whether the server replaces or merges lists.
 type TicketUpdateParams struct {
 	redacted
 
@@ -135,7 +135,7 @@ func (u ticketUpdate) validate() error {
 	return firstError(required("TicketId", string(u.TicketID)), objectOrNothing("deal", u.Opportunity))
 }
 
-// objectOrNothing refuses JSON that is not an object where the vendor's type is one: a null, say.
+// objectOrNothing refuses JSON other than an object, such as null: the vendor's type is an object.
 func objectOrNothing(field string, raw json.RawMessage) error {
 	if raw != nil && !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
 		return invalid(field, "must be a JSON object")
@@ -160,37 +160,34 @@ func (s *TicketsService) List(ctx context.Context, params TicketListParams, opts
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the tickets of every page, from params.Page on
-// (GET /tickets). Breaking out stops it.
+// All iterates over the tickets of every page, from params.Page on (GET /tickets). Break out of the loop to stop it.
 func (s *TicketsService) All(ctx context.Context, params TicketListParams, opts ...CallOption) iter.Seq2[Ticket, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Get returns the ticket with the id, or ErrNotFound (GET /tickets with the id
-// as a filter).
+// Get returns the ticket with the id, or ErrNotFound. It lists with the id as a filter (GET /tickets).
 func (s *TicketsService) Get(ctx context.Context, id ID, opts ...CallOption) (*Ticket, error) {
 	return s.endpoint().get(ctx, "get ticket", ticketID, string(id), opts)
 }
 
-// Create creates a ticket and returns its id (POST /tickets). It is not
-// repeated once it may have been carried out: see ErrOutcomeUnknown.
+// Create creates a ticket and returns its id (POST /tickets). The client does not repeat it if it may have been carried
+// out; the error then matches ErrOutcomeUnknown.
 func (s *TicketsService) Create(ctx context.Context, params TicketCreateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "create ticket", method: http.MethodPost, path: "/tickets", ids: []string{ticketID, "number"}, body: params,
 	}, opts)
 }
 
-// Update changes the ticket with the id (PUT /tickets). The vendor prints its
-// answer with number where a creation has TicketId: both are read.
+// Update changes the ticket with the id (PUT /tickets) and returns the id. The vendor's answer to an update has number
+// where that to a creation has TicketId: both are read.
 func (s *TicketsService) Update(ctx context.Context, id ID, params TicketUpdateParams, opts ...CallOption) (ID, error) {
 	return coreOf(s).writeID(ctx, writeCall{
 		op: "update ticket", method: http.MethodPut, path: "/tickets", ids: []string{ticketID, "number"}, body: ticketUpdate{id, params}, key: writtenID{id: id},
 	}, opts)
 }
 
-// Delete deletes the ticket with the id (DELETE /tickets), or returns
-// ErrNotFound: see ContactsService.Delete. The CRM keeps it:
-// TicketListParams.IncludeDeleted lists it.
+// Delete deletes the ticket with the id (DELETE /tickets), or returns ErrNotFound: see ContactsService.Delete. The CRM
+// keeps deleted tickets: TicketListParams.IncludeDeleted lists them.
 func (s *TicketsService) Delete(ctx context.Context, id ID, opts ...CallOption) error {
 	return coreOf(s).delete(ctx, "delete ticket", "/tickets", ticketID, string(id), opts)
 }

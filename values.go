@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// Country of an address.
+// Country is the country of an address.
 type Country struct {
 	Code string `json:"code,omitzero"` // ISO 3166 code, such as VN
 	Name string `json:"name,omitzero"`
 }
 
-// Address is a postal address, Vietnamese style. The vendor asks of every address, on every endpoint, that it be "the
-// same as the address on the system": spell city, district, ward and street as the CRM spells them.
+// Address is a Vietnamese postal address. The vendor requires that it is "the same as the address on the system", on
+// every endpoint: spell city, district, ward and street as the CRM does.
 type Address struct {
 	redacted
 
@@ -56,8 +56,8 @@ type SocialProfile struct {
 	Value    string `json:"value,omitzero"`
 }
 
-// CustomField is a field the CRM's administrator has defined. Its value may
-// be any JSON; TextField and Text cover the usual case of a text.
+// CustomField is a field that the CRM's administrator has defined. Its value may be any JSON. TextField and Text cover
+// the usual case of a text.
 type CustomField struct {
 	redacted
 
@@ -68,7 +68,7 @@ type CustomField struct {
 // TextField returns a custom field whose value is a text.
 func TextField(name, text string) CustomField {
 	if !utf8.ValidString(text) {
-		// An encoder would replace the bytes in silence; so they are refused before sending.
+		// An encoder would silently replace the bytes. Like this, the field is refused before it is sent.
 		return CustomField{Name: name, Value: json.RawMessage(`"` + text + `"`)}
 	}
 	value, _ := json.Marshal(text) // a string always marshals
