@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -97,4 +98,141 @@ func TestWhatFollowsFromTheLedger(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, nextStep(c.entry, c.digest, c.deliveries, attempts, c.dead), c.name)
 	}
+}
+
+// TestALateRefusalOfASettledChunkIsNotSentAndReopensNothing is what a suspended
+// worker did to a finished job: it put "to be sent again" over "unknown" and took
+// the note with the records away, when the payload was gone.
+func TestALateRefusalOfASettledChunkIsNotSentAndReopensNothing(t *testing.T) {
+	t.Parallel()
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
+	held, release := holdRequests(srv, 0, antcrmtest.Fault{Times: 1, Status: http.StatusTooManyRequests})
+	feedContacts(t, f, "job", contacts(10, false))
+	stop := startWork(t, f, WorkerConfig{Client: srv.Client(antcrm.WithMaxRetries(0))})
+	require.Eventually(t, func() bool { return held() == 1 }, 10*time.Second, 5*time.Millisecond)
+
+	// Others take the worker for dead, report its records as unknown and finish the job.
+	name := chunkName("job", 0)
+	e, rev, err := f.entry(t.Context(), name)
+	require.NoError(t, err)
+	e.abandon()
+	e.settle()
+	rev, won, err := f.put(t.Context(), name, e, rev)
+	require.NoError(t, err)
+	require.True(t, won)
+	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), f.subject("chunks")+"."+name)
+	require.NoError(t, err)
+	other := &worker{f: f, id: "other"}
+	other.cfg.Metrics = NewMetrics()
+	d := &delivery{worker: other, name: name, entry: e, rev: rev}
+	require.NoError(t, d.decode(msg.Data))
+	told, err := d.tell(t.Context())
+	require.NoError(t, err)
+	require.True(t, told)
+	_, left, err := other.finishJobs(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, left)
+	status, err := f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	require.Equal(t, Totals{Unknown: 10}, status.Totals)
+	finished := *status.Finished
+
+	release() // 429: nothing was carried out
+	require.Eventually(t, func() bool {
+		status, err := f.JobStatus(t.Context(), "job")
+		return err == nil && status.Totals == Totals{NotSent: 10}
+	}, 10*time.Second, 20*time.Millisecond, "the report follows what the worker knows")
+	stop()
+	status, err = f.JobStatus(t.Context(), "job")
+	require.NoError(t, err)
+	assert.Equal(t, finished, *status.Finished, "the job stays finished")
+	for _, r := range resultsOf(t, f, "job") {
+		assert.Equal(t, antcrm.OutcomeNotSent, r.Outcome)
+		assert.False(t, r.Pending)
+	}
+	assert.Empty(t, notes(t, f.unknown))
+	rejected := notes(t, f.rejected)
+	require.Len(t, rejected, 1)
+	require.Len(t, rejected[0].Records, 10)
+	assert.Contains(t, string(rejected[0].Records[9].Record), key(9), "the records can be fed again")
+	assert.Equal(t, 1, srv.RequestCount())
+	assert.Zero(t, srv.Count(antcrmtest.Contacts))
+}
+
+// newDelivery is the first delivery of a job's first chunk to a worker that is alive.
+func newDelivery(t *testing.T, f *Fleet, job string) *delivery {
+	t.Helper()
+	w := &worker{f: f, id: "worker", active: map[string]bool{}, unsent: map[string]string{}, observer: observer{f: f}}
+	w.cfg.Metrics, w.cfg.MaxAttempts = NewMetrics(), 3
+	w.pulse = newPulse(f, w.id)
+	require.NoError(t, w.pulse.beat(t.Context(), w.status()))
+	_, end := w.hold.session(t.Context())
+	t.Cleanup(end)
+	d := &delivery{worker: w, name: chunkName(job, 0), number: 1}
+	msg, err := f.chunks.GetLastMsgForSubject(t.Context(), f.subject("chunks")+"."+d.name)
+	require.NoError(t, err)
+	require.NoError(t, d.decode(msg.Data))
+	d.digest = digest(msg.Data)
+	return d
+}
+
+func TestAChunkWhoseBegunCannotBeWrittenIsNotSent(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	for _, c := range []struct {
+		job     string
+		written bool // although its acknowledgement is lost
+	}{{"lost", false}, {"written", true}} {
+		feedContacts(t, f, c.job, contacts(10, false))
+		d := newDelivery(t, f, c.job)
+		e := newEntry(d.chunk, d.digest)
+		if c.written {
+			copied := *e
+			copied.State, copied.Owner, copied.Attempts = stateBegun, d.id, 1
+			_, won, err := f.put(t.Context(), d.name, &copied, 0)
+			require.NoError(t, err)
+			require.True(t, won)
+			*e = copied
+			require.NoError(t, d.unbegin(t.Context(), e, 0))
+		} else {
+			begun, err := d.begin(t.Context(), ended(t), e) // others may take the worker for dead
+			require.ErrorIs(t, err, context.Canceled)
+			assert.False(t, begun)
+		}
+		there, _, err := f.entry(t.Context(), d.name)
+		require.NoError(t, err)
+		require.NotNil(t, there)
+		assert.Equal(t, stateReleased, there.State, c.job)
+		assert.Zero(t, there.Attempts, c.job)
+		assert.False(t, d.isUnsent(d.name, e.Begin), "it is in the ledger and needs no memory")
+		for _, r := range resultsOf(t, f, c.job) {
+			assert.Equal(t, antcrm.OutcomeNotSent, r.Outcome, c.job)
+			assert.True(t, r.Pending)
+		}
+	}
+}
+
+func TestAWorkerRemembersWhatItBegunAndDidNotSendWhileTheServerIsAway(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	d := newDelivery(t, f, "job")
+	e := newEntry(d.chunk, d.digest)
+	begun, err := d.begin(t.Context(), t.Context(), e)
+	require.NoError(t, err)
+	require.True(t, begun)
+	d.rememberUnsent(d.name, e.Begin) // as unbegin does before it asks the server
+	there, _, err := f.entry(t.Context(), d.name)
+	require.NoError(t, err)
+	require.Equal(t, stateBegun, there.State)
+
+	d.number = 2 // the chunk is delivered again
+	next, err := d.look(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stepResolve, next)
+	_, err = d.resolve(t.Context())
+	require.NoError(t, err)
+	there, _, err = f.entry(t.Context(), d.name)
+	require.NoError(t, err)
+	assert.Equal(t, stateReleased, there.State, "nothing of it has left: it is to be sent")
 }

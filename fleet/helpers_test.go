@@ -7,6 +7,7 @@ import (
 	"iter"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,4 +142,20 @@ func forgetFed(t *testing.T, f *Fleet, job string) {
 		r.Published, r.Chain, r.Complete, r.Records = 0, "", false, 0
 		return true
 	}))
+}
+
+// holdRequests holds all requests but the first few until they are released; then
+// they meet the fault.
+func holdRequests(srv *antcrmtest.Server, pass int32, fault antcrmtest.Fault) (held func() int, release func()) {
+	var arrived atomic.Int32
+	goOn := make(chan struct{})
+	fault.Match = func(*antcrmtest.Request) bool {
+		if arrived.Add(1) <= pass {
+			return false
+		}
+		<-goOn
+		return true
+	}
+	srv.Inject(fault)
+	return func() int { return int(max(0, arrived.Load()-pass)) }, func() { close(goOn) }
 }
