@@ -193,7 +193,16 @@ func (d *delivery) send(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	open := e.open()
-	answers := d.request(alive, myTurn, open)
+	answers, overtaken := d.request(alive, myTurn, open)
+	if overtaken {
+		return 0, nil // the ledger says what has become of it
+	}
+	return d.writeDown(ctx, e, open, answers)
+}
+
+// writeDown brings the answers into the ledger. A wait says when the chunk should
+// be tried again.
+func (d *delivery) writeDown(ctx context.Context, e *entry, open []int, answers []answer) (time.Duration, error) {
 	lost, refused := e.apply(open, answers)
 	barred := refused != nil && fatal(refused.err)
 	switch {
@@ -275,7 +284,8 @@ func (d *delivery) unbegin(ctx context.Context, e *entry, attempts int) error {
 }
 
 // request sends the open records in requests that take a last look.
-func (d *delivery) request(alive context.Context, myTurn turn, open []int) []answer {
+// Overtaken says that somebody else has taken the chunk before anything left.
+func (d *delivery) request(alive context.Context, myTurn turn, open []int) (answers []answer, overtaken bool) {
 	ctx, span := startSpan(alive, d, len(open))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -290,10 +300,10 @@ func (d *delivery) request(alive context.Context, myTurn turn, open []int) []ans
 		return err
 	}
 	began := time.Now()
-	answers := d.post(r.with(ctx), r, open)
+	answers = d.post(r.with(ctx), r, open)
 	d.cfg.Metrics.seconds.Observe(time.Since(began).Seconds())
 	span.end(answers)
-	return answers
+	return answers, r.overtaken()
 }
 
 var errTaken = errors.New("fleet: somebody else has taken the chunk meanwhile")

@@ -54,29 +54,19 @@ func requestOf(ctx context.Context) *requests {
 	return r
 }
 
-// useTurn uses the turn that was waited for before the chunk was begun.
-func (r *requests) useTurn(l *Limiter) bool {
-	if r == nil {
-		return false
-	}
+// waitForTurn is the limiter's Wait for a request of a worker: it uses the turn
+// that was waited for before the chunk was begun, or waits for one.
+func (r *requests) waitForTurn(ctx context.Context, l *Limiter) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.turn.limiter != l || r.turn.used || l.late(r.turn.slot, lateness) {
-		return false
+	if r.turn.limiter != l || r.turn.used || r.late() {
+		r.turn = turn{limiter: l}
+		if r.refused = r.takeTurn(ctx); r.refused != nil {
+			return r.refused
+		}
 	}
 	r.turn.used = true
-	return true
-}
-
-// gotTurn notes the turn of a request that had to wait for one of its own.
-func (r *requests) gotTurn(l *Limiter, slot time.Time, waited time.Duration) {
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.turn = turn{limiter: l, slot: slot, used: true}
-	r.metrics.limiterWait.Observe(waited.Seconds())
+	return nil
 }
 
 // leave is called when a request has its connection and nothing is written to
@@ -101,30 +91,34 @@ func (r *requests) leave(ctx context.Context, info httptrace.GotConnInfo) {
 const (
 	// longAgo is when "begun" is written again before a request leaves.
 	longAgo = time.Second
-	// slotTooLate is how far behind its turn a request may leave: a connection has
-	// to be made in between.
-	slotTooLate = time.Second
+	// renewAhead is how long before its turn a request that waits for one writes
+	// "begun" again.
+	renewAhead = longAgo / 2
 	// renewTimeout bounds writing "begun" again.
 	renewTimeout = 2 * time.Second
 )
 
 var errSuspended = errors.New("fleet: the worker could not report that it is alive, or did not run, and sends nothing until it has")
 
-// check is the last look.
+// check is the last look. A turn that has passed while the connection was made is
+// void: another one is waited for, since requests that are late together would
+// break the promise about any one second.
 func (r *requests) check(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if r.sent > 0 || elapsed(r.begun) > longAgo {
-		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
-		defer cancel()
-		if err := r.renew(ctx); err != nil {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if r.sent > 0 || elapsed(r.begun) > longAgo {
+			if err := r.beginAgain(ctx); err != nil {
+				return err
+			}
+		}
+		if !r.late() {
+			break
+		}
+		if err := r.takeTurn(ctx); err != nil {
 			return err
 		}
-		r.begun, r.sent = time.Now(), 0
-	}
-	if r.turn.limiter != nil && r.turn.limiter.late(r.turn.slot, slotTooLate) {
-		return fmt.Errorf("fleet: the request's turn under the shared rate limit has passed")
 	}
 	if !r.pulse.fresh() {
 		return errSuspended
@@ -132,13 +126,67 @@ func (r *requests) check(ctx context.Context) error {
 	return nil
 }
 
+// beginAgain writes "begun" once more.
+func (r *requests) beginAgain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+	defer cancel()
+	if err := r.renew(ctx); err != nil {
+		return err
+	}
+	r.begun, r.sent = time.Now(), 0
+	return nil
+}
+
+// late reports whether the request's turn has passed.
+func (r *requests) late() bool {
+	return r.turn.limiter != nil && r.turn.limiter.late(r.turn.slot, lateness)
+}
+
+// takeTurn waits for another turn. "Begun" is written again, where that is needed,
+// a moment before the turn comes and not behind it.
+func (r *requests) takeTurn(ctx context.Context) error {
+	began, l := time.Now(), r.turn.limiter
+	if r.sent > 0 {
+		if err := r.beginAgain(ctx); err != nil {
+			return err
+		}
+	}
+	slot, err := l.take(ctx)
+	if err == nil {
+		err = sleep(ctx, slot.Sub(l.store.now())-renewAhead)
+	}
+	if err == nil && elapsed(r.begun) > longAgo-renewAhead {
+		err = r.beginAgain(ctx)
+	}
+	if err == nil {
+		err = sleep(ctx, slot.Sub(l.store.now()))
+	}
+	if err != nil {
+		return fmt.Errorf("fleet: wait for the shared rate limit: %w", err)
+	}
+	if l.late(slot, lateness) {
+		l.missed(ctx)
+	}
+	r.turn.slot = slot
+	r.metrics.limiterWait.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// overtaken reports whether somebody else has taken the chunk before anything of
+// it left.
+func (r *requests) overtaken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.left.IsZero() && errors.Is(r.refused, errTaken)
+}
+
 // refusal returns why the latest request has not left, or nil if it has, and
 // how long it took.
 func (r *requests) refusal() (took time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.left.IsZero() {
+	if r.refused != nil || r.left.IsZero() {
 		return 0, r.refused
 	}
-	return time.Since(r.left), r.refused
+	return time.Since(r.left), nil
 }

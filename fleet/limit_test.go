@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -220,4 +221,59 @@ func TestATurnThatIsFarAwayIsToldInTheLog(t *testing.T) {
 		require.NoError(t, limiter.Wait(t.Context()))
 		assert.Len(t, log.String(), told, "and only when it is")
 	})
+}
+
+// TestARequestThatIsLateTakesAnotherTurn lets connections take up to half a second
+// to be made, between a request's turn and the moment it leaves.
+func TestARequestThatIsLateTakesAnotherTurn(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{5, 19, 20, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			line := &timeLine{}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			var mu sync.Mutex
+			var left []time.Time
+			renewed := 0
+			var group sync.WaitGroup
+			for range 4 {
+				limiter, err := newLimiter(rate, timeLineOf{line, 0}, slog.New(slog.DiscardHandler))
+				require.NoError(t, err)
+				for range 8 {
+					group.Go(func() {
+						for ctx.Err() == nil {
+							slot, err := limiter.wait(ctx)
+							if err != nil {
+								return
+							}
+							r := &requests{pulse: alwaysFresh(), metrics: NewMetrics(), turn: turn{limiter: limiter, slot: slot}, begun: time.Now()}
+							r.renew = func(ctx context.Context) error {
+								mu.Lock()
+								renewed++
+								mu.Unlock()
+								return sleep(ctx, 40*time.Millisecond) // the way to a slow ledger
+							}
+							if r.waitForTurn(ctx, limiter) != nil || sleep(ctx, rand.N(500*time.Millisecond)) != nil || r.check(ctx) != nil {
+								return
+							}
+							mu.Lock()
+							left = append(left, time.Now())
+							mu.Unlock()
+						}
+					})
+				}
+			}
+			group.Wait()
+			slices.SortFunc(left, time.Time.Compare)
+			promised := int(max(1.1*rate, rate+1))
+			assert.LessOrEqual(t, busiest(left, time.Second), promised, "%g a second", rate)
+			assert.Greater(t, float64(len(left)), rate, "and it goes on")
+			t.Logf("%g a second: %d requests in 20 s, at most %d in one second, %d promised; begun again %d times", rate, len(left), busiest(left, time.Second), promised, renewed)
+		})
+	}
+}
+
+// alwaysFresh is the pulse of a worker that is alive.
+func alwaysFresh() *pulse {
+	return &pulse{f: &Fleet{cfg: Config{DeadAfter: time.Hour}}, last: time.Now()}
 }
