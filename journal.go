@@ -19,30 +19,33 @@ import (
 )
 
 var (
-	// ErrJournal is any failure of an import's journal: it cannot be written, is damaged, was moved or deleted, belongs to
-	// another operation or account. Nothing is sent that is not in it.
+	// ErrJournal is any failure of an import's journal: it cannot be written, is damaged, was moved or deleted, or
+	// belongs to another operation or account. The import sends nothing that is not in the journal.
 	ErrJournal = errors.New("antcrm: journal failed")
-	// ErrJournalLocked is a journal that another process, or another import of this one, is using. It is an ErrJournal too.
+	// ErrJournalLocked is a journal that another process, or another import of this process, is using. It matches
+	// ErrJournal too.
 	ErrJournalLocked = fmt.Errorf("%w: in use by another import", ErrJournal)
-	// ErrSourceChanged is a source that no longer yields the records which the journal says were sent.
+	// ErrSourceChanged is a source that no longer yields the records that were sent according to the journal.
 	ErrSourceChanged = errors.New("antcrm: the source has changed since the journal was written")
 )
 
-// Journal is the memory of an import, by which it goes on after a crash. Two rules keep a record from being created
-// twice:
+// Journal is what an import remembers, so that it can continue after a crash. Two rules keep a record from being
+// created twice:
 //
-//   - before a chunk is sent, Begin makes durable that it may have been sent;
-//   - a chunk that was begun, and of which nothing more is known, is never sent again unless somebody has looked.
+//   - Before a chunk is sent, Begin makes durable that it may have been sent.
+//   - A chunk that was begun and has no other entry is not sent again, unless a resolver has looked it up.
 //
-// A journal belongs to one source and one account (the base URL and the key of the client). A source that has changed is
-// ErrSourceChanged; another account is ErrJournal, if the journal keeps the account (see JournalHistory).
+// A journal belongs to one source and one account (the client's base URL and key). If the source has changed, the
+// import ends with ErrSourceChanged. If the account is another one and the journal keeps accounts (see JournalHistory),
+// it ends with ErrJournal.
 //
-// The places of records (their numbers in the source, from 0) are its keys: an entry replaces the one with the same
-// first record, and one that is OutcomeNotSent removes it. What is left at any time are entries that share no record.
+// An entry's key is the place of its first record: its number in the source, from 0. An entry replaces the one with the
+// same key; an entry with OutcomeNotSent removes it. At any time no two entries share a record.
 //
-// OpenJournal keeps one in a file. An implementation elsewhere (a database, a key-value bucket) must be safe for
-// concurrent use. The contexts that it gets are not cancelled when it is called; those of Record and Finish never are.
-// What it gets and returns (slices, keys) belongs to it: the import neither changes nor keeps it.
+// OpenJournal keeps a journal in a file. An implementation of your own (in a database, a key-value bucket) must be safe
+// for concurrent use. The contexts of Record and Finish are never cancelled; those of the other methods may be
+// cancelled while they run. The slices passed to a method, and those it returns, belong to the journal: the import
+// neither changes nor keeps them.
 type Journal interface {
 	// Resume begins an import of the operation, such as "create contacts", and returns what earlier ones have left. An
 	// import under way, or a journal of another operation, is an error.
@@ -63,8 +66,8 @@ type JournalHistory struct {
 	Key []byte
 	// Account is what SetAccount was last called with; empty: it never was.
 	Account string
-	// SetAccount keeps the account (see Client.Account) that the journal belongs to, no later than the next entry. It is
-	// called at most once, before anything is sent. Nil: the journal keeps none, and works for any.
+	// SetAccount keeps the account (see Client.Account) that the journal belongs to, no later than the next entry. It
+	// is called at most once, before anything is sent. Nil: the journal keeps none, and works for any.
 	SetAccount func(ctx context.Context, account string) error
 	// Entries are the chunks that were begun, in the order of their first records. It is read in step with the source,
 	// not at once.
@@ -213,8 +216,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// journalHeader is the first line of the file. Its beginning tells a journal
-// from any other file, so that no other file is ever cut or written to.
+// journalHeader is the first line of the file. Its beginning tells a journal from any other file, so that no other file
+// is ever cut or written to.
 type journalHeader struct {
 	Kind      string `json:"journal"`
 	Version   int    `json:"version"`
@@ -229,10 +232,10 @@ const (
 	journalKeySize = 32
 )
 
-// FileJournal is a Journal in a file: JSON lines, only ever appended to. The first line is a header; then one line for a
-// chunk before it is sent and one after its answer. Begin returns when its line is on the disk (fsync, one for all
-// workers that wait at the time); the lines of answers are written at once and reach the disk with the next Begin or the
-// end of the import.
+// FileJournal is a Journal in a file: JSON lines, only ever appended to. The first line is a header; then one line for
+// a chunk before it is sent and one after its answer. Begin returns when its line is on the disk (fsync, one for all
+// workers that wait at the time); the lines of answers are written at once and reach the disk with the next Begin or
+// the end of the import.
 //
 // The file holds places, times, references of the CRM, statuses, a hash of the account, and hashes keyed with a random
 // key in the header; no personal data. The key keeps the hashes of two journals from being compared, and tables from
@@ -253,8 +256,8 @@ type FileJournal struct {
 
 // OpenJournal opens the journal in a file, or begins one. Each source and each account needs a file of its own.
 //
-// A part of a last line, as a crash leaves it, is cut off; any other damage, a file that is no journal (it is left as it
-// is), and one that is in use (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such damage
+// A part of a last line, as a crash leaves it, is cut off; any other damage, a file that is no journal (it is left as
+// it is), and one that is in use (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such damage
 // too, if the file system had written a later line first. If the file is moved, deleted, replaced or written to by
 // another program while an import uses it, the import sends nothing more and ends with ErrJournal. Close it when the
 // import is over.

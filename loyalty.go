@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// PointsService is the loyalty points that customers have accumulated.
+// PointsService lists and adds loyalty points.
 type PointsService struct{ core *core }
 
-// RedeemService is the gifts that customers have redeemed points for.
+// RedeemService lists gifts that customers have redeemed points for, and gives new ones.
 type RedeemService struct{ core *core }
 
 // LoyaltyEntry is an accumulation or a redemption of points.
@@ -30,7 +30,7 @@ type LoyaltyEntry struct {
 	CreatedAt    Timestamp       `json:"createdAt,omitzero"`
 }
 
-// LoyaltyProduct is the product that points were given for.
+// LoyaltyProduct is the product for which a customer got points.
 type LoyaltyProduct struct {
 	redacted
 
@@ -39,7 +39,7 @@ type LoyaltyProduct struct {
 	ID   ID     `json:"id,omitzero"`
 }
 
-// LoyaltyGift is the gift that points were spent on.
+// LoyaltyGift is the gift for which a customer spent points.
 type LoyaltyGift struct {
 	redacted
 
@@ -70,8 +70,8 @@ func (p LoyaltyListParams) filters() *filters {
 	return f
 }
 
-// AccumulateParams gives points for a code, such as a product's serial code. Code is required, and one way to find the
-// customer by.
+// AccumulateParams adds points for a code, such as a product's serial code. Code is required, and so is a phone, an
+// e-mail address or a name by which the CRM finds the customer.
 type AccumulateParams struct {
 	redacted
 
@@ -79,8 +79,8 @@ type AccumulateParams struct {
 	Data AccumulateCustomer `json:"data,omitzero"`
 }
 
-// AccumulateCustomer is who gets the points. Emails and Phones are lists of the same objects as on contacts, as the
-// vendor's page prints them ("emails": [{"type": "Work", "value": "…"}]).
+// AccumulateCustomer is the customer who gets the points. Emails and Phones are lists of objects as in a contact; the
+// vendor's page prints them so ("emails": [{"type": "Work", "value": "…"}]).
 type AccumulateCustomer struct {
 	redacted
 
@@ -99,8 +99,8 @@ func (p AccumulateParams) validate() error {
 	return nil
 }
 
-// RedeemParams spends points on a gift. Code, the gift's, is required, and an e-mail address or a phone to find the
-// customer by.
+// RedeemParams spends points on a gift. The gift's Code is required, and so is a phone or an e-mail address by which
+// the CRM finds the customer.
 type RedeemParams struct {
 	redacted
 
@@ -108,8 +108,8 @@ type RedeemParams struct {
 	Data RedeemCustomer `json:"data,omitzero"`
 }
 
-// RedeemCustomer is whose points are spent. Unlike AccumulateCustomer it has one address and one phone: so the vendor's
-// page.
+// RedeemCustomer is the customer whose points are spent. Unlike AccumulateCustomer it has one e-mail address and one
+// phone (the vendor's page).
 type RedeemCustomer struct {
 	redacted
 
@@ -127,8 +127,8 @@ func (p RedeemParams) validate() error {
 	return nil
 }
 
-// history is one of the two lists of /history-point. It drops the records that say they are of the other one: whether
-// the server keeps them apart is not documented (our decision). A record without a type belongs to both.
+// history is one of the two lists of /history-point. It drops records whose type is that of the other list: the vendor
+// does not say whether the server separates them (our decision). A record without a type belongs to both.
 func history(c *core, op string, other NumericCode) listEndpoint[LoyaltyEntry] {
 	return listEndpoint[LoyaltyEntry]{
 		core: c, op: op, path: "/history-point",
@@ -158,8 +158,8 @@ func (s *PointsService) All(ctx context.Context, params LoyaltyListParams, opts 
 	return s.endpoint().all(ctx, params.pointFilters(), opts)
 }
 
-// Accumulate gives a customer points (POST /accumulate). It is not repeated once it may have been carried out: see
-// ErrOutcomeUnknown.
+// Accumulate adds points to a customer (POST /accumulate). The client does not repeat it if it may have been carried
+// out; the error then matches ErrOutcomeUnknown.
 func (s *PointsService) Accumulate(ctx context.Context, params AccumulateParams, opts ...CallOption) error {
 	_, err := coreOf(s).writeID(ctx, writeCall{
 		op: "accumulate points", method: http.MethodPost, path: "/accumulate", body: params,
@@ -171,8 +171,8 @@ func (s *RedeemService) endpoint() listEndpoint[LoyaltyEntry] {
 	return history(coreOf(s), "list redemptions", LoyaltyAccumulation)
 }
 
-// List returns one page of redemptions (GET /history-point). Records that say they are accumulations are dropped, so
-// that a page may hold fewer records than it came with.
+// List returns one page of redemptions (GET /history-point). It drops accumulations, so a page may have fewer records
+// than the server sent.
 func (s *RedeemService) List(ctx context.Context, params LoyaltyListParams, opts ...CallOption) (*Page[LoyaltyEntry], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
@@ -183,8 +183,8 @@ func (s *RedeemService) All(ctx context.Context, params LoyaltyListParams, opts 
 	return s.endpoint().all(ctx, params.filters(), opts)
 }
 
-// Gift spends a customer's points on a gift (POST /redeem). It is not repeated once it may have been carried out: see
-// ErrOutcomeUnknown.
+// Gift spends a customer's points on a gift (POST /redeem). The client does not repeat it if it may have been carried
+// out; the error then matches ErrOutcomeUnknown.
 func (s *RedeemService) Gift(ctx context.Context, params RedeemParams, opts ...CallOption) error {
 	_, err := coreOf(s).writeID(ctx, writeCall{
 		op: "redeem gift", method: http.MethodPost, path: "/redeem", body: params,

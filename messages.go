@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// ZNSMessagesService is the Zalo notification messages (ZNS) that were sent.
+// ZNSMessagesService lists the Zalo notification messages (ZNS) that were sent.
 type ZNSMessagesService struct{ core *core }
 
-// MessagesService is the omnichannel messages, by session.
+// MessagesService lists the omnichannel messages, by session.
 type MessagesService struct{ core *core }
 
-// ZNSMessage is a Zalo notification message. The vendor documents none of its fields: what is certain is typed, the
-// rest is in RawJSON and Decode.
+// ZNSMessage is a Zalo notification message. The vendor documents none of its fields: use RawJSON and Decode for the
+// others.
 type ZNSMessage struct {
 	Record `json:"-"`
 
@@ -50,12 +50,12 @@ type MessageSession struct {
 	ConversationID ID        `json:"conversationId,omitzero"`
 	PageID         ID        `json:"pageId,omitzero"`
 	CreatedAt      Timestamp `json:"createdAt,omitzero"`
-	LeadID         ID        `json:"leadId,omitzero"`     // one of the two says
-	CustomerID     ID        `json:"customerId,omitzero"` // whose session it is
+	LeadID         ID        `json:"leadId,omitzero"`     // set if the session is a lead's
+	CustomerID     ID        `json:"customerId,omitzero"` // set if the session is a customer's
 	Messages       []Message `json:"messages,omitzero"`
 }
 
-// Message is a message of a session. More of it is in the session's RawJSON.
+// Message is a message of a session. The session's RawJSON has its other fields.
 type Message struct {
 	redacted
 
@@ -75,7 +75,7 @@ type MessageListParams struct {
 	CreatedFrom time.Time // wire name created_from
 	CreatedTo   time.Time // wire name created_to
 	SessionID   ID
-	Limit       int // messages, not sessions, an answer: it may cut a session, which then goes on in the next answer
+	Limit       int // messages (not sessions) an answer: a session may continue in the next answer
 	Offset      int // messages to skip (our decision: the vendor does not say what it counts)
 }
 
@@ -102,7 +102,7 @@ func (s *ZNSMessagesService) endpoint() listEndpoint[ZNSMessage] {
 	}
 }
 
-// List returns one page of messages (GET /znsmsg). The vendor documents a 404 as "no data": one whose body is JSON
+// List returns one page of messages (GET /znsmsg). The vendor documents a 404 as "no data": a 404 with a JSON body
 // without data is an empty page.
 func (s *ZNSMessagesService) List(ctx context.Context, params ZNSMessageListParams, opts ...CallOption) (*Page[ZNSMessage], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
@@ -124,7 +124,7 @@ func (s *MessagesService) endpoint() listEndpoint[MessageSession] {
 	}
 }
 
-// part identifies what an answer holds of a session: the session may go on in the next answer, with other messages.
+// part identifies the part of a session that an answer has: the session may continue in the next answer.
 func (m *MessageSession) part() string {
 	if m.SessionID == "" {
 		return ""
@@ -139,8 +139,8 @@ func (m *MessageSession) part() string {
 	return id
 }
 
-// countMessages is by how much an answer moves the offset: it counts messages, as the limit does (our decision). An
-// answer without messages moves it by its sessions, since it must move.
+// countMessages returns by how much an answer moves the offset. The offset counts messages, as the limit does (our
+// decision). An answer without messages moves it by its sessions, so that it moves at all.
 func countMessages(sessions []MessageSession) int {
 	count := 0
 	for i := range sessions {
@@ -162,9 +162,11 @@ func (s *MessagesService) List(ctx context.Context, params MessageListParams, op
 }
 
 // All iterates over the sessions from params.Offset on, answer by answer (GET /messages). Break out of the loop to stop
-// it. The limit counts messages, so an answer may cut a session: it is then yielded once more, with its later messages
-// only. The next offset is that of the answer before plus its messages; if a server counts sessions there, some are
-// missed.
+// it.
+//
+// The limit counts messages, so a session may continue in the next answer: it is then yielded again, with its later
+// messages only. Each offset is the one before plus the messages received (our decision). If the server's offset counts
+// sessions instead, All misses some.
 func (s *MessagesService) All(ctx context.Context, params MessageListParams, opts ...CallOption) iter.Seq2[MessageSession, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// RatingsService is the ratings that customers have given.
+// RatingsService lists the ratings by customers.
 type RatingsService struct{ core *core }
 
 // The rating types of the vendor's page.
@@ -89,15 +89,15 @@ func (s *RatingsService) endpoint() listEndpoint[Rating] {
 
 // List returns one page of ratings (GET /rating).
 //
-// The filter by Source is our decision: the vendor prints the channels beside rating_score, and as values of the
-// record's source. A server may not know it, so every record that comes is compared: a page on which one has another
-// source, or none, is ErrFilterIgnored.
+// The filter by Source is our decision: the vendor's page prints its values beside rating_score, and as values of a
+// record's source. The server may not know the filter. If a record of the page has another source, or none, the error
+// is ErrFilterIgnored.
 func (s *RatingsService) List(ctx context.Context, params RatingListParams, opts ...CallOption) (*Page[Rating], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
 
-// All iterates over the ratings of every page, from params.Page on (GET /rating). Break out of the loop to stop it. A
-// page that was not filtered by Source is ErrFilterIgnored, as for List, and none of its records is yielded.
+// All iterates over the ratings of every page, from params.Page on (GET /rating). Break out of the loop to stop it. As
+// for List, a page that was not filtered by Source is ErrFilterIgnored; none of its records is yielded.
 func (s *RatingsService) All(ctx context.Context, params RatingListParams, opts ...CallOption) iter.Seq2[Rating, error] {
 	return s.endpoint().all(ctx, params.filters(), opts)
 }

@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// WithJournal makes an import remember in a journal what it has sent, so that it can be run again after any crash, with
-// the same source: what was answered is reported from the journal, what was not begun is sent, and what was begun and
-// not answered is OutcomeUnknown (see WithUnknownResolver). A source that no longer yields the records that were sent
-// ends the import with ErrSourceChanged; that it has grown at its end does no harm. A journal of another account (another
-// base URL, another key) is ErrJournal: see WithReplacedKey. For imports only.
+// WithJournal makes an import write into a journal what it sends, so that you can run the import again after any crash,
+// with the same source. The second run reports the chunks that were answered from the journal, sends those that were
+// not begun, and reports those that were begun and not answered as OutcomeUnknown (see WithUnknownResolver).
+//
+// If the source no longer yields the records that were sent, the import ends with ErrSourceChanged. New records at the
+// end of the source are fine. If the journal belongs to another account (another base URL or key), the import ends with
+// ErrJournal: see WithReplacedKey. This option is for imports only.
 func WithJournal(journal Journal) BatchOption {
 	return func(cfg *batchConfig) error {
 		if file, isFile := journal.(*FileJournal); journal == nil || isFile && file == nil {
@@ -30,8 +32,8 @@ func WithJournal(journal Journal) BatchOption {
 	}
 }
 
-// WithRetryRejected makes an import send again what the journal says the server has rejected; without it the rejection is
-// reported again. The records may have been corrected since. For imports with a journal only.
+// WithRetryRejected makes a resumed import send the records again that the journal has as rejected. You may have
+// corrected them. Without this option the import reports the rejection again. It is for imports with a journal only.
 func WithRetryRejected() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.retryRejected = true
@@ -39,9 +41,9 @@ func WithRetryRejected() BatchOption {
 	}
 }
 
-// WithReplacedKey makes an import go on with a journal that was written with another key or base URL, and keeps the new
-// one in it: for a key that was replaced, or a server that has moved. Whoever sets it vouches for it that the account is
-// the same: in another one, records would be reported as done that are not there. For imports with a journal only.
+// WithReplacedKey lets an import continue a journal that was written with another key or base URL, and writes the new
+// account into it. Use it if the key was replaced or the server has moved, and only if the CRM is the same one: in
+// another CRM the import would report records as done that do not exist there. It is for imports with a journal only.
 func WithReplacedKey() BatchOption {
 	return func(cfg *batchConfig) error {
 		cfg.replacedKey = true
@@ -49,17 +51,17 @@ func WithReplacedKey() BatchOption {
 	}
 }
 
-// settleMargin is how long a request may be under way beyond the limit of its attempt, and settleUnlimited how long in
-// all if attempts have no limit (our decisions: the vendor says nothing).
+// settleMargin is how long a request may be under way after the limit of its attempt. settleUnlimited is how long it
+// may be under way if attempts have no limit. Both are our decisions: the vendor says nothing.
 const (
 	settleMargin    = 30 * time.Second
 	settleUnlimited = time.Hour
 )
 
-// WithSettle sets how long a lost request may still be under way: a chunk that was sent less than d ago stays unknown,
-// and no resolver is asked about it. The default is the client's limit for an attempt (WithTimeout) plus 30 s, or an hour
-// if there is no limit. A resolver that looks too early finds nothing, and what is sent again is doubled. For imports
-// with a journal only.
+// WithSettle sets how long a lost request may still be under way. A chunk that was sent less than d ago stays unknown,
+// and the resolver is not asked about it: a resolver that looks too early finds nothing, and the chunk would be sent
+// again and doubled. The default is the limit of an attempt (WithTimeout) plus 30 s, or an hour if attempts have no
+// limit. The option is for imports with a journal only.
 func WithSettle(d time.Duration) BatchOption {
 	return func(cfg *batchConfig) error {
 		if d < 0 {
@@ -70,7 +72,7 @@ func WithSettle(d time.Duration) BatchOption {
 	}
 }
 
-// settleTime is the time of WithSettle for a client with a limit for its attempts.
+// settleTime returns the time of WithSettle. limit is that of an attempt.
 func (cfg *batchConfig) settleTime(limit time.Duration) time.Duration {
 	switch {
 	case cfg.settle != nil:
@@ -81,40 +83,42 @@ func (cfg *batchConfig) settleTime(limit time.Duration) time.Duration {
 	return limit + settleMargin
 }
 
-// UnknownChunk is a chunk that an earlier run of an import began, and whose answer is not in the journal.
+// UnknownChunk is a chunk that an earlier run of an import has begun, and whose answer is not in the journal.
 type UnknownChunk[P any] struct {
-	Begun   time.Time // when it was last sent, by the clock of the machine that did; WithSettle ago at least
+	Begun   time.Time // when it was last sent, by the clock of the machine that sent it
 	Indexes []int64   // of the records in the source
-	Records []P       // as the source yields them, and as they were sent
+	Records []P       // as they were sent; the source yields the same
 }
 
-// Format keeps customers' data out of logs: it prints how many records there are,
-// with every verb.
+// Format prints the number of records and nothing else, with every verb.
 func (c UnknownChunk[P]) Format(s fmt.State, _ rune) {
 	writeText(s, fmt.Sprintf("{Records:%d}", len(c.Records)))
 }
 
-// LogValue keeps customers' data out of slog records.
+// LogValue is the number of records.
 func (c UnknownChunk[P]) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("records", len(c.Records)))
 }
 
-// Resolution is what was found out about one record of an UnknownChunk.
+// Resolution is what a resolver found out about one record of an UnknownChunk.
 type Resolution[R any] struct {
-	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it is not and is to be sent again,
-	// OutcomeUnknown if that could not be told.
+	// Outcome is OutcomeDone if the record is in the CRM, OutcomeNotSent if it is certainly not (the import sends it
+	// again), and OutcomeUnknown in any other case.
 	Outcome Outcome
-	Ref     R // of a record that is done; without one it stays unknown
+	Ref     R // the record's key in the CRM, if it is done; without it the record stays unknown
 }
 
-// WithUnknownResolver makes an import ask what became of a chunk that an earlier run began and whose answer is not in the
-// journal: resolve looks the records up and returns one Resolution a record, in order. After an error, or with none, the
-// chunk stays unknown. A chunk that may still be under way is not asked about: see WithSettle.
+// WithUnknownResolver makes a resumed import call resolve for each chunk that an earlier run has begun and whose answer
+// is not in the journal. resolve looks the records up in the CRM and returns one Resolution a record, in order. If it
+// returns an error or nil, the chunk stays unknown. It is not called for a chunk that may still be under way: see
+// WithSettle.
 //
-// Be sure of "not there": what is sent again because a search was wrong is doubled. Look up by what the vendor documents
-// (a phone number, an e-mail address, an order's number), compare what comes back, and answer OutcomeUnknown on any error,
-// ErrFilterIgnored above all; docs/bulk-import.md has one that does. resolve may be called for several chunks at once. Its
-// types must be the import's. For imports with a journal only.
+// Be sure before you return OutcomeNotSent: if your search was wrong, the record is doubled. Search by what the vendor
+// documents (a phone number, an e-mail address, an order's number), compare the records that come back, and return
+// OutcomeUnknown on any error, ErrFilterIgnored above all. docs/bulk-import.md has such a resolver.
+//
+// resolve may be called for several chunks at once. Its types must be those of the import. The option is for imports
+// with a journal only.
 func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk UnknownChunk[P]) ([]Resolution[R], error)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if resolve == nil {
@@ -125,7 +129,7 @@ func WithUnknownResolver[P, R any](resolve func(ctx context.Context, chunk Unkno
 	}
 }
 
-// ledger is what a run knows of its journal. A nil one has no journal and remembers nothing.
+// ledger is a run's view of its journal. A nil ledger has no journal and remembers nothing.
 type ledger struct {
 	journal       Journal
 	account       string // of this run
@@ -133,23 +137,23 @@ type ledger struct {
 	retryRejected bool
 
 	key     []byte    // of the journal's digests
-	resumed bool      // the journal is to be finished
+	resumed bool      // Resume was called, and Finish must be
 	since   time.Time // when it was resumed
 	pull    func() (JournalEntry, error, bool)
 	cancel  func()
-	head    *sentChunk   // the next of the history; nil: not read yet, or none is left
-	active  []*sentChunk // those whose records are coming
+	head    *sentChunk   // the next chunk of the history; nil: not read yet, or none is left
+	active  []*sentChunk // chunks of which the source has not yet yielded all records
 }
 
 // sentChunk is a chunk that an earlier run has sent.
 type sentChunk struct {
 	JournalEntry
-	came int64 // how many of its records the source has yielded again
+	yielded int64 // how many of its records the source has yielded again
 }
 
-// expects is the place of the record that comes next.
+// expects returns the place of its record that the source yields next.
 func (c *sentChunk) expects() int64 {
-	n := c.came
+	n := c.yielded
 	for _, run := range c.Records {
 		if n < run.Count {
 			return run.First + n
@@ -198,7 +202,7 @@ func (l *ledger) finish(ctx context.Context) error {
 	return l.journal.Finish(context.WithoutCancel(ctx))
 }
 
-// find returns the chunk in which an earlier run has sent a record; nil: none has. Records are asked for in their order.
+// find returns the chunk in which an earlier run has sent a record, or nil. It must be called with each index in order.
 func (l *ledger) find(ctx context.Context, index int64) (found *sentChunk, err error) {
 	if l == nil {
 		return nil, nil
@@ -223,7 +227,7 @@ func (l *ledger) find(ctx context.Context, index int64) (found *sentChunk, err e
 		}
 	}
 	if found != nil {
-		if found.came++; int(found.came) == found.Count() {
+		if found.yielded++; int(found.yielded) == found.Count() {
 			l.active = slices.DeleteFunc(l.active, func(c *sentChunk) bool { return c == found })
 		}
 	}
@@ -234,7 +238,7 @@ func damagedEntry(entry JournalEntry) error {
 	return journalFailure{fmt.Errorf("antcrm: the journal's entry of record %d %w", entry.First(), errDamaged)}
 }
 
-// peek returns the next chunk of the history that is not to be sent again; nil: none is left.
+// peek returns the next chunk of the history that must not be sent again, or nil if none is left.
 func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
 	for l.head == nil && l.pull != nil {
 		entry, err, ok := l.pull()
@@ -255,7 +259,7 @@ func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
 			}
 			continue
 		}
-		entry.Records = slices.Clone(entry.Records) // the journal may use its own again
+		entry.Records = slices.Clone(entry.Records) // the journal may reuse its slice
 		if entry.Begun.IsZero() {
 			entry.Begun = l.since
 		}
@@ -264,7 +268,7 @@ func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
 	return l.head, nil
 }
 
-// missing reports that a source of count records has ended before the journal has.
+// missing reports an error if the journal has records after the source's last one.
 func (l *ledger) missing(ctx context.Context, op string, count int64) error {
 	if l == nil {
 		return nil
@@ -282,7 +286,7 @@ func (l *ledger) digest(body []byte) string {
 	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// ledgerEntry is a request in the journal. A nil one is of a run without a journal.
+// ledgerEntry is a request in the journal. It is nil in a run without a journal.
 type ledgerEntry struct {
 	ledger *ledger
 	entry  JournalEntry
@@ -308,9 +312,9 @@ func (e *ledgerEntry) begin(ctx context.Context) error {
 	return e.failed
 }
 
-// end writes down how the request ended, even if the import has been cancelled meanwhile. A rejected chunk whose halves
-// come is as if it had not been sent: they have entries of their own. So is one that was refused for no record's fault,
-// such as a wrong key or a 429: the next run sends it.
+// end records how the request ended, even if the import has been cancelled meanwhile. A rejected chunk that is halved
+// counts as not sent: its halves have entries of their own. A chunk that was refused for another reason than a bad
+// record, such as a wrong key or a 429, counts as not sent too: the next run sends it.
 func (e *ledgerEntry) end(ctx context.Context, refs any, err error, halved bool) error {
 	if e == nil || !e.begun {
 		return e.failure()
@@ -349,7 +353,8 @@ func runsOf(at []int64) []JournalRun {
 	return runs
 }
 
-// replay takes a record that an earlier run has sent. Once all of its chunk have come, it reports what the journal knows.
+// replay handles a record that an earlier run has sent. Once the source has yielded the whole chunk, it reports what
+// the journal has, or has the chunk looked up.
 func (r *bulkRun[P, R]) replay(ctx context.Context, sent *sentChunk, index int64, record P) {
 	c := r.replays[sent]
 	if c == nil {
@@ -395,8 +400,8 @@ func (r *bulkRun[P, R]) replayDone(c *chunk[P]) {
 	r.report(bulkEvent[R]{at: c.at, refs: refs, outcome: OutcomeDone})
 }
 
-// rejectedBefore is the error of a chunk that an earlier run saw rejected. The
-// server's message may have held personal data: the journal has only the status.
+// rejectedBefore is the error of a chunk that was rejected in an earlier run. The journal keeps only the status: the
+// server's message may quote personal data.
 func (r *bulkRun[P, R]) rejectedBefore(status int) error {
 	return &APIError{StatusCode: status, Method: r.method, Path: r.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, callInfo: callInfo{op: r.op}}
 }
@@ -405,7 +410,7 @@ func (r *bulkRun[P, R]) sentBefore() error {
 	return fmt.Errorf("antcrm: %s: sent by an earlier run whose answer is not in the journal: %w", r.op, ErrOutcomeUnknown)
 }
 
-// lookUp asks the caller what became of a chunk, and sends what is not there.
+// lookUp asks the resolver about a chunk, and sends the records that are not in the CRM.
 func (r *bulkRun[P, R]) lookUp(ctx context.Context, c *chunk[P]) {
 	found, err := r.ask(ctx, c)
 	places, err := sortResolutions(found, len(c.at), err)
@@ -437,7 +442,7 @@ func (r *bulkRun[P, R]) lookUp(ctx context.Context, c *chunk[P]) {
 	}
 }
 
-// pick is the part of a chunk whose places in it are in the list.
+// pick returns the records at these places of a chunk.
 func (c *chunk[P]) pick(places []int) *chunk[P] {
 	picked := &chunk[P]{}
 	for _, i := range places {
@@ -461,8 +466,8 @@ func (r *bulkRun[P, R]) ask(ctx context.Context, c *chunk[P]) (found []Resolutio
 	return found, err
 }
 
-// sortResolutions lists the places of the records by what was found. Done without
-// a reference is unknown: it would be done for ever, and nobody could tell as what.
+// sortResolutions lists the places of the records by outcome. A record that is done without a reference is unknown: the
+// journal would have no key for it.
 func sortResolutions[R any](found []Resolution[R], count int, err error) (places [4][]int, _ error) {
 	if err == nil && found != nil && len(found) != count {
 		err = fmt.Errorf("%d resolutions for %d records", len(found), count)
@@ -485,8 +490,7 @@ func sortResolutions[R any](found []Resolution[R], count int, err error) (places
 	return places, err
 }
 
-// recordFound replaces the entry of a chunk by what is known of its parts now,
-// in one line.
+// recordFound replaces the entry of a chunk by entries of its parts, in one line.
 func (r *bulkRun[P, R]) recordFound(ctx context.Context, whole, done *chunk[P], refs []R, still *chunk[P]) error {
 	if len(still.at) == len(whole.at) {
 		return nil // nothing new

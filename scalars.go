@@ -24,9 +24,8 @@ func (id ID) String() string { return string(id) }
 // UnmarshalJSON accepts a number, a string or null.
 func (id *ID) UnmarshalJSON(data []byte) error { return unmarshalText(data, id) }
 
-// Decimal is an exact decimal number, kept as text: a quantity, or an amount of money in the CRM's currency (VND), in
-// whole units as sent. It decodes a JSON number or a numeric string; "" and null are the empty Decimal. It is sent as a
-// JSON number.
+// Decimal is an exact decimal number, kept as text: a quantity, or an amount of money in the CRM's currency (VND), as
+// sent. It decodes a JSON number or a numeric string; "" and null are the empty Decimal. It is sent as a JSON number.
 //
 // The empty Decimal means "not set" and is left out of requests; "0" is a value and is sent. In an update a pointer to
 // the empty Decimal is ErrValidation, because an empty text is not a number.

@@ -8,8 +8,8 @@ import (
 // SegmentsService puts contacts into segments.
 type SegmentsService struct{ core *core }
 
-// segmentContact is a contact in the body of SetContacts. The vendor's table prints phone for the array that every
-// other page calls phones: both are sent (our decision). Only the name is required here.
+// segmentContact is a contact in the body of SetContacts. The vendor's table calls the array phone that every other
+// page calls phones: both are sent (our decision). Only the name is required.
 type segmentContact struct {
 	ContactCreateParams
 	Phone []Phone `json:"phone,omitzero"`
@@ -26,7 +26,7 @@ type segmentBody struct {
 // required here; its phones are sent as phone and as phones (our decision). The API answers with no ids: what failed is
 // in the *BatchError that the error then is.
 func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, contacts []ContactCreateParams, opts ...BatchOption) error {
-	// Checked as an option is, so that it fails the batch and not only the call.
+	// An option checks it, so that the whole batch fails.
 	checked := func(*batchConfig) error {
 		return firstError(required("segmentId", segmentID), checkText("segmentId", segmentID))
 	}

@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// TelesalesService is the telesales records of a campaign.
+// TelesalesService lists the telesales records of a campaign.
 type TelesalesService struct{ core *core }
 
-// TelecallsService is the calls of a campaign.
+// TelecallsService lists the calls of a campaign.
 type TelecallsService struct{ core *core }
 
-// CampaignsService is the telesales campaigns.
+// CampaignsService lists the telesales campaigns.
 type CampaignsService struct{ core *core }
 
-// Telesale is a telesales record. The vendor documents none of its fields: what is certain is typed, the rest is in
-// RawJSON and Decode.
+// Telesale is a telesales record. The vendor documents none of its fields: use RawJSON and Decode for the others.
 type Telesale struct {
 	Record `json:"-"`
 
@@ -24,8 +23,7 @@ type Telesale struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// Telecall is a call of a campaign. The vendor documents none of its fields: what is certain is typed, the rest is in
-// RawJSON and Decode.
+// Telecall is a call of a campaign. The vendor documents none of its fields: use RawJSON and Decode for the others.
 type Telecall struct {
 	Record `json:"-"`
 
@@ -33,8 +31,7 @@ type Telecall struct {
 	CreatedAt Timestamp `json:"createdAt,omitzero"`
 }
 
-// Campaign is a telesales campaign. The vendor documents none of its fields: what is certain is typed, the rest is in
-// RawJSON and Decode.
+// Campaign is a telesales campaign. The vendor documents none of its fields: use RawJSON and Decode for the others.
 type Campaign struct {
 	Record `json:"-"`
 
@@ -135,8 +132,8 @@ func (s *CampaignsService) endpoint() listEndpoint[Campaign] {
 	return listEndpoint[Campaign]{core: coreOf(s), op: "list campaigns", path: "/campaigns", id: func(c *Campaign) string { return identity("id", c.ID) }}
 }
 
-// List returns one page of campaigns (GET /campaigns; the vendor's heading says /telecalls, its example and sense
-// /campaigns).
+// List returns one page of campaigns (GET /campaigns). The heading on the vendor's page says /telecalls, its example
+// /campaigns.
 func (s *CampaignsService) List(ctx context.Context, params CampaignListParams, opts ...CallOption) (*Page[Campaign], error) {
 	return s.endpoint().page(ctx, params.filters(), opts)
 }
