@@ -92,24 +92,24 @@ func (c *chunk[P]) part(first, n int) *chunk[P] {
 	return &chunk[P]{at: c.at[first : first+n], records: c.records[first : first+n]}
 }
 
-// bulkEvent is what became of some records.
+// bulkEvent is the outcome of some records.
 type bulkEvent[R any] struct {
 	at       []int64
 	refs     []R // nil unless done
 	outcome  Outcome
 	err      error
-	notBegun bool // the run was over before these records were looked at
+	notBegun bool // the run ended before it came to these records
 }
 
 // workerEvent is what a worker reports.
 type workerEvent[P, R any] struct {
 	bulkEvent[R]
 	fatal error     // ends the run
-	ended *chunk[P] // a chunk of which nothing more comes; nothing else is set then
+	ended *chunk[P] // the worker has finished this chunk; nothing else is set then
 }
 
-// bulkRun is the one engine of batches and imports. Its fields belong to the caller's goroutine, which reads the source,
-// fills chunks and emits events; workers send the chunks.
+// bulkRun is the one engine of batches and imports. Its fields belong to the caller's goroutine, which reads the
+// source, fills chunks and emits events; workers send the chunks.
 type bulkRun[P, R any] struct {
 	bulk[P, R]
 	cfg     *batchConfig
@@ -117,7 +117,7 @@ type bulkRun[P, R any] struct {
 	ledger  *ledger                 // nil: there is no journal
 	resolve func(context.Context, UnknownChunk[P]) ([]Resolution[R], error)
 	checked bool // the records are known to be valid
-	ahead   int  // how many chunks may wait, encoded, for a worker while the source is read on
+	ahead   int  // how many encoded chunks may wait for a worker while the source is being read
 
 	jobs     chan *chunk[P]
 	events   chan workerEvent[P, R]
@@ -126,16 +126,16 @@ type bulkRun[P, R any] struct {
 	underWay int         // chunks with the workers
 	halted   atomic.Bool // nothing new is sent; also read and set by workers
 
-	waiting []*chunk[P]              // for a worker
-	filling map[string]*chunk[P]     // by group
-	replays map[*sentChunk]*chunk[P] // chunks of earlier runs whose records are coming
-	spare   []*chunk[P]              // to be filled again
+	waiting  []*chunk[P]              // for a worker
+	filling  map[string]*chunk[P]     // by group
+	replays  map[*sentChunk]*chunk[P] // chunks of earlier runs of which the source has not yet yielded all records
+	reusable []*chunk[P]              // emptied, to be filled again
 
 	next      int64 // the next record's place
 	progress  BatchProgress
 	sourceErr error
-	fatal     error // why the run was halted, if not for a record
-	brokenOut bool  // the consumer has
+	fatal     error // why the run was halted, if not because of a record
+	brokenOut bool  // the consumer has broken out of its loop
 }
 
 func newBulkRun[P, R any](b bulk[P, R], cfg *batchConfig, emit func(bulkEvent[R]) bool) *bulkRun[P, R] {
@@ -146,8 +146,8 @@ func newBulkRun[P, R any](b bulk[P, R], cfg *batchConfig, emit func(bulkEvent[R]
 	}
 }
 
-// run reads the source to its end, unless something halts it, and returns when every request has. Its error is the
-// source's, the journal's or the context's.
+// run reads the source to its end, unless something halts it, and returns when every request has ended. Its error is
+// the source's, the journal's or the context's.
 func (r *bulkRun[P, R]) run(ctx context.Context, source iter.Seq2[P, error]) error {
 	work, cancel := context.WithCancel(ctx)
 	// Deferred, because the consumer's loop body may panic or leave its goroutine.
@@ -179,7 +179,7 @@ func (r *bulkRun[P, R]) run(ctx context.Context, source iter.Seq2[P, error]) err
 	return err
 }
 
-// stop leaves no goroutine behind, whatever has ended the run.
+// stop waits for all goroutines, whatever has ended the run.
 func (r *bulkRun[P, R]) stop(ctx context.Context, cancel context.CancelFunc) {
 	cancel()
 	close(r.jobs)
@@ -193,7 +193,7 @@ func (r *bulkRun[P, R]) stop(ctx context.Context, cancel context.CancelFunc) {
 	_ = r.ledger.finish(ctx) // run has reported what there was to report
 }
 
-// fail ends the run; the first failure is the one that is reported.
+// fail halts the run. The first failure is the one that run returns.
 func (r *bulkRun[P, R]) fail(err error) {
 	if err == nil {
 		return
@@ -204,7 +204,7 @@ func (r *bulkRun[P, R]) fail(err error) {
 	r.halted.Store(true)
 }
 
-// obstacle is why nothing more may be sent, or nil.
+// obstacle returns why nothing more may be sent, or nil.
 func (r *bulkRun[P, R]) obstacle(ctx context.Context) error {
 	if err := contextError(ctx); err != nil {
 		return fmt.Errorf("antcrm: %s: not sent: %w", r.op, err)
@@ -215,7 +215,7 @@ func (r *bulkRun[P, R]) obstacle(ctx context.Context) error {
 	return nil
 }
 
-// read takes a record of the source. It reports whether another one is wanted.
+// read handles a record of the source. It reports whether to read another one.
 func (r *bulkRun[P, R]) read(ctx context.Context, record P) (more bool) {
 	index := r.next
 	r.next++
@@ -259,10 +259,10 @@ func (r *bulkRun[P, R]) fill(ctx context.Context, index int64, record P) {
 	}
 }
 
-// maxFilling bounds what a source with a group for every record can hold open.
+// maxFilling bounds how many chunks are filled at a time, even if every record has a group of its own.
 const maxFilling = 16
 
-// chunkOf is the chunk of a group that has room.
+// chunkOf returns the chunk of a group that has room.
 func (r *bulkRun[P, R]) chunkOf(ctx context.Context, group string) *chunk[P] {
 	if c := r.filling[group]; c != nil {
 		return c
@@ -273,8 +273,8 @@ func (r *bulkRun[P, R]) chunkOf(ctx context.Context, group string) *chunk[P] {
 		r.dispatch(ctx, oldest)
 	}
 	var c *chunk[P]
-	if last := len(r.spare) - 1; last >= 0 {
-		c, r.spare = r.spare[last], r.spare[:last]
+	if last := len(r.reusable) - 1; last >= 0 {
+		c, r.reusable = r.reusable[last], r.reusable[:last]
 	} else {
 		c = &chunk[P]{at: make([]int64, 0, r.cfg.chunkSize), records: make([]P, 0, r.cfg.chunkSize)}
 	}
@@ -287,7 +287,7 @@ func inOrder[K comparable, P any](chunks map[K]*chunk[P]) []*chunk[P] {
 	return slices.SortedFunc(maps.Values(chunks), func(a, b *chunk[P]) int { return slices.Compare(a.at, b.at) })
 }
 
-// flush dispatches what is left when the source has ended.
+// flush dispatches the incomplete chunks when the source has ended.
 func (r *bulkRun[P, R]) flush(ctx context.Context) {
 	if r.brokenOut {
 		return
@@ -313,8 +313,9 @@ func (r *bulkRun[P, R]) dispatch(ctx context.Context, c *chunk[P]) {
 	r.submit(ctx)
 }
 
-// submit passes waiting chunks to workers until no more wait than may. A worker that is free encodes its chunk itself;
-// while all are busy, the caller's goroutine encodes ahead, so that they need not when their answers have come.
+// submit passes waiting chunks to workers until no more than r.ahead wait. A free worker encodes its chunk itself.
+// While all are busy, the caller's goroutine encodes the chunks that wait, so that a worker can send its next one at
+// once.
 func (r *bulkRun[P, R]) submit(ctx context.Context) {
 	for len(r.waiting) > 0 && !r.brokenOut {
 		c := r.waiting[0]
@@ -371,14 +372,14 @@ func (r *bulkRun[P, R]) reportUnsent(c *chunk[P], reason error) {
 	r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("%w; %w", before, reason)})
 }
 
-// handle takes what a worker reports.
+// handle handles what a worker reports.
 func (r *bulkRun[P, R]) handle(e workerEvent[P, R]) {
 	if c := e.ended; c != nil {
 		r.underWay--
 		if c.sent == nil {
 			clear(c.records)
 			c.at, c.records, c.body = c.at[:0], c.records[:0], nil
-			r.spare = append(r.spare, c)
+			r.reusable = append(r.reusable, c)
 		}
 		return
 	}
@@ -386,7 +387,7 @@ func (r *bulkRun[P, R]) handle(e workerEvent[P, R]) {
 	r.report(e.bulkEvent)
 }
 
-// report emits what became of some records.
+// report emits the outcome of some records.
 func (r *bulkRun[P, R]) report(e bulkEvent[R]) {
 	if r.brokenOut {
 		return
@@ -409,8 +410,8 @@ func (r *bulkRun[P, R]) work(ctx context.Context, c *chunk[P]) {
 	}
 }
 
-// workOn reports the end of a chunk in any case: the caller's goroutine waits for it, even if a callback has left the
-// worker's (runtime.Goexit).
+// workOn sends a chunk or has it looked up. It reports its end in any case, even if a callback leaves the goroutine
+// (runtime.Goexit): the caller's goroutine waits for it.
 func (r *bulkRun[P, R]) workOn(ctx context.Context, c *chunk[P]) {
 	defer func() { r.events <- workerEvent[P, R]{ended: c} }()
 	if c.sent != nil {
@@ -425,8 +426,7 @@ func (r *bulkRun[P, R]) deliver(ctx context.Context, c *chunk[P]) {
 	halve(0, len(c.at), func(first, n int) bool { return r.request(ctx, c.part(first, n)) })
 }
 
-// halve sends a chunk of n records, beginning at the record first, and, as long
-// as send says so, its halves in place of it.
+// halve calls send for the n records from first on and, if send says again, for their halves.
 func halve(first, n int, send func(first, n int) (again bool)) {
 	if !send(first, n) {
 		return
@@ -435,7 +435,7 @@ func halve(first, n int, send func(first, n int) (again bool)) {
 	halve(first+n/2, n-n/2, send)
 }
 
-// request makes one request and reports what came of it, or that the halves are to be sent instead.
+// request makes one request and reports its outcome, unless the halves are to be sent instead.
 func (r *bulkRun[P, R]) request(ctx context.Context, c *chunk[P]) (again bool) {
 	left := leftGoroutine(r.op)
 	e := workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left} // if exchange never returns
@@ -452,13 +452,13 @@ func (r *bulkRun[P, R]) request(ctx context.Context, c *chunk[P]) (again bool) {
 	return again
 }
 
-// leftGoroutine is what is known of a request in which a callback (a transport,
-// a limiter, a resolver) has called runtime.Goexit, as a test's FailNow does.
+// leftGoroutine is the error of a request in which a callback (a transport, a limiter, a resolver) has called
+// runtime.Goexit, as a test's FailNow does.
 func leftGoroutine(op string) error {
 	return fmt.Errorf("antcrm: %s: a callback has left the goroutine of the request: %w", op, ErrOutcomeUnknown)
 }
 
-// exchange is one request. The journal has a line before each attempt, and one of how it ended.
+// exchange makes one request. It writes a line into the journal before each attempt, and one with the outcome.
 func (r *bulkRun[P, R]) exchange(ctx context.Context, c *chunk[P]) (e workerEvent[P, R], again bool) {
 	e.at, e.outcome = c.at, OutcomeNotSent
 	if e.err = r.obstacle(ctx); e.err != nil {

@@ -39,19 +39,19 @@ func (l listEndpoint[T]) all(ctx context.Context, f *filters, opts []CallOption)
 // iteration is one pass over a list.
 type iteration[T any] struct {
 	list  listEndpoint[T]
-	query url.Values // is read only: every pass shares it
+	query url.Values // read only: every pass shares it
 	cfg   *callConfig
 
 	next     int  // the page or offset to request next
 	begun    bool // a page has been requested
-	counting bool // began at page 1, so that records can be compared with the total
+	counting bool // the pass began at page 1, so its records can be compared with the total
 
 	window   int  // how many pages may be in flight
-	fullPage bool // a page has proved full: more pages are likely
-	previous int  // records of the page before
+	fullPage bool // a page was full: more pages are likely
+	previous int  // how many records the page before had
 
 	yielded  int // distinct records
-	total    int // the latest the server has named
+	total    int // the latest total in an answer
 	hasTotal bool
 
 	seed  maphash.Seed
@@ -145,9 +145,9 @@ func (it *iteration[T]) request(ctx context.Context) chan pageResult[T] {
 	return page
 }
 
-// widen lets more pages be in flight, threefold each time, when the consumer had to wait for the network and another
-// full page is likely. A page is full that has as many records as the server's page size, or as the page before it. A
-// first page half as long as the vendor's may be full where the server has a page size of its own.
+// widen triples how many pages may be in flight, if the consumer had to wait for the network and more full pages are
+// likely. A page counts as full if it has as many records as the server's page size or as the page before it. A first
+// page of at least half the vendor's page size may be full too: the server may have a page size of its own.
 func (it *iteration[T]) widen(waited bool, got *pageResult[T]) {
 	count := len(got.items)
 	first := it.previous == 0
@@ -185,12 +185,12 @@ func (it *iteration[T]) likelyMore(inFlight, count int) bool {
 		return false // the next offset is not known before the page in flight has come
 	}
 	if !it.counting || !it.hasTotal || it.yielded > it.total {
-		return true // there is no total, or it was wrong
+		return true // there is no usable total
 	}
 	return it.yielded+inFlight*count < it.total
 }
 
-// accept sorts a page out: which of its records to yield, and whether another page may follow.
+// accept decides which records of a page to yield, and whether another page may follow.
 func (it *iteration[T]) accept(got *pageResult[T]) (items []T, more bool, err error) {
 	if it.cfg.response != nil {
 		*it.cfg.response = got.response
@@ -211,14 +211,14 @@ func (it *iteration[T]) accept(got *pageResult[T]) (items []T, more bool, err er
 	}
 	it.yielded += len(fresh)
 	if got.hasTotal {
-		// A total smaller than the page it comes with counts something else.
+		// A total smaller than its own page counts something else.
 		it.total, it.hasTotal = got.total, got.total >= count
 	}
 	return it.list.belonging(fresh), !it.complete(got.limit, count), nil
 }
 
-// complete reports whether the total has been reached. A full page proves nothing: servers print as total what the page
-// holds, a number that is capped, or an estimate.
+// complete reports whether the total has been reached, on a page that is not full. A full page proves nothing: some
+// servers' totals are the number of records on the page, a capped number, or an estimate.
 func (it *iteration[T]) complete(limit, count int) bool {
 	if limit == 0 {
 		limit = vendorPage
@@ -226,9 +226,9 @@ func (it *iteration[T]) complete(limit, count int) bool {
 	return it.counting && it.hasTotal && it.yielded >= it.total && count < limit
 }
 
-// distinct drops the records that were on the page before: they slid over because somebody inserted others. repeated
-// reports a page that came before, in whatever order, or that has no record of its own: the server ignores the page
-// number, or begins again past the end.
+// distinct drops the records that were on the page before: they have moved because others were inserted. repeated
+// reports a page that came before, in any order, or that has no new record: the server ignores the page number, or
+// starts over after the last page.
 func (it *iteration[T]) distinct(items []T) (fresh []T, repeated bool) {
 	before := it.last
 	it.last = make(map[uint64]bool, len(items))
@@ -244,8 +244,8 @@ func (it *iteration[T]) distinct(items []T) (fresh []T, repeated bool) {
 	return fresh, repeated
 }
 
-// fingerprint identifies a record by its id or, without one, by its text. Two different records share one with a
-// probability of 2⁻⁶⁴.
+// fingerprint identifies a record by its id or, without one, by its text. Two different records have the same one with
+// a probability of 2⁻⁶⁴.
 func (it *iteration[T]) fingerprint(item *T) uint64 {
 	if id := it.list.id(item); id != "" {
 		return maphash.String(it.seed, id)

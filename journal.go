@@ -47,41 +47,44 @@ var (
 // cancelled while they run. The slices passed to a method, and those it returns, belong to the journal: the import
 // neither changes nor keeps them.
 type Journal interface {
-	// Resume begins an import of the operation, such as "create contacts", and returns what earlier ones have left. An
-	// import under way, or a journal of another operation, is an error.
+	// Resume begins an import of the operation, such as "create contacts", and returns what earlier imports have
+	// recorded. It is an error if an import is under way, or if the journal is one of another operation.
 	Resume(ctx context.Context, operation string) (*JournalHistory, error)
-	// Begin notes that a chunk is about to be sent (OutcomeUnknown). It returns once the entry is durable; if it fails,
-	// the chunk is not sent. It is called again, with a later time, before the chunk is sent once more after a 429.
+	// Begin records that a chunk is about to be sent (OutcomeUnknown). It returns once the entry is durable. If it
+	// fails, the chunk is not sent. It is called again, with a later time, before each further attempt, such as after a
+	// 429.
 	Begin(ctx context.Context, entry JournalEntry) error
-	// Record notes what became of chunks: all the entries or, after a crash, none. They may become durable later than
-	// Begin's, in the same order: one that is lost leaves a chunk unknown, never wrong.
+	// Record records the outcomes of chunks: all the entries or, after a crash, none. They may become durable later
+	// than those of Begin, in the order of the calls: a lost entry leaves its chunk unknown, never wrong.
 	Record(ctx context.Context, entries ...JournalEntry) error
-	// Finish ends the import and makes everything durable.
+	// Finish ends the import and makes all entries durable.
 	Finish(ctx context.Context) error
 }
 
 // JournalHistory is what a journal knows when an import begins.
 type JournalHistory struct {
-	// Key is the secret of the journal's digests.
+	// Key is the secret key of the digests.
 	Key []byte
-	// Account is what SetAccount was last called with; empty: it never was.
+	// Account is the account that SetAccount last stored. Empty: none.
 	Account string
-	// SetAccount keeps the account (see Client.Account) that the journal belongs to, no later than the next entry. It
-	// is called at most once, before anything is sent. Nil: the journal keeps none, and works for any.
+	// SetAccount stores the account that the journal belongs to (see Client.Account), durably no later than the next
+	// entry. It is called at most once, before anything is sent. Nil: the journal keeps no account, and works for any.
 	SetAccount func(ctx context.Context, account string) error
-	// Entries are the chunks that were begun, in the order of their first records. It is read in step with the source,
-	// not at once.
+	// Entries are the chunks that were begun, ordered by their first records. The import reads them in step with the
+	// source.
 	Entries iter.Seq2[JournalEntry, error]
 }
 
-// JournalEntry is what is known of one chunk. It holds no personal data.
+// JournalEntry is what a journal has about one chunk. It holds no personal data.
 type JournalEntry struct {
-	Records []JournalRun    // the places in the source, ascending
-	Digest  string          // HMAC-SHA-256 of the chunk's body under the journal's key
-	Outcome Outcome         // OutcomeUnknown from Begin on; OutcomeNotSent: as if it had never been begun
-	Begun   time.Time       // when it was last sent, by this machine's clock; zero: not known, and no resolver is asked before WithSettle has passed
-	Status  int             // HTTP status of a refusal, 0 if none
-	Refs    json.RawMessage // the references of a chunk that is done: an array, one a record
+	Records []JournalRun // the places in the source, ascending
+	Digest  string       // HMAC-SHA-256 of the chunk's body under the journal's key
+	Outcome Outcome      // OutcomeUnknown from Begin on; OutcomeNotSent removes the entry
+	// Begun is when the chunk was last sent, by the clock of the machine that sent it. Zero: not known; the time of
+	// WithSettle then counts from the time when the import is resumed.
+	Begun  time.Time
+	Status int             // HTTP status of a refusal, 0 if none
+	Refs   json.RawMessage // the references of a chunk that is done: an array, one for each record
 }
 
 // JournalRun is a run of records in a source. In JSON it is [first, count].
@@ -100,7 +103,7 @@ func (r *JournalRun) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// First is the place of the chunk's first record: the entry's key.
+// First returns the place of the chunk's first record, the entry's key; -1 if it has no records.
 func (e JournalEntry) First() int64 {
 	if len(e.Records) == 0 {
 		return -1
@@ -108,7 +111,7 @@ func (e JournalEntry) First() int64 {
 	return e.Records[0].First
 }
 
-// Count is how many records the chunk has.
+// Count returns how many records the chunk has.
 func (e JournalEntry) Count() int {
 	count := int64(0)
 	for _, run := range e.Records {
@@ -117,7 +120,7 @@ func (e JournalEntry) Count() int {
 	return int(count)
 }
 
-// check refuses what no import can have written.
+// check refuses an entry that no import can have written.
 func (e JournalEntry) check() error {
 	next, count := int64(0), int64(0)
 	for _, run := range e.Records {
@@ -135,7 +138,7 @@ func (e JournalEntry) check() error {
 
 var errDamaged = journalfile.ErrDamaged
 
-// journalLine is a line of the file: an entry, entries that became known at once, or the account.
+// journalLine is a line of the file: an entry, several entries that were recorded together, or the account.
 type journalLine struct {
 	Records []JournalRun    `json:"records,omitempty"`
 	Digest  string          `json:"digest,omitempty"`
@@ -216,8 +219,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// journalHeader is the first line of the file. Its beginning tells a journal from any other file, so that no other file
-// is ever cut or written to.
+// journalHeader is the first line of the file. Its beginning identifies a journal, so that another file is never cut or
+// written to.
 type journalHeader struct {
 	Kind      string `json:"journal"`
 	Version   int    `json:"version"`
@@ -228,21 +231,21 @@ type journalHeader struct {
 const (
 	journalKind    = "antcrm"
 	journalMagic   = `{"journal":"antcrm"`
-	journalVersion = 2 // 1 had neither times nor an account: it is read, and written on as 2
+	journalVersion = 2 // version 1 has neither times nor an account; it is read, and continued with lines of version 2
 	journalKeySize = 32
 )
 
-// FileJournal is a Journal in a file: JSON lines, only ever appended to. The first line is a header; then one line for
-// a chunk before it is sent and one after its answer. Begin returns when its line is on the disk (fsync, one for all
-// workers that wait at the time); the lines of answers are written at once and reach the disk with the next Begin or
-// the end of the import.
+// FileJournal is a Journal in a file of JSON lines, which are only appended. The first line is a header. Each chunk has
+// a line before it is sent and one after its answer. Begin returns when its line is on the disk: it calls fsync, once
+// for all workers that wait at the time. The lines of answers are written at once, and reach the disk with the next
+// Begin or the end of the import.
 //
-// The file holds places, times, references of the CRM, statuses, a hash of the account, and hashes keyed with a random
-// key in the header; no personal data. The key keeps the hashes of two journals from being compared, and tables from
-// being prepared; it does not keep whoever holds the file from trying values for a chunk of one record. The file's mode
-// is 0600, and it is locked against other processes while open.
+// The file holds places, times, the CRM's references, statuses, a hash of the account, and hashes of the chunks under a
+// random key in the header; it holds no personal data. Because of the key, the hashes of two journals cannot be
+// compared. Whoever has the file, and with it the key, can still try out values for a chunk of one record. The file's
+// mode is 0600, and it is locked against other processes while it is open.
 //
-// It takes about 320 bytes a chunk and 10 to 20 a record on the disk, and some 60 bytes a chunk in memory.
+// A chunk takes about 320 bytes on the disk, plus 10 to 20 for each record, and about 60 bytes in memory.
 type FileJournal struct {
 	path string
 	file *journalfile.File
@@ -254,13 +257,13 @@ type FileJournal struct {
 	inUse   bool
 }
 
-// OpenJournal opens the journal in a file, or begins one. Each source and each account needs a file of its own.
+// OpenJournal opens the journal in a file, or creates it. Each source and each account needs a file of its own. Close
+// the journal when the import is over.
 //
-// A part of a last line, as a crash leaves it, is cut off; any other damage, a file that is no journal (it is left as
-// it is), and one that is in use (ErrJournalLocked) are errors that match ErrJournal. A power cut can leave such damage
-// too, if the file system had written a later line first. If the file is moved, deleted, replaced or written to by
-// another program while an import uses it, the import sends nothing more and ends with ErrJournal. Close it when the
-// import is over.
+// An incomplete last line, as a crash leaves it, is cut off. The error matches ErrJournal if the file is damaged in
+// another way (a power cut can do this, if the file system has written a later line first), if it is not a journal (the
+// file is not changed), or if it is in use (ErrJournalLocked). If another program moves, deletes, replaces or changes
+// the file while an import uses it, the import sends nothing more and ends with ErrJournal.
 func OpenJournal(path string) (*FileJournal, error) {
 	j := &FileJournal{path: path, entries: map[int64]journalfile.Span{}}
 	file, err := journalfile.Open(path, journalMagic, j.read)
@@ -291,7 +294,7 @@ type journalFailure struct{ error }
 func (f journalFailure) Unwrap() error      { return f.error }
 func (journalFailure) Is(target error) bool { return target == ErrJournal }
 
-// read takes a line of the file.
+// read reads a line of the file.
 func (j *FileJournal) read(number int, text []byte, at journalfile.Span) error {
 	if number == 1 {
 		return j.readHeader(text)

@@ -12,19 +12,18 @@ import (
 // Page is one page of a list.
 type Page[T any] struct {
 	Items    []T
-	Page     int  // the page asked for; 1 if none was
-	Limit    int  // the page size that the server says it used, else the one asked for; 0 if neither side named one
-	Total    int  // how many records the whole list has, as the server says; only if HasTotal
+	Page     int  // the page requested; 1 if none was
+	Limit    int  // the page size in the answer, else the one requested; 0 if there is none
+	Total    int  // how many records the whole list has, according to the server; valid if HasTotal
 	HasTotal bool // whether the server named a total
 }
 
-// Format keeps customers' data out of logs: it prints the numbers of a page with
-// every verb, not its records.
+// Format prints the numbers of a page and not its records, with every verb.
 func (p Page[T]) Format(s fmt.State, _ rune) {
 	writeText(s, fmt.Sprintf("{Page:%d Limit:%d Items:%d Total:%d HasTotal:%t}", p.Page, p.Limit, len(p.Items), p.Total, p.HasTotal))
 }
 
-// LogValue keeps customers' data out of slog records: it logs the numbers of a page, not its records.
+// LogValue is the numbers of a page, without its records.
 func (p Page[T]) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("page", p.Page), slog.Int("limit", p.Limit), slog.Int("items", len(p.Items))}
 	if p.HasTotal {
@@ -33,10 +32,11 @@ func (p Page[T]) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// vendorPage is how many records the vendor puts on a page, unless a larger limit is honoured.
+// vendorPage is how many records the vendor puts on a page (its page says at most 20), unless it honours a larger
+// limit.
 const vendorPage = 20
 
-// listEndpoint is a list of the API: all that a resource file says of it.
+// listEndpoint describes a list of the API: a resource file fills it in.
 type listEndpoint[T any] struct {
 	*core
 	op   string // "list contacts"
@@ -47,16 +47,16 @@ type listEndpoint[T any] struct {
 	fields []filterField[T]
 	// belongs reports whether a record is of this list. Nil: every record is.
 	belongs func(*T) bool
-	// emptyOn404: a 404 without data is an empty list.
+	// emptyOn404 says that a 404 without data is an empty list.
 	emptyOn404 bool
-	// advance is by how much an answer moves the offset. Nil: the list is paged by number.
+	// advance returns by how much an answer moves the offset. Nil: the list is paged by number.
 	advance func(items []T) int
 	// nested is the name of the array inside data, for an envelope whose data is an object.
 	nested string
 }
 
-// pageResult is what one request for a page came to. The records are all that the server sent: an iteration ends at a
-// page without records, not at one without records that belong to its list.
+// pageResult is the result of one request for a page. It has all records that the server sent, also those that do not
+// belong to the list: an iteration ends only at a page without any.
 type pageResult[T any] struct {
 	items    []T
 	limit    int // the server's page size, else the one asked for, else 0
@@ -105,8 +105,8 @@ func (l listEndpoint[T]) page(ctx context.Context, f *filters, opts []CallOption
 	return page, nil
 }
 
-// get finds the record whose field of that name has the value asked for. No other record is taken for it, not even a
-// sole one that does not carry the field: it may be somebody else's.
+// get finds the record whose field has the value asked for. It never returns another record, not even a sole one
+// without the field: that may be somebody else's.
 func (l listEndpoint[T]) get(ctx context.Context, op, name, value string, opts []CallOption) (*T, error) {
 	f := newFilters()
 	f.required(name, value)
@@ -164,12 +164,12 @@ func filterInPlace[T any](items []T, keep func(*T) bool) []T {
 	return items[:kept]
 }
 
-// failure is an error about an answer whose status is good.
+// failure makes a listError.
 func (l listEndpoint[T]) failure(kind error, problem string) error {
 	return &listError{text: callText(l.op, http.MethodGet, l.path) + ": " + problem, kind: kind}
 }
 
-// listError is a good answer to a GET that is not an answer to what was asked.
+// listError is an answer with a good status that does not answer the request.
 type listError struct {
 	text string
 	kind error // a sentinel
@@ -186,16 +186,16 @@ type filterField[T any] struct {
 	trust filterTrust
 }
 
-// filterTrust is how far a list relies on the server's filter. Get relies on none: it compares.
+// filterTrust is how far a list relies on the server's filter. Get does not rely on it: it compares the records.
 type filterTrust int
 
 const (
-	// trustLoosely: the vendor lists the filter, and may match parts of a value. Nothing is checked.
+	// trustLoosely: the vendor's page lists the filter, which may match parts of a value. Nothing is checked.
 	trustLoosely filterTrust = iota
-	// trustUnique: the vendor lists the filter, and one record at most has the value. Several records of which none has
-	// it were not filtered. A single one is let through: the CRM may know a record it has merged under a second id.
+	// trustUnique: the vendor's page lists the filter, and at most one record has the value. If several records come
+	// and none has it, they were not filtered. A single record is accepted: a merged record may have a second id.
 	trustUnique
-	// trustNothing: no page of the vendor lists the filter. Every record must have the value.
+	// trustNothing: the vendor's page does not list the filter. Every record must have the value.
 	trustNothing
 )
 
@@ -208,7 +208,7 @@ func (l listEndpoint[T]) field(name string) filterField[T] {
 	return filterField[T]{name: name, value: func(*T) string { return "" }}
 }
 
-// checkFiltered reports records that are obviously not the ones asked for.
+// checkFiltered reports an error if the records show that the server did not filter.
 func (l listEndpoint[T]) checkFiltered(query url.Values, items []T) error {
 	for _, field := range l.fields {
 		want := query.Get(field.name)

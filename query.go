@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// wireTime is how the ticket, telesales, telecall, campaign, rating and
-// message filters write a time: UTC with milliseconds.
+// wireTime is how the ticket, telesales, telecall, campaign, rating and message filters write a time: UTC with
+// milliseconds.
 const wireTime = "2006-01-02T15:04:05.000Z"
 
-// filters collects a list call's query parameters. What is not set is not
-// sent. The first bad value is kept in err.
+// filters collects the query parameters of a list call. Values that are not set are not sent. err is the first bad
+// value.
 type filters struct {
 	values url.Values
 	err    error
@@ -38,7 +38,7 @@ func (f *filters) text(name, value string) {
 
 func (f *filters) id(name string, value ID) { f.text(name, string(value)) }
 
-// required is text that must not be missing.
+// required is like text, for a value that must not be missing.
 func (f *filters) required(name, value string) {
 	if err := required(name, value); err != nil && f.err == nil {
 		f.err = err
@@ -46,7 +46,7 @@ func (f *filters) required(name, value string) {
 	f.text(name, value)
 }
 
-// decimal is a number that may be 0 or a fraction: sent when given.
+// decimal is a number that may be 0 or a fraction. It is sent if it is not empty.
 func (f *filters) decimal(name string, value Decimal) {
 	switch {
 	case value == "":
@@ -57,7 +57,7 @@ func (f *filters) decimal(name string, value Decimal) {
 	}
 }
 
-// count is a page, a limit or an offset: sent when positive.
+// count is a page, a limit or an offset. It is sent if it is positive.
 func (f *filters) count(name string, value int) {
 	if value < 0 {
 		f.fail(name, "is negative")
@@ -92,8 +92,7 @@ func (f *filters) date(name string, t time.Time) {
 	}
 }
 
-// plausible reports whether there is a time to send; the formats have four
-// digits for a year.
+// plausible reports whether there is a time to send. The formats have four digits for the year.
 func (f *filters) plausible(name string, t time.Time) bool {
 	if t.IsZero() {
 		return false

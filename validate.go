@@ -14,9 +14,8 @@ type params interface {
 	validate() error
 }
 
-// checkParams checks a body before anything is sent: the endpoint's required
-// fields, then what no endpoint can take anywhere in it. Encoding it cannot
-// fail afterwards.
+// checkParams checks a body before anything is sent: first the endpoint's own rules, then those that hold for every
+// value. Encoding it cannot fail afterwards.
 func checkParams(p params) error {
 	if err := p.validate(); err != nil {
 		return err
@@ -35,7 +34,7 @@ func required(field, value string) error {
 	return nil
 }
 
-// checkText reports a text that no encoder can carry.
+// checkText reports a text that cannot be encoded.
 func checkText(field, value string) error {
 	if !utf8.ValidString(value) {
 		return invalid(field, "is not valid UTF-8")
@@ -60,16 +59,12 @@ var (
 	typeTimestamp   = reflect.TypeFor[Timestamp]()
 )
 
-// checkValue walks a body: texts must be UTF-8 (an encoder would replace the
-// bytes, and so change a customer's data in silence), decimals numbers, raw
-// values JSON. The field of a failure is named on the way back: what is good,
-// and that is nearly all, costs no allocation.
+// checkValue walks a body: texts must be UTF-8 (an encoder would silently replace the bytes of a customer's data),
+// decimals must be numbers, raw values must be JSON. The path of a bad field is put together on the way back, so that
+// good values cost no allocation.
 //
-// An encoder that reports these by itself would save the walk. Measured on 100
-// contacts: this walk and encoding/json take 0.26 ms, go-json-experiment's encoder
-// alone 0.23 ms for the 100 at once and 0.29 ms one by one. A batch must check all
-// its records before it sends the first, and cannot keep them all encoded: it would
-// encode them twice.
+// An encoder that reports these errors would not save time: a batch checks all its records before it sends the first,
+// and cannot keep them all encoded, so it would encode each of them twice.
 func checkValue(v reflect.Value) *ValidationError {
 	switch v.Kind() {
 	case reflect.String:
@@ -126,7 +121,7 @@ func checkSlice(v reflect.Value) *ValidationError {
 func checkStruct(v reflect.Value) *ValidationError {
 	for i := range v.NumField() {
 		if failure := checkValue(v.Field(i)); failure != nil {
-			// Fields of one's own name are flat in the JSON when embedded.
+			// The fields of an embedded struct are flat in the JSON.
 			failure.Field = joinPath(wireName(v.Type().Field(i)), failure.Field)
 			return failure
 		}

@@ -6,15 +6,15 @@ import (
 	"net/url"
 )
 
-// writeCall is a call that changes something: all that a resource file says of it.
+// writeCall describes a call that changes something: a resource file fills it in.
 type writeCall struct {
 	op     string // "create contact"
 	method string
 	path   string
 	query  url.Values
 	body   params
-	ids    []string  // the names under which the answer may have the id
-	key    writtenID // what a PUT names: its result where the answer is a 204
+	ids    []string  // the names that the id may have in the answer
+	key    writtenID // the key that a PUT names: its result if the answer is a 204
 }
 
 // writtenID is an id and its wire name.
@@ -23,8 +23,8 @@ type writtenID struct {
 	id   ID
 }
 
-// write checks a body and sends it. It returns the id of the answer, the zero
-// writtenID where the endpoint promises none.
+// write checks a body and sends it. It returns the id in the answer, or the zero writtenID if the endpoint promises
+// none.
 func (c *core) write(ctx context.Context, w writeCall, opts []CallOption) (writtenID, error) {
 	cfg, err := newCallConfig(opts)
 	if err := firstError(err, checkParams(w.body)); err != nil {
@@ -43,7 +43,7 @@ func (c *core) write(ctx context.Context, w writeCall, opts []CallOption) (writt
 	return result, err
 }
 
-// writeID is write for an endpoint whose id has one meaning.
+// writeID is write for an endpoint whose answers have one kind of id.
 func (c *core) writeID(ctx context.Context, w writeCall, opts []CallOption) (ID, error) {
 	result, err := c.write(ctx, w, opts)
 	return result.id, err
@@ -69,8 +69,8 @@ type keyBody map[string]string
 
 func (keyBody) validate() error { return nil }
 
-// delete sends a DELETE whose key goes in the query and in the body, the same
-// value: the vendor does not say which of them it reads (our decision).
+// delete sends a DELETE with the key in the query and in the body: the vendor does not say which of them it reads (our
+// decision).
 func (c *core) delete(ctx context.Context, op, path, name, key string, opts []CallOption) error {
 	f := newFilters()
 	f.required(name, key)
