@@ -53,8 +53,9 @@ var (
 )
 
 const (
-	roundedProblem = "is a number that a spreadsheet has shortened: its last digits are lost. Format the column as text there, and fill it again"
-	nothingProblem = "is a word for no value: empty the cell"
+	lostLetter     = "has U+FFFD in the place of a letter that was lost when the text was converted: read the original file with its own encoding"
+	roundedProblem = "was shortened by a spreadsheet and has lost digits: format the column as text there and enter the value again"
+	nothingProblem = "means that there is no value: clear the cell"
 )
 
 // clean takes from a cell what is not part of its value. A problem is why it is
@@ -68,6 +69,9 @@ func (c *config) clean(kind cellKind, cell string) (value, problem, warning stri
 		if isBlank(value) {
 			return "", "", ""
 		}
+		if strings.ContainsRune(value, utf8.RuneError) {
+			return "", lostLetter, ""
+		}
 		problem, warning = artefact(kind, strings.TrimSpace(value))
 		return value, problem, warning
 	}
@@ -80,6 +84,9 @@ func (c *config) clean(kind cellKind, cell string) (value, problem, warning stri
 	}
 	if value == "" || kind == jsonCell {
 		return value, "", ""
+	}
+	if strings.ContainsRune(value, utf8.RuneError) {
+		return "", lostLetter, ""
 	}
 	if breaks := strings.Count(value, "\n") + strings.Count(value, "\r"); breaks > 0 {
 		return "", fmt.Sprintf("has line breaks (%d): is a quote missing, or one too many?", breaks), ""
@@ -118,23 +125,23 @@ func artefact(kind cellKind, value string) (problem, warning string) {
 	isRounded := rounded.MatchString(value)
 	switch {
 	case errorValue.MatchString(value):
-		return "is an error of a spreadsheet: correct the formula, or empty the cell", ""
+		return "is a spreadsheet error: fix the formula or clear the cell", ""
 	case nothing.MatchString(value) && (kind.exact() || value == `\N`):
 		return nothingProblem, ""
 	case nothing.MatchString(value):
-		return "", "is a word for no value, and is sent as a text"
+		return "", "may mean that there is no value; it is sent as text"
 	case strings.HasPrefix(value, "=") && kind.exact():
-		return "is a formula: put its result in its place", ""
+		return "is a formula: replace it with its result", ""
 	case strings.HasPrefix(value, "=") && kind != freeCell:
-		return "", "begins with = as formulas do, and is sent as a text"
+		return "", "looks like a formula; it is sent as text"
 	case isRounded && (kind == phoneCell || kind == birthdayCell || kind == keyCell && certainly.MatchString(value)):
 		return roundedProblem, ""
 	case isRounded && kind != numberCell && kind != dateCell:
-		return "", "may be a number that a spreadsheet has shortened, and is sent as a text"
+		return "", "may be a number that a spreadsheet has shortened; it is sent as text"
 	case withFraction.MatchString(value) && (kind == keyCell || kind == phoneCell):
-		return "is a whole number with decimals: format the column as text, and leave the decimals out", ""
+		return "is a whole number with decimals: format the column as text and remove the decimals", ""
 	case strings.HasPrefix(value, "'") && kind != freeCell:
-		return "", "begins with an apostrophe, as spreadsheets mark texts, and is sent with it"
+		return "", "begins with an apostrophe, as spreadsheets mark text; it is sent with it"
 	}
 	return "", ""
 }
@@ -160,11 +167,11 @@ func (c *config) oddCharacters(kind cellKind, value string) (mended, problem, wa
 		case unicode.IsControl(r) && (r != '\t' || kind.exact()):
 			return "", fmt.Sprintf("has a control character (%s) at character %d", codePoint(r), at), ""
 		case (kind == keyCell || kind == emailCell) && (invisible(r) || r != ' ' && unicode.IsSpace(r)):
-			return "", fmt.Sprintf("has an invisible character (%s) at character %d: type it anew", codePoint(r), at), ""
+			return "", fmt.Sprintf("has an invisible character (%s) at character %d: retype it", codePoint(r), at), ""
 		case kind == keyCell && c.normalize == nil && unicode.Is(unicode.Mn, r):
-			return "", fmt.Sprintf("has an accent as a character of its own (%s, Unicode NFD) at character %d: for the CRM it is another key than the same letters in one form", codePoint(r), at), ""
+			return "", fmt.Sprintf("has a separate accent character (%s, Unicode NFD) at character %d: to the CRM it is a different key from the same letters composed", codePoint(r), at), ""
 		case invisible(r) && r != '\u200c' && r != '\u200d':
-			warning = fmt.Sprintf("has an invisible character (%s) at character %d, and is sent with it", codePoint(r), at)
+			warning = fmt.Sprintf("has an invisible character (%s) at character %d; it is sent with it", codePoint(r), at)
 		}
 	}
 	return value, "", warning
@@ -189,7 +196,7 @@ func (c *config) phones(value string) (list []string, err error) {
 		part = trim(strings.TrimPrefix(part, "'"))
 		switch {
 		case strings.ContainsAny(part, ",/;") && !strings.ContainsFunc(part, unicode.IsLetter):
-			return nil, errors.New("may hold several phones: put ; between them, or name the separator of lists")
+			return nil, errors.New("may hold several phones: separate them with ;, or set the list separator")
 		case rounded.MatchString(part):
 			return nil, errors.New(roundedProblem)
 		case c.phone != nil:
@@ -199,9 +206,9 @@ func (c *config) phones(value string) (list []string, err error) {
 			}
 			part = normal
 		case !phoneText.MatchString(strings.ToLower(part)):
-			err = doubt("does not look like a phone, and is sent as it is")
+			err = doubt("does not look like a phone number; it is sent as it is")
 		case lostZero.MatchString(part):
-			err = doubt("may have lost its leading 0, and is sent as it is")
+			err = doubt("may have lost its leading 0; it is sent as it is")
 		}
 		parts[i] = part
 	}
@@ -233,8 +240,11 @@ var emailText = regexp.MustCompile(`^[^@\s,<>"]+@[^@\s,<>"]+$`)
 func (c *config) emails(value string) (list []string, err error) {
 	parts := c.split(value)
 	for _, part := range parts {
-		if !emailText.MatchString(part) {
-			err = doubt("does not look like an e-mail address, and is sent as it is (several stand with ; between them)")
+		switch {
+		case strings.Count(part, "@") > 1 && strings.ContainsAny(part, ", \t/"):
+			return nil, errors.New("may hold several addresses: separate them with ;, or set the list separator")
+		case !emailText.MatchString(part):
+			err = doubt("does not look like an e-mail address; it is sent as it is")
 		}
 	}
 	return parts, err

@@ -46,6 +46,7 @@ func (f *tableFormat[P]) readHeader(header []string, line int) error {
 	f.grouped = f.grouped && f.key >= 0
 	problems = append(problems, f.partsBesideList()...)
 	problems = append(problems, f.unmapped()...)
+	problems = append(problems, f.withoutColumn()...)
 	return joinProblems(problems)
 }
 
@@ -75,6 +76,16 @@ func (f *tableFormat[P]) partsBesideList() (problems []*RowError) {
 		if part >= 0 {
 			first, second := min(i, part), max(i, part)
 			problems = append(problems, f.badColumn(second, fmt.Sprintf("sets the same as column %d (%s): use one of the two", first+1, label(f.header[first]))))
+		}
+	}
+	return problems
+}
+
+// withoutColumn finds required columns that the file does not have.
+func (f *tableFormat[P]) withoutColumn() (problems []*RowError) {
+	for _, name := range f.cfg.required {
+		if !slices.ContainsFunc(f.columns, func(c column[P]) bool { return c.set != nil && c.names[0] == name }) {
+			problems = append(problems, &RowError{Line: f.line, Header: name, Problem: "is required, and the file has no such column", Err: errFile})
 		}
 	}
 	return problems
@@ -144,7 +155,7 @@ func (f *tableFormat[P]) unknown(place int, name, target string, mapped bool) *R
 		f.leaveOut(place, "is an unknown column, and is left out"+guess)
 		return nil
 	case f.cfg.asNew && contains(f.schema.readOnly, name):
-		f.leaveOut(place, "is the CRM's to set, and is left out")
+		f.leaveOut(place, "is set by the CRM, and is left out")
 		return nil
 	case f.cfg.normalize == nil && strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Mn, r) }):
 		return f.badColumn(place, "is an unknown column; its accents are characters of their own (Unicode NFD, as macOS writes them), which may be the difference")

@@ -25,14 +25,15 @@ func (c *config) number(value string) (antcrm.Decimal, error) {
 		if !everyDigit(value) {
 			return "", errors.New(roundedProblem)
 		}
+		value = withoutExponent(value)
 	case c.decimal != 0:
 		plain, ok := ungroup(value, c.decimal)
 		if !ok {
-			return "", fmt.Errorf("is not a number with %q before its decimals", c.decimal)
+			return "", fmt.Errorf("is not a number with the decimal mark %q", c.decimal)
 		}
 		value = plain
 	case grouped.MatchString(value):
-		return "", errors.New("may be thousands or a fraction: write numbers without separators of thousands, or say what stands before decimals")
+		return "", errors.New("could be thousands or a decimal fraction: remove the separators, or set the decimal mark")
 	}
 	if _, ok := antcrm.Decimal(value).Float64(); !ok {
 		return "", errNumber
@@ -47,6 +48,21 @@ func everyDigit(value string) bool {
 	n, err := strconv.Atoi(exponent)
 	whole, fraction, _ := strings.Cut(strings.TrimLeft(mantissa, "+-"), ".")
 	return err == nil && n >= 0 && len(whole) == 1 && len(fraction) >= n
+}
+
+// withoutExponent writes a number whose digits are all shown as people do: 1.5E1 is 15.
+func withoutExponent(value string) string {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(value, "+")), "e")
+	n, err := strconv.Atoi(exponent)
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	if err != nil || n < 0 || n > len(fraction) {
+		return value
+	}
+	plain := whole + fraction[:n]
+	if rest := fraction[n:]; rest != "" {
+		plain += "." + rest
+	}
+	return plain
 }
 
 var (
@@ -104,23 +120,32 @@ func (c *config) date(value string) (at antcrm.Timestamp, err error) {
 	if c.dateFormat == SerialDates {
 		day, ok := serialDay(value, c.location)
 		if !ok {
-			return at, errors.New("is not a spreadsheet's number of a day, such as 45364")
+			return at, errors.New("is not a spreadsheet's serial date such as 45364")
 		}
 		return antcrm.NewTimestamp(day), nil
 	}
 	if c.dateFormat != "" {
 		day, err := time.ParseInLocation(c.dateFormat, value, c.location)
 		if err != nil || !plausible(day) {
-			return at, errors.New("is not a date of the form that was set")
+			return at, errors.New("is not a date in the format that was set")
 		}
-		return antcrm.NewTimestamp(day), nil
+		return c.withoutZone(day)
 	}
 	for _, layout := range noZone() {
 		if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
-			return antcrm.NewTimestamp(day), nil
+			return c.withoutZone(day)
 		}
 	}
 	return isoOrMilliseconds(value)
+}
+
+// withoutZone reports, once a file, whose days are meant where a date names no zone.
+func (c *config) withoutZone(day time.Time) (antcrm.Timestamp, error) {
+	if c.zoneTold {
+		return antcrm.NewTimestamp(day), nil
+	}
+	c.zoneTold = true
+	return antcrm.NewTimestamp(day), doubt("names no time zone; like all others in this file it is read as UTC" + day.Format("-07:00"))
 }
 
 func plausible(day time.Time) bool { return day.Year() >= 1900 && day.Year() < 2200 }
@@ -139,7 +164,7 @@ func isoOrMilliseconds(value string) (at antcrm.Timestamp, err error) {
 	}
 	problem := "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)"
 	if day, ok := serialDay(value, time.UTC); ok && serial.MatchString(value) {
-		problem += "; a spreadsheet would mean " + day.Format(time.DateOnly) + ": say so with the date format serial"
+		problem += "; as a spreadsheet's serial date it would be " + day.Format(time.DateOnly) + ": set the date format to serial"
 	}
 	return antcrm.Timestamp{}, errors.New(problem)
 }
@@ -157,20 +182,20 @@ func (c *config) birthday(value string) (string, error) {
 	if c.dateFormat == SerialDates {
 		day, ok := serialDay(value, time.UTC)
 		if !ok {
-			return "", errors.New("is not a spreadsheet's number of a day, such as 36526")
+			return "", errors.New("is not a spreadsheet's serial date such as 36526")
 		}
 		return day.Format(time.DateOnly), nil
 	}
 	if c.dateFormat != "" {
 		if day, err := time.Parse(c.dateFormat, value); err != nil || !plausible(day) {
-			return "", errors.New("is not a day of the form that was set")
+			return "", errors.New("is not a date in the format that was set")
 		}
 		return value, nil
 	}
 	if digits.MatchString(value) || serial.MatchString(value) {
-		problem := "is a number, not a day such as 2000-03-15"
+		problem := "is a number, not a date such as 2000-03-15"
 		if day, ok := serialDay(value, time.UTC); ok && serial.MatchString(value) {
-			problem += "; a spreadsheet would mean " + day.Format(time.DateOnly) + ": say so with the date format serial"
+			problem += "; as a spreadsheet's serial date it would be " + day.Format(time.DateOnly) + ": set the date format to serial"
 		}
 		return "", errors.New(problem)
 	}
@@ -182,5 +207,5 @@ func (c *config) birthday(value string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", errors.New("is no day of the calendar")
+	return "", errors.New("is not a valid date")
 }

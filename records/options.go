@@ -35,6 +35,7 @@ type config struct {
 	decimal    rune   // 0: the point, and no thousands
 	dateFormat string // "": ISO and milliseconds
 	location   *time.Location
+	zoneTold   bool // that dates name no zone
 }
 
 // defaultMaxField is far beyond any field of a CRM.

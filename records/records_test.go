@@ -235,7 +235,7 @@ func TestABadFileIsRefusedWithThePlace(t *testing.T) {
 func TestBadValuesOfOrdersAreRefusedWithThePlace(t *testing.T) {
 	t.Parallel()
 	for column, values := range map[string]map[string]string{
-		"value": {"1.500.000": "may be thousands or a fraction", "12.500": "may be thousands or a fraction", "1,5": "is not a number", "NaN": "is a word for no value", "1e999": "is a number that a spreadsheet has shortened", "mười": "is not a number"},
+		"value": {"1.500.000": "could be thousands or a decimal fraction", "12.500": "could be thousands or a decimal fraction", "1,5": "is not a number", "NaN": "means that there is no value", "1e999": "was shortened by a spreadsheet", "mười": "is not a number"},
 		"createdAt": {
 			"13/03/2024": "is not a date", "{}": "is not a date", "2023": "is not a date", "20240313": "is not a date", "202403130624": "is not a date", "20240313062420": "is not a date",
 			"45364": "is not a date", "45364.5": "is not a date", "-1710311060673": "is not a date", "1710311060": "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)",

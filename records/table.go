@@ -88,6 +88,7 @@ type tableFormat[P any] struct {
 	columns []column[P] // by place; set nil: left out
 	key     int         // the place of the caller's own key, -1: none
 	grouped bool        // several rows may be one record
+	lastKey string      // of the row before
 }
 
 func (f *tableFormat[P]) begin() error {
@@ -119,9 +120,7 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 			continue
 		}
 		row := Row{Line: line}
-		if extra := len(cells) - len(f.header); extra > 0 && !slices.ContainsFunc(cells[len(f.header):], func(cell string) bool { return !isBlank(cell) }) {
-			cells = cells[:len(f.header)]
-		}
+		cells = f.withoutTrailing(cells)
 		if problem := f.shape(cells, &row); problem != "" {
 			bad := &RowError{Line: line, Problem: problem, Row: row}
 			if problem == otherHeader {
@@ -130,7 +129,7 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 			return row, bad
 		}
 		if f.isHeader(cells) {
-			f.cfg.warn(&RowError{Line: line, Problem: "is the header once more, and is passed over", Row: row})
+			f.cfg.warn(&RowError{Line: line, Problem: "repeats the header, and is skipped", Row: row})
 			continue
 		}
 		if f.cfg.keepRows || f.cfg.badRows != nil {
@@ -140,7 +139,18 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 	}
 }
 
-const otherHeader = "is another header: import what follows it as a file of its own"
+// withoutTrailing drops blank cells beyond the header, if the header ends with columns of blanks itself. In other files a field too many is a comma that
+// is not quoted, most likely: the cells after it are in the wrong columns.
+func (f *tableFormat[P]) withoutTrailing(cells []string) []string {
+	columns := len(f.header)
+	_, foreign := f.rows.(*foreignRows)
+	if len(cells) <= columns || !foreign && !isBlank(f.header[columns-1]) || slices.ContainsFunc(cells[columns:], func(cell string) bool { return !isBlank(cell) }) {
+		return cells
+	}
+	return cells[:columns]
+}
+
+const otherHeader = "is a different header: import the rows below it as a separate file"
 
 // shape says what is wrong with a row as a whole, if its cells cannot be taken
 // for those of the columns.
@@ -220,11 +230,15 @@ func (f *tableFormat[P]) fill(record *P, cells []string, row Row) error {
 			f.cfg.warn(&at)
 		}
 	}
-	for _, name := range f.cfg.required {
-		if bad := f.missing(name, cells, row); bad != nil {
-			problems = append(problems, bad)
+	key := f.schema.key(record)
+	if !f.grouped || key == "" || key != f.lastKey { // a further row of an order may leave to the first what is said of the order
+		for _, name := range f.cfg.required {
+			if bad := f.missing(name, cells, row); bad != nil {
+				problems = append(problems, bad)
+			}
 		}
 	}
+	f.lastKey = key
 	return joinProblems(problems)
 }
 
@@ -265,7 +279,7 @@ func (f *tableFormat[P]) missing(name string, cells []string, row Row) *RowError
 		}
 	}
 	if place < 0 {
-		return &RowError{Line: row.Line, Header: name, Problem: "is required, and the file has no such column", Row: row}
+		return nil // readHeader has refused the file
 	}
 	return &RowError{Line: row.Line, Column: place + 1, Header: f.header[place], Problem: "is required", Row: row}
 }

@@ -29,7 +29,7 @@ type importing[P records.Params, R any] struct {
 	packages bool     // many records travel in one request
 	merged   bool     // rows may belong together: what comes by a pipe is read to its end before anything is sent
 	toTarget bool     // the first argument names what they are sent to
-	run      func(c *antcrm.Client, target string) importFunc[P, R]
+	run      func(c *antcrm.Client, target string, b *bulkFlags) importFunc[P, R]
 	// check sends a record. With a context that has ended it only checks it.
 	check func(ctx context.Context, c *antcrm.Client, target string, record P) error
 }
@@ -106,8 +106,7 @@ func (b *bulkFlags) options() []antcrm.BatchOption {
 const importHelp = `FILE is CSV, JSON Lines or an Excel workbook (.xlsx); CSV and JSON Lines may be
 compressed (.gz). Use - for stdin. The first line of a table names the fields;
 --map COLUMN=FIELD assigns a column with another name, and --map COLUMN= leaves
-one out. The delimiter and UTF-16 are detected. These columns may hold several
-values separated by ; or |: %[1]s.
+one out. The delimiter and UTF-16 are detected.%[1]s
 
 Rows that are refused or cannot be sent are written to a file beside FILE
 (%[2]s.rejected.csv) with the reason. Rows whose answer was lost are
@@ -130,7 +129,11 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 	if im.toTarget {
 		names = []string{"SEGMENT", "FILE"}
 	}
-	long := im.long + "\n\n" + fmt.Sprintf(importHelp, im.lists, im.file)
+	lists := ""
+	if im.lists != "" {
+		lists = " These columns may hold several\nvalues separated by ; or |: " + im.lists + "."
+	}
+	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file)
 	if im.journal {
 		long += journalHelp
 	}

@@ -107,7 +107,8 @@ func (j *importJob[P, R]) count() (int, error) {
 		return 0, nil // reading it will tell
 	}
 	rows := 0
-	source, err := openRecords[P](j.reading, j.in, j.in.sums.record(), records.WithBadRows(func(*records.RowError) { rows++ }), records.WithWarnings(j.leftOut))
+	source, err := openRecords[P](j.reading, j.in, j.in.sums.record(), records.WithBadRows(func(*records.RowError) { rows++ }),
+		records.WithWarnings(j.leftOut), records.WithRequired(j.required...))
 	if err != nil {
 		return 0, err
 	}
@@ -154,7 +155,7 @@ func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, total
 	err := j.openSource()
 	var ended error
 	if err == nil {
-		ended = j.results(j.run(client, j.target)(ctx, j.stoppable(j.source.All()), opts...))
+		ended = j.results(j.run(client, j.target, j.flags)(ctx, j.stoppable(j.source.All()), opts...))
 	}
 	j.stop.end()
 	j.bar.end()

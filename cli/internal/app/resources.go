@@ -73,7 +73,7 @@ func contacts() group {
 			example: `  antcrm contacts import customers.csv --dry-run
   antcrm contacts import customers.csv --map 'Mã KH=customerIdApiRing' --map 'Tên=name' --journal customers.journal
   antcrm contacts import customers.rejected.csv`,
-			run: func(c *antcrm.Client, _ string) importFunc[antcrm.ContactCreateParams, antcrm.ContactRef] {
+			run: func(c *antcrm.Client, _ string, _ *bulkFlags) importFunc[antcrm.ContactCreateParams, antcrm.ContactRef] {
 				return c.Contacts.Import
 			},
 			check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.ContactCreateParams) error {
@@ -204,7 +204,7 @@ func orders() group {
 				"shipping_cost", "stage", "branch", "createdAt", "description", "receiverNote", "item.name", "item.code", "item.quantity", "item.value"},
 			example: `  antcrm orders import orders.jsonl --dry-run
   antcrm orders import orders.csv --map 'Khách=receiverName' --journal orders.journal`,
-			run: func(c *antcrm.Client, _ string) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
+			run: func(c *antcrm.Client, _ string, _ *bulkFlags) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
 				return c.Opportunities.Import
 			},
 			check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.OpportunityCreateParams) error {
@@ -270,6 +270,7 @@ func products() group {
 				return c.Products.Update
 			},
 		},
+		productImport(),
 		deleting[string]{noun: noun, one: one, key: byExternal, remove: func(c *antcrm.Client) deleteFunc[string] { return c.Products.Delete }},
 	)}
 }

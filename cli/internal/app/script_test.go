@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -18,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	time.Local = time.UTC // for what runs in this process
 	testscript.Main(m, map[string]func(){"antcrm": func() { os.Exit(app.Main()) }})
 }
 

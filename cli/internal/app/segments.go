@@ -15,7 +15,7 @@ func segments() group {
 		required: []string{"name"}, template: contactTemplate(),
 		short: "Put the contacts of a file into a segment", long: "Puts the contacts of FILE into the segment with the id SEGMENT.", file: "members", lists: contactListColumns,
 		example: "  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv\n  antcrm segments set 64d9f28b2b3ba308b322c710 members.csv --dry-run",
-		run: func(c *antcrm.Client, segment string) importFunc[params, struct{}] {
+		run: func(c *antcrm.Client, segment string, _ *bulkFlags) importFunc[params, struct{}] {
 			return func(ctx context.Context, source iter.Seq2[params, error], opts ...antcrm.BatchOption) iter.Seq2[antcrm.ImportResult[struct{}], error] {
 				return setContacts(ctx, c, segment, source, opts)
 			}

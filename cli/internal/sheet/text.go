@@ -34,7 +34,7 @@ func Phones(region string) (func(string) (string, error), error) {
 	return func(text string) (string, error) {
 		number, err := phonenumbers.Parse(text, region)
 		if err != nil || !phonenumbers.IsValidNumber(number) {
-			return "", errors.New("is no phone of " + region + " or with a country code")
+			return "", errors.New("is not a valid phone number of " + region + ", nor one with a country code")
 		}
 		return phonenumbers.Format(number, phonenumbers.E164), nil
 	}, nil
