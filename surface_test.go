@@ -61,11 +61,13 @@ var (
 	_ func(string) antcrm.Option                       = antcrm.WithUserAgent
 	_ func(int64) antcrm.Option                        = antcrm.WithMaxResponseSize
 	_ func() antcrm.Option                             = antcrm.WithInsecureHTTP
+	_ func(func(ctxT, antcrm.Attempt)) antcrm.Option   = antcrm.WithObserver
 
 	_ func(*antcrm.Response) callOpt = antcrm.WithResponse
 	_ func(string, string) callOpt   = antcrm.WithHeader
 	_ func() callOpt                 = antcrm.WithRetryUnsafe
 	_ func(int) callOpt              = antcrm.WithReadAhead
+	_ func() callOpt                 = antcrm.WithoutRetry
 	_ antcrm.RateLimiter             = (*rate.Limiter)(nil)
 	_                                = antcrm.Response{StatusCode: 0, Header: http.Header{}, Body: []byte{}, Attempts: 0}
 	_ interface{ Wait(ctxT) error }  = antcrm.RateLimiter(nil)
@@ -76,7 +78,25 @@ var (
 	_ func() batchOpt                           = antcrm.WithIsolation
 	_ func(func(antcrm.BatchProgress)) batchOpt = antcrm.WithProgress
 	_ func(...callOpt) batchOpt                 = antcrm.WithCallOptions
+	_ func(antcrm.Journal) batchOpt             = antcrm.WithJournal
 )
+
+// Imports and their journal.
+var (
+	_ func(*antcrm.ContactsService, ctxT, seqOf[antcrm.ContactCreateParams], ...batchOpt) seqOf[antcrm.ImportResult[antcrm.ContactRef]]  = (*antcrm.ContactsService).Import
+	_ func(*antcrm.OpportunitiesService, ctxT, seqOf[antcrm.OpportunityCreateParams], ...batchOpt) seqOf[antcrm.ImportResult[antcrm.ID]] = (*antcrm.OpportunitiesService).Import
+
+	_ = antcrm.ImportResult[int]{Index: int64(0), Ref: 0, Outcome: antcrm.OutcomeUnknown, Err: error(nil)}
+
+	_ func(string) (*antcrm.FileJournal, error) = antcrm.OpenJournal
+	_ func(*antcrm.FileJournal) error           = (*antcrm.FileJournal).Close
+	_ antcrm.Journal                            = (*antcrm.FileJournal)(nil)
+)
+
+// What an observer is told.
+var _ = antcrm.Attempt{
+	Op: "", Method: "", Path: "", Number: 0, Status: 0, Wait: time.Duration(0), Duration: time.Duration(0), Bytes: 0, WillRetry: false, Err: error(nil),
+}
 
 // Services.
 var (
@@ -145,7 +165,13 @@ var (
 	_ func(antcrm.ID) antcrm.ContactRef       = antcrm.CustomerRef
 	_ func(string) antcrm.ContactRef          = antcrm.ExternalRef
 	_ func(*antcrm.Contact) antcrm.ContactRef = (*antcrm.Contact).Ref
+	_ func(antcrm.Contact) antcrm.ContactRef  = antcrm.Contact.Ref
 	_ func(seqOf[int]) ([]int, error)         = antcrm.Collect[int]
+	_ func(antcrm.Decimal) bool               = antcrm.Decimal.Valid
+
+	// Lenient scalars read and write JSON through the standard interfaces alone.
+	_ = []json.Unmarshaler{new(antcrm.ID), new(antcrm.Timestamp), new(antcrm.Decimal)}
+	_ = []json.Marshaler{antcrm.Timestamp{}, antcrm.Decimal("")}
 )
 
 // Errors and batches.
@@ -186,7 +212,7 @@ var (
 		SocialProfiles: []antcrm.SocialProfile{}, BackgroundInfo: "", CustomFields: []antcrm.CustomField{},
 	}
 	_ = antcrm.ContactUpdateParams{Name: new(""), Phones: nil, Tags: antcrm.Tags{}, Stage: new(""), BackgroundInfo: new("")}
-	_ = antcrm.ContactListParams{Phone: "", Email: "", Page: 0, Limit: 0, UpdatedFrom: time.Time{}, UpdatedTo: time.Time{}}
+	_ = antcrm.ContactListParams{Phone: "", Email: "", ExternalID: "", Page: 0, Limit: 0, UpdatedFrom: time.Time{}, UpdatedTo: time.Time{}}
 	_ = antcrm.OpportunityCreateParams{
 		Name: "", ExternalID: "", LineItems: []antcrm.LineItem{}, Assignees: []string{}, Customer: &antcrm.OrderCustomer{}, ShippingCost: "0", Value: "0",
 	}
@@ -197,7 +223,27 @@ var (
 	_ = antcrm.TicketListParams{TicketID: "", From: time.Time{}, To: time.Time{}}
 	_ = antcrm.LoyaltyListParams{From: time.Time{}, To: time.Time{}, Phone: "", Email: "", Page: 0}
 	_ = antcrm.TelesaleListParams{CampaignID: "", From: time.Time{}, To: time.Time{}, Page: 0, Limit: 0}
-	_ = antcrm.MessageListParams{Offset: 0, Limit: 0}
+	_ = antcrm.TelecallListParams{CampaignID: "", From: time.Time{}, To: time.Time{}, Page: 0, Limit: 0}
+	_ = antcrm.CampaignListParams{From: time.Time{}, To: time.Time{}, Page: 0, Limit: 0}
+	_ = antcrm.RatingListParams{From: time.Time{}, To: time.Time{}, Source: "", Page: 0, Limit: 0}
+	_ = antcrm.ZNSMessageListParams{From: time.Time{}, To: time.Time{}, Page: 0, Limit: 0}
+	_ = antcrm.ProductListParams{Code: "", Page: 0, Limit: 0}
+	_ = antcrm.MessageListParams{CreatedFrom: time.Time{}, CreatedTo: time.Time{}, Offset: 0, Limit: 0}
+	_ = antcrm.AccumulateCustomer{Emails: []antcrm.Email{}, Name: "", Phones: []antcrm.Phone{}}
+	_ = antcrm.AccumulateParams{Code: "", Data: antcrm.AccumulateCustomer{}}
+	_ = antcrm.RedeemParams{Code: "", Data: antcrm.RedeemCustomer{Phone: "", Email: ""}}
+	_ = antcrm.Email{Type: "", Value: ""}
+	_ = antcrm.Phone{Type: "", Value: ""}
+
+	_ = antcrm.OpportunityUpdateParams{Name: new(""), Value: new(antcrm.Decimal("0")), ShippingCost: new(antcrm.Decimal("0")), LineItems: []antcrm.LineItem{}}
+	_ = antcrm.ProductUpdateParams{Name: new(""), Code: new("")}
+	_ = antcrm.TicketUpdateParams{Title: new(""), SLA: new("")}
+
+	_ = antcrm.Contact{LeadID: "", CustomerID: "", ExternalID: "", Name: "", Phones: []antcrm.Phone{}, Stage: "", Tags: antcrm.Tags{}}
+	_ = antcrm.Opportunity{Number: "", ExternalID: "", Value: "", ShippingCost: "", LineItems: []antcrm.LineItem{}, Name: ""}
+	_ = antcrm.Product{Code: "", ExternalID: "", Name: ""}
+	_ = antcrm.Ticket{TicketID: "", SLA: "", Title: ""}
+	_ = antcrm.LoyaltyEntry{Code: "", CreatedAt: antcrm.Timestamp{}}
 )
 
 func TestConstantsAreTheVendors(t *testing.T) {
