@@ -1,4 +1,5 @@
-package antcrm_test
+// Package apitest holds the public API of the module to testdata/api.txt.
+package apitest
 
 import (
 	"bytes"
@@ -24,13 +25,15 @@ import (
 
 const (
 	modulePath = "github.com/antbuddy/antcrm-go"
-	apiFile    = "testdata/api.txt"
+	moduleRoot = "../.."
+	apiFile    = moduleRoot + "/testdata/api.txt"
+	renew      = "go test ./internal/apitest -update"
 )
 
-var update = flag.Bool("update", false, "write "+apiFile+" anew")
+var update = flag.Bool("update", false, "write testdata/api.txt anew")
 
 // The public API of the module's packages is what testdata/api.txt says, one name a line, so that a change of it shows in a review.
-// After a change that is meant: go test -run TestPublicAPI -update .
+// After a change that is meant: go test ./internal/apitest -update
 func TestPublicAPI(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -43,7 +46,7 @@ func TestPublicAPI(t *testing.T) {
 	}
 	want, err := os.ReadFile(apiFile)
 	require.NoError(t, err)
-	assert.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got, "if this is meant: go test -run TestPublicAPI -update .")
+	assert.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got, "if this is meant: "+renew)
 }
 
 // Whoever uses the SDK depends on no library that it is built with: another can take its place in any release.
@@ -110,14 +113,15 @@ type apiPackage struct {
 func publicPackages(t *testing.T) []apiPackage {
 	t.Helper()
 	var packages []apiPackage
-	require.NoError(t, filepath.WalkDir(".", func(dir string, entry fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(moduleRoot, func(dir string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); dir != "." && (err == nil || !isPackageFolder(entry.Name())) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); dir != moduleRoot && (err == nil || !isPackageFolder(entry.Name())) {
 			return fs.SkipDir
 		}
-		pkg := apiPackage{path: strings.TrimSuffix(modulePath+"/"+filepath.ToSlash(dir), "/."), fset: token.NewFileSet(), constants: map[string]string{}}
+		path := modulePath + strings.TrimPrefix(filepath.ToSlash(dir), moduleRoot)
+		pkg := apiPackage{path: path, fset: token.NewFileSet(), constants: map[string]string{}}
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		for _, name := range names {
 			if !strings.HasSuffix(name, "_test.go") {
