@@ -16,6 +16,7 @@ import (
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/examples/bulk-import/lookup"
 	"github.com/antbuddy/antcrm-go/records"
 )
 
@@ -458,7 +459,8 @@ func ExampleWithJournal() {
 }
 
 // The answer to a chunk was lost, and the run has ended. The next one asks whether the records are there, instead of
-// sending them again or giving up. It looks by phone, as the vendor documents, and takes nobody else for the record.
+// sending them again or giving up. The resolver is a package of the bulk-import example: it looks by phone and e-mail, as
+// the vendor documents, and takes nobody else for the record.
 func ExampleWithUnknownResolver() {
 	ctx, server, client := startFake()
 	defer server.Close()
@@ -466,28 +468,6 @@ func ExampleWithUnknownResolver() {
 	defer remove()
 	server.Inject(antcrmtest.Fault{Path: "/contacts/package", Do: antcrmtest.CloseAfter, Times: 1})
 
-	lookUp := func(ctx context.Context, record antcrm.ContactCreateParams) antcrm.Resolution[antcrm.ContactRef] {
-		var unknown antcrm.Resolution[antcrm.ContactRef]
-		if len(record.Phones) == 0 {
-			return unknown
-		}
-		phone := record.Phones[0].Value
-		for contact, err := range client.Contacts.All(ctx, antcrm.ContactListParams{Phone: phone}) {
-			hasPhone := slices.ContainsFunc(contact.Phones, func(p antcrm.Phone) bool { return p.Value == phone })
-			if err != nil || !hasPhone || contact.Name != record.Name {
-				return unknown // of a stranger too: the server may not know the filter
-			}
-			return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone, Ref: contact.Ref()}
-		}
-		return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeNotSent} // nobody has it: send it
-	}
-	resolve := func(ctx context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
-		found := make([]antcrm.Resolution[antcrm.ContactRef], len(chunk.Records))
-		for i, record := range chunk.Records {
-			found[i] = lookUp(ctx, record)
-		}
-		return found, nil
-	}
 	for range 2 {
 		journal, err := antcrm.OpenJournal(path)
 		if err != nil {
@@ -495,7 +475,7 @@ func ExampleWithUnknownResolver() {
 			return
 		}
 		for result, err := range client.Contacts.Import(ctx, sourceOf(newCustomers(2)), antcrm.WithJournal(journal),
-			antcrm.WithUnknownResolver(resolve), antcrm.WithSettle(0)) { // leave WithSettle out: only here is it known that nothing is under way
+			antcrm.WithUnknownResolver(lookup.Contacts(client)), antcrm.WithSettle(0)) { // leave WithSettle out: only here is it known that nothing is under way
 			fmt.Println(result.Index, result.Outcome, result.Ref.CustomerID, err)
 		}
 		_ = journal.Close()

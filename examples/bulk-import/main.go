@@ -37,6 +37,7 @@ import (
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/examples/bulk-import/lookup"
 	"github.com/antbuddy/antcrm-go/records"
 )
 
@@ -240,7 +241,7 @@ func importRows(ctx context.Context, client *antcrm.Client, in io.Reader, reject
 	refused, unclear = source.NewReport(rejected), source.NewReport(unknown)
 	defer func() { err = errors.Join(err, refused.Flush(), unclear.Flush()) }()
 
-	opts := []antcrm.BatchOption{antcrm.WithJournal(journal), antcrm.WithUnknownResolver(resolver(client)), antcrm.WithConcurrency(s.concurrency)}
+	opts := []antcrm.BatchOption{antcrm.WithJournal(journal), antcrm.WithUnknownResolver(lookup.Contacts(client)), antcrm.WithConcurrency(s.concurrency)}
 	if s.isolate {
 		opts = append(opts, antcrm.WithIsolation())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/examples/bulk-import/lookup"
 	checkout "github.com/antbuddy/antcrm-go/examples/testing"
 )
 
@@ -129,35 +130,10 @@ func crashAndResume(ctx context.Context, w *world) {
 	w.resume(ctx, "resumed import", people("7", 16, -1))
 }
 
-// resolveUnknown resumes with a resolver that looks by phone, as the documents say, and takes no stranger for a record of its own.
+// resolveUnknown resumes with the resolver that the documents show.
 func resolveUnknown(ctx context.Context, w *world) {
-	resolve := func(ctx context.Context, chunk antcrm.UnknownChunk[antcrm.ContactCreateParams]) ([]antcrm.Resolution[antcrm.ContactRef], error) {
-		found := make([]antcrm.Resolution[antcrm.ContactRef], len(chunk.Records))
-		for i, params := range chunk.Records {
-			resolution, err := w.lookUp(ctx, params)
-			if err != nil {
-				return nil, err
-			}
-			found[i] = resolution
-		}
-		return found, nil
-	}
 	w.srv.Inject(antcrmtest.Fault{Method: "POST", Nth: 2, Do: antcrmtest.CloseAfter})
-	w.resume(ctx, "import with a resolver", people("6", 16, -1), antcrm.WithUnknownResolver(resolve), antcrm.WithSettle(0))
-}
-
-func (w *world) lookUp(ctx context.Context, params antcrm.ContactCreateParams) (antcrm.Resolution[antcrm.ContactRef], error) {
-	resolution := antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeNotSent}
-	for contact, err := range w.crm.Contacts.All(ctx, antcrm.ContactListParams{Phone: params.Phones[0].Value}) {
-		if err != nil {
-			return antcrm.Resolution[antcrm.ContactRef]{}, err
-		}
-		if contact.Name == params.Name {
-			return antcrm.Resolution[antcrm.ContactRef]{Outcome: antcrm.OutcomeDone, Ref: contact.Ref()}, nil
-		}
-		resolution.Outcome = antcrm.OutcomeUnknown // strangers: the server may not know the filter
-	}
-	return resolution, nil
+	w.resume(ctx, "import with a resolver", people("6", 16, -1), antcrm.WithUnknownResolver(lookup.Contacts(w.crm)), antcrm.WithSettle(0))
 }
 
 // placeOrder is the testing example's logic. The same order is placed twice.
