@@ -93,8 +93,9 @@ func WithStopOnError() BatchOption {
 // 15 requests.
 //
 // It assumes that a refused package wrote nothing (our decision: the vendor does not say). If your server writes the
-// good records of a package that it refuses, this option creates them again, up to seven times. Try a package of two
-// records, one of them bad, before you set it.
+// good records of a package that it refuses, this option creates them again, up to seven times. Ask your server before
+// you set it: package probe with its WithWrites, or "antcrm doctor --contract --write", answers the question
+// package-partial.
 //
 // It halves only a rejection that may be a record's fault (RecordFault), never an unknown outcome, and never a refusal
 // that comes with ids.

@@ -58,7 +58,8 @@ func outcomeOf(err error) Outcome {
 // WithIsolation and journals use it.
 //
 // It does not say that a refused package wrote nothing: the vendor's page is silent. If you send its records again and
-// some of them were written, those are doubled.
+// some of them were written, those are doubled. Package probe, or "antcrm doctor --contract --write", asks your server:
+// see its question package-partial.
 func RecordFault(err error) bool {
 	answered, ok := errors.AsType[*APIError](err)
 	if !ok || outcomeOf(err) != OutcomeRejected {

@@ -101,6 +101,7 @@ type Option func(*config) error
 type config struct {
 	writes   bool
 	progress func(Finding)
+	requests func(sent int)
 	badKey   *antcrm.Client
 	limiter  *rate.Limiter
 }
@@ -117,6 +118,18 @@ func WithProgress(report func(Finding)) Option {
 			return &antcrm.ValidationError{Index: -1, Field: "WithProgress", Problem: "is nil"}
 		}
 		c.progress = report
+		return nil
+	}
+}
+
+// WithRequestCount calls report after each request, from the goroutine that called Run: a running count for a person. A run
+// sends MaxRequests at most.
+func WithRequestCount(report func(sent int)) Option {
+	return func(c *config) error {
+		if report == nil {
+			return &antcrm.ValidationError{Index: -1, Field: "WithRequestCount", Problem: "is nil"}
+		}
+		c.requests = report
 		return nil
 	}
 }
@@ -144,8 +157,8 @@ func WithWrongKeyClient(client *antcrm.Client) Option {
 	}
 }
 
-// maxRequests bounds a run, whatever the server answers. The deletes at the end come on top.
-const maxRequests = 80
+// MaxRequests is how many requests a run sends at most, whatever the server answers.
+const MaxRequests = 80
 
 // cleanupTime bounds the deletes at the end of a run whose context has ended.
 const cleanupTime = time.Minute

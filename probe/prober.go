@@ -102,7 +102,7 @@ func (p *prober) send(ctx context.Context, method, path string, query url.Values
 }
 
 func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
-	if p.sent >= maxRequests {
+	if p.sent >= MaxRequests {
 		return reply{err: errEnough}
 	}
 	p.sent++
@@ -112,6 +112,9 @@ func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method,
 func (p *prober) transmit(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
 	if err := p.cfg.limiter.Wait(ctx); err != nil {
 		return reply{err: err}
+	}
+	if p.cfg.requests != nil {
+		defer func() { p.cfg.requests(p.sent) }()
 	}
 	var got antcrm.Response
 	err := client.Do(ctx, method, path, query, body, nil, antcrm.WithoutRetry(), antcrm.WithResponse(&got))

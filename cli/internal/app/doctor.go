@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -22,22 +23,52 @@ import (
 const doctorPatience = 10 * time.Second
 
 func (a *app) doctorCommand() *cobra.Command {
+	c := &contract{}
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Check the address, the way to the server and the key", Args: arguments(),
+		Use: "doctor", Short: "Check the address, the way to the server and the key; with --contract what the server does", Args: arguments(),
 		Long: `Checks one after the other where the key comes from, whether the server can be
 reached, and whether it takes the key, and says what to do about the first
-thing that is wrong. It reads one contact and changes nothing.`,
-		Example: "  antcrm doctor\n  ANTCRM_BASE_URL=http://127.0.0.1:8080 antcrm doctor",
+thing that is wrong. It reads one contact and changes nothing.
+
+The vendor's pages leave some questions open, and the SDK has decided each of
+them. With --contract it asks the server: what is as decided, what differs and
+what to do then, and what cannot be told and why. It reads only. With --write it
+also creates records named "antcrm-go probe ...", changes and deletes them; it
+says so and asks first. At most 80 requests are sent, 2 a second unless --rate
+says otherwise. Ctrl-C deletes what was created and prints what was seen so far.
+
+--json writes the report to a file. It has no value of a record, no key, and no
+host unless --with-host is given: it can be sent to the maintainers, and given to
+"antcrm mock --like". Read docs/going-live.md before a first import.
+
+With --contract the exit code is 8 if the server differs in something that you
+have to care about, and 5 if a record of the probe could not be deleted.`,
+		Example: `  antcrm doctor
+  ANTCRM_BASE_URL=http://127.0.0.1:8080 antcrm doctor
+  antcrm doctor --contract
+  antcrm doctor --contract --write --json report.json
+  antcrm --mock doctor --contract --write --yes`,
 	}
+	c.flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := c.check(); err != nil {
+			return err
+		}
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		return a.examine(ctx)
+		out := a.stdout
+		if c.json == "-" {
+			out = a.stderr
+		}
+		if err := a.examine(ctx, out); err != nil || !c.ask {
+			return err
+		}
+		return a.askContract(ctx, c, out)
 	}
 	return cmd
 }
 
-func (a *app) examine(ctx context.Context) error {
+func (a *app) examine(ctx context.Context, out *os.File) error {
 	c, keyErr := a.sources().Find()
 	if a.flags.mock {
 		if err := a.startFake(); err != nil {
@@ -45,20 +76,21 @@ func (a *app) examine(ctx context.Context) error {
 		}
 		c, keyErr = creds.Credentials{Key: a.fake.APIKey, KeyFrom: "the embedded fake server", BaseURL: a.fake.URL, BaseURLFrom: "the embedded fake server"}, nil
 	}
-	if err := a.finding(keyErr == nil, "key", "found: "+c.KeyFrom, keyErr); err != nil {
+	if err := a.finding(out, keyErr == nil, "key", "found: "+c.KeyFrom, keyErr); err != nil {
 		return err
 	}
 	// The key is checked first: what the SDK says of the address needs one.
+	a.server = strings.TrimRight(c.BaseURL, "/")
 	key := c
 	if keyErr != nil {
 		key.Key = "none"
 	}
 	client, err := a.newClient(key, antcrm.WithMaxRetries(0), antcrm.WithTimeout(doctorPatience))
 	if err != nil {
-		return errors.Join(a.finding(false, "address", "", err), err)
+		return errors.Join(a.finding(out, false, "address", "", err), err)
 	}
 	took, err := reach(ctx, c.BaseURL)
-	if err := a.finding(err == nil, "server", fmt.Sprintf("%s (%s) can be reached, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
+	if err := a.finding(out, err == nil, "server", fmt.Sprintf("%s (%s) can be reached, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
 		return err
 	}
 	if err != nil {
@@ -68,22 +100,22 @@ func (a *app) examine(ctx context.Context) error {
 		return keyErr
 	}
 	_, err = client.Contacts.List(ctx, antcrm.ContactListParams{Limit: 1})
-	if err := a.finding(err == nil, "access", "the server takes the key", err); err != nil {
+	if err := a.finding(out, err == nil, "access", "the server takes the key", err); err != nil {
 		return err
 	}
 	return accessError(err)
 }
 
 // finding prints one line of the report.
-func (a *app) finding(good bool, what, text string, err error) error {
+func (a *app) finding(out *os.File, good bool, what, text string, err error) error {
 	mark, color := "ok    ", "\x1b[32m"
 	if !good {
 		mark, color, text = "wrong ", "\x1b[31m", plainError(err)
 	}
-	if isTerminal(a.stdout) && a.color() {
+	if isTerminal(out) && a.color() {
 		mark = color + mark + "\x1b[0m"
 	}
-	return write(a.stdout, fmt.Sprintf("%s%-8s%s\n", mark, what, output.Clean(text)))
+	return write(out, fmt.Sprintf("%s%-8s%s\n", mark, what, output.Clean(text)))
 }
 
 // reach asks the server for anything at all, without the key. Every answer is good.

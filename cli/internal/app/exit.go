@@ -27,6 +27,7 @@ const (
 	exitPartial  = 5 // a bulk command: some records were not carried out
 	exitUnknown  = 6 // sent, and no usable answer: it may have been carried out
 	exitOutage   = 7 // the server cannot be reached, is down, or asks to slow down
+	exitDiffers  = 8 // doctor --contract: the server differs in something to care about
 )
 
 const exitCodeHelp = `Exit codes:
@@ -37,7 +38,8 @@ const exitCodeHelp = `Exit codes:
   4  not found
   5  partial failure: some records were refused or not sent
   6  outcome unknown: sent, but no usable answer came; look before repeating
-  7  outage: the server cannot be reached, fails, or asks to slow down`
+  7  outage: the server cannot be reached, fails, or asks to slow down
+  8  the server differs from what the SDK assumes (doctor --contract)`
 
 // failure is an error with an exit code and what to do next.
 type failure struct {
