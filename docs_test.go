@@ -29,15 +29,16 @@ func TestTheTableOfRetriesIsTrue(t *testing.T) {
 
 	asked := map[string]string{"Retry-After": "0"}
 	endings := map[string][]reply{
-		"no connection: nothing was sent":  {{err: refusedDial()}},
-		"a lost or cut answer, a time-out": {{err: errReset}},
-		"429":                              {{status: 429}, {status: 429, header: asked}},
-		"503 with Retry-After":             {{status: 503, header: asked}},
-		"408":                              {{status: 408}},
-		"503 without Retry-After":          {{status: 503}, {status: 503, header: map[string]string{"Retry-After": "1740830400"}}},
-		"501, 505, 511":                    {{status: 501}, {status: 505}, {status: 511}},
-		"any other 5xx":                    {{status: 500}, {status: 502}, {status: 504}, {status: 507}, {status: 520}, {status: 524}, {status: 599}},
-		"any other status, 3xx included":   {{status: 302}, {status: 304}, {status: 400}, {status: 401}, {status: 404}, {status: 409}, {status: 425}},
+		"no connection: nothing was sent":    {{err: refusedDial()}},
+		"a lost or cut answer, a time-out":   {{err: errReset}},
+		"429":                                {{status: 429}, {status: 429, header: asked}},
+		"503 with Retry-After":               {{status: 503, header: asked}},
+		"408":                                {{status: 408}},
+		"503 without Retry-After":            {{status: 503}, {status: 503, header: map[string]string{"Retry-After": "1740830400"}}},
+		"501, 505, 511":                      {{status: 501}, {status: 505}, {status: 511}},
+		"any other 5xx":                      {{status: 500}, {status: 502}, {status: 504}, {status: 507}, {status: 520}, {status: 524}, {status: 599}},
+		"101, an answer in another protocol": {{status: 101}},
+		"any other status, 3xx included":     {{status: 302}, {status: 304}, {status: 400}, {status: 401}, {status: 404}, {status: 409}, {status: 425}},
 		"2xx that makes no sense (HTML, cut JSON, no id)": {ok("<html></html>"), ok(`{"success":1`)},
 	}
 	played := map[string]bool{}

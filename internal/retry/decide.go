@@ -61,7 +61,7 @@ type Verdict struct {
 func Decide(a Attempt, p Policy) Verdict {
 	var v Verdict
 	if !IsRead(a.Method) {
-		v.MaybeDone = a.Lost() && a.Sent || a.Status >= 500 && !a.Refused()
+		v.MaybeDone = a.Lost() && a.Sent || a.Status >= 500 && !a.Refused() || isSwitch(a.Status)
 	}
 	safe := IsRead(a.Method) || isKeyed(a.Method) || p.Unsafe
 	switch {
@@ -90,6 +90,10 @@ func isTransient(status int) bool {
 	}
 	return status >= 500 && status < 600
 }
+
+// isSwitch reports whether the server goes on in another protocol, in which the
+// answer to the request would come (RFC 9110, 7.8).
+func isSwitch(status int) bool { return status > 0 && status < 200 }
 
 // IsRead reports whether the method changes nothing.
 func IsRead(method string) bool {

@@ -80,6 +80,10 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 			row{keyed, Attempt{Status: status}, stopUnknown},
 			row{others, Attempt{Status: status}, stopUnknown})
 	}
+	// The answer would come in another protocol.
+	for _, status := range []int{101, 199} {
+		rows = append(rows, row{reads, Attempt{Status: status}, stop}, row{keyed + " " + others, Attempt{Status: status}, stopUnknown})
+	}
 	// All else is final.
 	for status := 200; status < 500; status++ {
 		if status != 408 && status != 429 {
@@ -117,7 +121,7 @@ func TestDecideNeverRepeatsAPostThatMayHaveBeenCarriedOut(t *testing.T) {
 	for _, ended := range everyAttempt(http.MethodPost) {
 		got := Decide(ended, standard)
 		assert.False(t, got.Repeat && got.MaybeDone, "%+v", ended)
-		mayHaveBeenDone := ended.Lost() && ended.Sent || ended.Status >= 500 && (ended.Status != 503 || !ended.Asked)
+		mayHaveBeenDone := ended.Lost() && ended.Sent || ended.Status == 101 || ended.Status >= 500 && (ended.Status != 503 || !ended.Asked)
 		assert.Equal(t, mayHaveBeenDone, got.MaybeDone, "%+v", ended)
 	}
 }
@@ -154,7 +158,10 @@ func everyAttempt(method string) (all []Attempt) {
 		for _, permanent := range []bool{false, true} {
 			all = append(all, Attempt{Method: method, Number: number, Permanent: permanent}, Attempt{Method: method, Sent: true, Number: number, Permanent: permanent})
 		}
-		for status := 200; status < 600; status++ {
+		for status := 101; status < 600; status++ {
+			if status == 102 {
+				status = 200
+			}
 			for _, wait := range []time.Duration{-1, 0, time.Second, time.Hour} {
 				all = append(all, Attempt{Method: method, Status: status, Asked: wait >= 0, After: max(wait, 0), Number: number})
 			}
