@@ -10,8 +10,7 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/retry"
 )
 
-// What a call waits for before it sends: a slot, the end of a pause, the
-// limiters.
+// What a call waits for before it sends: a slot, the end of a pause, the limiters.
 
 // acquireSlot takes one of the slots of WithMaxConcurrency.
 func (r *callRun) acquireSlot(ctx context.Context) error {
@@ -21,8 +20,8 @@ func (r *callRun) acquireSlot(ctx context.Context) error {
 	if r.core.slots == nil {
 		return nil
 	}
-	// Those who wait out a pause keep their slots: do not queue behind them
-	// for what will be refused.
+	// Calls that wait for the end of a pause keep their slots. A call that will be refused because of the pause must
+	// not queue behind them.
 	if err := r.checkPause(ctx); err != nil {
 		return err
 	}
@@ -40,9 +39,9 @@ func (r *callRun) releaseSlot() {
 	}
 }
 
-// admit waits for the end of a pause that the server has asked for and for the
-// limiters. A turn that a limiter granted during a pause is lost: turns saved
-// up and used at once at its end would pass the limit.
+// admit waits for the end of a pause that the server has asked for, and for the limiters. If a pause began while it
+// waited for a limiter, it waits for both again: turns that were granted during a pause and used together at its end
+// would exceed the limit.
 func (r *callRun) admit(ctx context.Context) error {
 	for {
 		if err := r.waitOutPause(ctx); err != nil {
@@ -78,7 +77,7 @@ func (r *callRun) waitOutPause(ctx context.Context) error {
 	}
 }
 
-// spread is a random part on top of a wait, as far as the context allows it.
+// spread returns a random time to add to a wait, 0 if the context does not allow it.
 func (r *callRun) spread(ctx context.Context, wait time.Duration) time.Duration {
 	extra := retry.Spread(wait)
 	if !retry.MayWait(ctx, wait+extra) {
@@ -87,8 +86,7 @@ func (r *callRun) spread(ctx context.Context, wait time.Duration) time.Duration 
 	return extra
 }
 
-// checkPause refuses at once a call that would have to wait longer than it may
-// for the end of a pause that the server has named.
+// checkPause refuses a call that would have to wait longer than it may for the end of a pause.
 func (r *callRun) checkPause(ctx context.Context) error {
 	named, _ := r.core.pause.Left()
 	if named == 0 || named <= r.core.cfg.maxRetryWait && retry.MayWait(ctx, named) {
@@ -101,9 +99,8 @@ func (r *callRun) checkPause(ctx context.Context) error {
 	}
 }
 
-// limiterError makes the end of the context visible in a limiter's refusal:
-// rate.Limiter refuses in advance, in words only, when the wait would pass
-// the deadline.
+// limiterError adds context.DeadlineExceeded to the error of a rate.Limiter, which refuses in advance if the wait would
+// exceed the deadline, and says so only in its text.
 func limiterError(ctx context.Context, err error) error {
 	_, hasDeadline := ctx.Deadline()
 	if ctx.Err() == nil && hasDeadline && !errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "exceed context deadline") {

@@ -19,7 +19,7 @@ type answer struct {
 	core     *core
 	req      *request
 	ctx      context.Context // the call's: decoding ends with it
-	attempts int             // of the call, this one included
+	attempts int             // of the call so far
 	unknown  bool            // an attempt of the call may have been carried out
 	status   int
 	header   http.Header
@@ -29,8 +29,7 @@ type answer struct {
 
 func (a *answer) isGood() bool { return a.status >= 200 && a.status < 300 }
 
-// isEmptySuccess reports whether an answer needs no body: a 204 to a DELETE or a
-// PUT (our decision).
+// isEmptySuccess reports whether an answer needs no body: a 204 to a DELETE or a PUT (our decision).
 func (a *answer) isEmptySuccess() bool {
 	method := a.req.method
 	return a.status == http.StatusNoContent && (method == http.MethodDelete || method == http.MethodPut)
@@ -45,8 +44,8 @@ func (a *answer) requestID() string {
 	return ""
 }
 
-// json returns the body as JSON text: without a byte order mark, whatever the
-// Content-Type says. An empty body and HTML are no answer to anything.
+// json returns the body without a byte order mark. It does not look at the Content-Type. An empty body and HTML are
+// errors.
 func (a *answer) json() ([]byte, error) {
 	body := bytes.TrimPrefix(a.body, []byte("\ufeff"))
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
@@ -59,13 +58,12 @@ func (a *answer) json() ([]byte, error) {
 	return body, nil
 }
 
-// text is the body without a byte order mark and white space around it.
+// text returns the body without a byte order mark and surrounding white space.
 func (a *answer) text() []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(a.body, []byte("\ufeff")))
 }
 
-// foreignText says why a body that cannot be read is no JSON text in UTF-8, where
-// its headers say so.
+// foreignText says why a body that cannot be read is not JSON in UTF-8, if the headers tell.
 func (a *answer) foreignText() string {
 	if coding := strings.ToLower(a.header.Get("Content-Encoding")); coding != "" && coding != "gzip" && coding != "identity" {
 		return "the body is compressed with " + a.shown(coding) + ", which was not asked for"
@@ -79,7 +77,7 @@ func (a *answer) foreignText() string {
 	}
 }
 
-// shown is a word of the server's in an error text.
+// shown makes a word of the server's fit for an error text.
 func (a *answer) shown(word string) string { return oneLine(a.core.redact(word), 40) }
 
 func (a *answer) isHTML() bool {
@@ -87,17 +85,17 @@ func (a *answer) isHTML() bool {
 	return len(text) > 0 && text[0] == '<'
 }
 
-// problem is a DecodeError in words.
+// problem makes a DecodeError.
 func (a *answer) problem(text string) *DecodeError {
 	return a.located(&DecodeError{Problem: text})
 }
 
-// problemAt is problem with the place in the body, a JSON pointer.
+// problemAt makes a DecodeError at a place in the body, a JSON pointer.
 func (a *answer) problemAt(path, text string) *DecodeError {
 	return a.located(&DecodeError{Problem: text, Path: path})
 }
 
-// decodeError is a DecodeError for a decoder's complaint.
+// decodeError makes a DecodeError from a decoder's error.
 func (a *answer) decodeError(err error) error {
 	if errors.Is(err, errEnded) {
 		return errEnded
@@ -116,13 +114,12 @@ func (a *answer) located(failure *DecodeError) *DecodeError {
 	failure.Size = len(a.body)
 	failure.Path = a.core.redact(failure.Path)
 	failure.Attempts = a.attempts
-	// A write whose 2xx makes no sense may well have been carried out.
+	// A write may have been carried out even if its 2xx cannot be used.
 	failure.callInfo = callInfo{op: a.req.op, unknown: a.unknown || !retry.IsRead(a.req.method)}
 	return failure
 }
 
-// apiError makes the error of an answer whose status is not a success. Its body
-// was cut when it was read.
+// apiError makes the error of an answer whose status is not a success. read has cut its body.
 func (a *answer) apiError() *APIError {
 	text := a.text()
 	if len(text) > 0 && text[0] == '{' {
@@ -164,7 +161,7 @@ func (a *answer) newAPIError() *APIError {
 	return failure
 }
 
-// hasNoData reports whether a JSON body carries no record.
+// hasNoData reports whether the body is JSON without a record.
 func (a *answer) hasNoData() bool {
 	text := a.text()
 	if len(text) == 0 {

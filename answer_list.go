@@ -14,8 +14,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/bind"
 )
 
-// listAnswer reads both of the vendor's list shapes in one pass: each record is
-// bound in place and keeps its own copy of its JSON.
+// listAnswer reads both of the vendor's list shapes in one pass. It binds each record in place; the record keeps its
+// own copy of its JSON.
 type listAnswer[T any] struct {
 	envelope
 	body   []byte
@@ -23,8 +23,8 @@ type listAnswer[T any] struct {
 	binder *bind.Binder
 
 	items     []T
-	found     bool // records came, or what stands for none
-	hasOwn    bool // an object came that has a field of a record
+	found     bool // the answer has an array of records, or a null in its place
+	hasOwn    bool // the answer is an object with a field of a record
 	total     int
 	hasTotal  bool
 	limit     int
@@ -96,8 +96,8 @@ func (l *listAnswer[T]) readOwn(r *reader, name string) (taken bool, err error) 
 	return false, nil
 }
 
-// isErrorName reports whether an error has a member of this name, which proves
-// nothing of a record then: a product's code is one.
+// isErrorName reports whether an error may have a member of this name, such as code. Such a member does not prove that
+// an object is a record.
 func isErrorName(name string) bool {
 	return name == "code" || name == "errorCode" || slices.Contains(messageNames[:], name)
 }
@@ -127,9 +127,8 @@ func (l *listAnswer[T]) readNested(r *reader, name string) error {
 	return r.SkipValue()
 }
 
-// readItems reads an array of records; a null among them is none. After a record
-// that cannot be bound the others are only skipped: what the answer says of
-// success may come behind them.
+// readItems reads an array of records. It drops nulls. After a record that cannot be bound it only skips the others:
+// success may come after them.
 func (l *listAnswer[T]) readItems(r *reader) error {
 	l.found = true
 	l.items = []T{}
@@ -151,10 +150,9 @@ func (l *listAnswer[T]) readItems(r *reader) error {
 	})
 }
 
-// makeRoom makes room for one more record. How many more are to come is
-// guessed from the size of those read, and an eighth added; but at most as
-// many as a usual page has, or as there are, since the server must not decide how
-// much is allocated.
+// makeRoom makes room for one more record. It guesses how many are to come from the size of those read, plus an eighth;
+// but it never allocates for more than a usual page has, or than have come already, since the server must not decide
+// how much is allocated.
 func (l *listAnswer[T]) makeRoom(read, left int64) error {
 	have := len(l.items)
 	if have < cap(l.items) {
@@ -171,8 +169,8 @@ func (l *listAnswer[T]) makeRoom(read, left int64) error {
 	return nil
 }
 
-// bind binds a record, which keeps its own copy of its text: it must not keep a
-// whole page alive, nor share the buffer of an answer.
+// bind binds a record. The record keeps its own copy of its text, so that it neither keeps a whole page in memory nor
+// shares the buffer of an answer.
 func (l *listAnswer[T]) bind(text []byte, record *T) error {
 	own, err := l.binder.Bind(text, record)
 	if keeper, ok := any(record).(rawKeeper); ok {
@@ -181,7 +179,7 @@ func (l *listAnswer[T]) bind(text []byte, record *T) error {
 	return err
 }
 
-// place says where in the answer a bind.Error is: in the value that was read last.
+// place adds the position of the value that was read last to a bind.Error in it.
 func place(err error, r *reader) error {
 	if failure, ok := errors.AsType[*bind.Error](err); ok {
 		failure.Path = string(r.StackPointer()) + failure.Path
@@ -190,8 +188,7 @@ func place(err error, r *reader) error {
 	return err
 }
 
-// readCount reads a count, a number or a numeric string; anything else says
-// nothing.
+// readCount reads a count: a number or a numeric string. It ignores any other value.
 func readCount(r *reader) (n int, ok bool, err error) {
 	val, err := r.ReadValue()
 	if err != nil {
@@ -201,12 +198,11 @@ func readCount(r *reader) (n int, ok bool, err error) {
 	if n, err := strconv.Atoi(text); err == nil && n >= 0 {
 		return n, true, nil
 	}
-	return 0, false, nil // what is no number says nothing
+	return 0, false, nil
 }
 
-// takeObject sorts out an object, not an empty one, that came where a list was
-// expected and has none in it. What is neither an error of the server's nor
-// plainly a record is a DecodeError: a record must not be invented.
+// takeObject sorts out an object, not an empty one, that came where a list was expected and has none in it. What is
+// neither an error of the server's nor plainly a record is a DecodeError: a record must not be invented.
 func (l *listAnswer[T]) takeObject(a *answer) error {
 	saysSuccess := l.success.answer == saysYes || l.success.text != ""
 	switch {

@@ -11,24 +11,23 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/bind"
 )
 
-// writeAnswer is what the answer of a write says.
+// writeAnswer is the answer to a write.
 type writeAnswer struct {
 	envelope
-	names []string // that the endpoint promises the id under
-	ids   []idList // one a name
+	names []string // that the id may have
+	ids   []idList // one for each name
 }
 
-// idList is the ids under one name: a lone id is a list of one.
+// idList is the ids under one name. A single id is a list of one.
 type idList struct {
 	name  string
 	first []ID // at most as many as a request can carry; "" for a null
 	count int
-	err   *DecodeError // the first id that is none
+	err   *DecodeError // of the first value that is not an id
 }
 
-// decodeWrite reads the answer of a write. It needs a truthy success, or the
-// id that the endpoint promises under one of the names; where an id is
-// promised, its absence is an error too, but not one of decodeWrite's.
+// decodeWrite reads the answer of a write. It needs a truthy success, or the id that the endpoint promises under one of
+// the names; where an id is promised, its absence is an error too, but not one of decodeWrite's.
 func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
 	body, err := a.json()
 	if err != nil {
@@ -50,8 +49,7 @@ func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
 	return said, nil
 }
 
-// refusal makes the error of a write that the server has refused. A product's id
-// has the name of an error's code.
+// refusal makes the error of a write that the server has refused. A product's id has the name of an error's code.
 func (w *writeAnswer) refusal(a *answer) *APIError {
 	withIDs := false
 	for i := range w.ids {
@@ -66,7 +64,7 @@ func (w *writeAnswer) refusal(a *answer) *APIError {
 	return failure
 }
 
-// check reports what keeps an answer that is no refusal from being a good one.
+// check reports why an answer that is not a refusal is not a good one either.
 func (w *writeAnswer) check(a *answer) error {
 	for i := range w.ids {
 		l := &w.ids[i]
@@ -83,8 +81,7 @@ func (w *writeAnswer) check(a *answer) error {
 	return nil
 }
 
-// doubt says why a success is none. Its text may be quoted: it is no longer than a
-// word or two, and every error text is made one line.
+// doubt says why the value of success is not a yes. It may quote the value, which is short.
 func (t truth) doubt() string {
 	if t.text == "" {
 		return "the answer does not say success"
@@ -109,8 +106,8 @@ func (w *writeAnswer) read(r *reader) error {
 	})
 }
 
-// read reads one id or an array of them. It keeps no more than can be needed:
-// the server must not decide how much is allocated.
+// read reads one id or an array of them. It keeps no more than a request can have records: the server must not decide
+// how much is allocated.
 func (l *idList) read(r *reader) error {
 	*l = idList{name: l.name}
 	switch r.PeekKind() {
@@ -144,12 +141,12 @@ func (l *idList) add(r *reader, path string) error {
 	return nil
 }
 
-// hasID reports whether any of the ids is one.
+// hasID reports whether any of the ids is not empty.
 func (l idList) hasID() bool {
 	return l.count > len(l.first) || slices.ContainsFunc(l.first, func(id ID) bool { return id != "" })
 }
 
-// single is the only id, "" if there is none or more than one.
+// single returns the only id, or "" if there is none or more than one.
 func (l *idList) single() ID {
 	if l.count != 1 || len(l.first) == 0 {
 		return ""
@@ -157,7 +154,7 @@ func (l *idList) single() ID {
 	return l.first[0]
 }
 
-// single returns the first lone id under any of the names.
+// single returns the first single id under any of the names.
 func (w *writeAnswer) single() writtenID {
 	for i := range w.ids {
 		if id := w.ids[i].single(); id != "" {
@@ -167,8 +164,8 @@ func (w *writeAnswer) single() writtenID {
 	return writtenID{}
 }
 
-// idRefs reads the ids of a package answer under any of the names. Their count
-// must be the records': which record an id belongs to is never guessed.
+// idRefs reads the ids of a package answer under any of the names. There must be as many ids as records: it never
+// guesses which record an id belongs to.
 func idRefs(a *answer, count int, names ...string) (ids []ID, name string, err error) {
 	said, err := a.decodeWrite(names...)
 	if err != nil {
@@ -192,8 +189,7 @@ func idRefs(a *answer, count int, names ...string) (ids []ID, name string, err e
 	return list.first, list.name, nil
 }
 
-// decodeOk reads an answer that is Ok, as text or as a JSON string, or a normal
-// write answer.
+// decodeOk reads an answer that is Ok, as text or as a JSON string, or like that to any other write.
 func (a *answer) decodeOk() error {
 	if text := strings.Trim(string(a.text()), `"`); strings.EqualFold(text, "ok") {
 		return nil

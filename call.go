@@ -17,8 +17,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
-// core is what every service shares. It is read-only but for the buffers, the
-// pause, the budget, the slots and the plans, which are safe for concurrent use.
+// core is what all services share. It is read-only, except for the buffers, the pause, the budget, the slots and the
+// plans, which are safe for concurrent use.
 type core struct {
 	cfg     *config
 	base    string // scheme://host/prefix without a trailing slash
@@ -32,23 +32,22 @@ type core struct {
 	plans   *bind.Plans
 }
 
-// redact takes the key out of a text that came from outside.
+// redact removes the key from a text that came from outside.
 func (c *core) redact(text string) string { return redact.Key(text, c.key(), false) }
 
 // request is one call as a service names it.
 type request struct {
-	op     string // what is being done, for error texts: "create contact"
+	op     string // what the call does, for error texts: "create contact"
 	method string
 	path   string
 	query  url.Values
 	body   []byte // encoded; nil: none
-	// emptyOn404 makes a 404 without data an empty list.
+	// emptyOn404 says that a 404 without data is an empty list.
 	emptyOn404 bool
 }
 
-// call sends a request with the client's retries and limits and passes the
-// answer to decode, unless its status alone says all. It is the one way to the
-// network. The answer's body is valid until decode returns.
+// call sends a request with the client's retries and limits, and passes a good answer to decode. All requests go
+// through it. The answer's body is valid until decode returns.
 func (c *core) call(ctx context.Context, req *request, cfg *callConfig, decode func(*answer) error) error {
 	if ctx == nil {
 		return invalid("ctx", "is nil")
@@ -72,18 +71,17 @@ type callRun struct {
 	cfg  *callConfig
 
 	attempts int
-	unknown  bool          // an attempt may have been carried out
+	unknown  bool          // one of the attempts may have been carried out
 	last     attemptResult // the zero value before the first attempt
 	buf      *bytes.Buffer // the body of the last answer
 	idle     time.Time     // since when the call has been waiting to send
 }
 
-// attemptResult is what one attempt came to: a complete answer, or the reason
-// why there is none.
+// attemptResult is the result of one attempt: a complete answer, or the reason why there is none.
 type attemptResult struct {
 	retry.Attempt
 	answer *answer
-	cause  error         // without an answer
+	cause  error         // why there is no answer
 	waited time.Duration // before the attempt
 	took   time.Duration
 }
@@ -126,8 +124,7 @@ func (r *callRun) policy() retry.Policy {
 	return policy
 }
 
-// conclude returns the error that the call ends with if this attempt is its
-// last; nil if the call is done.
+// conclude returns the error that the call ends with if this attempt is its last, or nil if the call is done.
 func (r *callRun) conclude(ctx context.Context, verdict retry.Verdict, decode func(*answer) error) error {
 	a := r.last.answer
 	if a != nil && a.status == http.StatusNotFound && r.isDoneBy(a) {
@@ -155,14 +152,13 @@ func (r *callRun) conclude(ctx context.Context, verdict retry.Verdict, decode fu
 // isDoneBy reports whether a 404 is a good answer to this call.
 func (r *callRun) isDoneBy(a *answer) bool {
 	if r.req.method == http.MethodDelete {
-		// An attempt whose answer was lost has deleted it. A gateway's page
-		// says nothing of the record.
+		// An attempt whose answer was lost has deleted the record. A gateway's HTML page says nothing about the record.
 		return r.unknown && !a.isHTML()
 	}
 	return r.req.emptyOn404 && a.hasNoData()
 }
 
-// nextWait decides whether to try again, and after which wait.
+// nextWait decides whether to make another attempt, and after which wait.
 func (r *callRun) nextWait(ctx context.Context, verdict retry.Verdict) (wait time.Duration, again bool) {
 	switch {
 	case !verdict.Repeat || ctx.Err() != nil:
@@ -214,8 +210,8 @@ func (r *callRun) attemptContext(ctx context.Context) (context.Context, context.
 	return context.WithCancel(ctx)
 }
 
-// newRequest makes the request of one attempt. The body gets a fresh reader
-// each time: resty sends an empty one the second time.
+// newRequest makes the request of one attempt. It makes a new reader of the body each time: resty would send an empty
+// body the second time.
 func (r *callRun) newRequest(ctx context.Context) *resty.Request {
 	req := r.core.rest.R().SetContext(ctx).SetDoNotParseResponse(true)
 	req.Method = r.req.method
@@ -231,7 +227,7 @@ func (r *callRun) newRequest(ctx context.Context) *resty.Request {
 		req.Header["Content-Type"] = []string{"application/json"}
 		req.SetBody(bytes.NewReader(r.req.body))
 	} else {
-		req.SetContentLength(true) // a POST without a body goes out chunked otherwise
+		req.SetContentLength(true) // otherwise a POST without a body is sent chunked
 	}
 	for name, values := range r.cfg.header {
 		req.Header[name] = values
@@ -239,8 +235,7 @@ func (r *callRun) newRequest(ctx context.Context) *resty.Request {
 	return req
 }
 
-// withoutURL takes off the layer that http.Client puts around a transport's
-// error: its text is the URL with the query.
+// withoutURL removes the layer that http.Client puts around a transport's error: its text has the URL with the query.
 func withoutURL(err error) error {
 	if outer, ok := err.(*url.Error); ok && outer.Err != nil { //nolint:errorlint // this layer, no other
 		return outer.Err
@@ -257,7 +252,7 @@ func (r *callRun) read(ctx context.Context, res *http.Response) (*answer, error)
 	a := &answer{core: r.core, req: r.req, ctx: ctx, attempts: r.attempts, status: res.StatusCode, header: res.Header}
 	defer func() { _ = res.Body.Close() }()
 	if a.status < 200 {
-		return a, nil // what follows is another protocol
+		return a, nil // the body is of another protocol
 	}
 	if !a.isGood() {
 		err := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
@@ -286,8 +281,8 @@ func (r *callRun) response() Response {
 	return Response{StatusCode: r.last.Status, Header: r.last.answer.header, Body: bytes.Clone(r.buf.Bytes()), Attempts: r.attempts}
 }
 
-// abortError is the error of a call that ends between attempts: what the
-// attempt before came to, if there was one, and why there is no other.
+// abortError is the error of a call that ends between attempts: the result of the attempt before, if there was one, and
+// why no other follows.
 func (r *callRun) abortError(ctx context.Context, why error) error {
 	switch {
 	case r.last.answer != nil:
@@ -305,8 +300,7 @@ func (r *callRun) abortError(ctx context.Context, why error) error {
 	return r.transportError(ctx, why)
 }
 
-// transportError is the error of a call without an answer. Its chain shows the
-// end of the context.
+// transportError is the error of a call without an answer. If the context has ended, errors.Is finds that in it.
 func (r *callRun) transportError(ctx context.Context, cause error) *TransportError {
 	return &TransportError{
 		Method: r.req.method, Path: r.req.path, Attempts: r.attempts, Err: r.withContextError(ctx, cause),
@@ -314,8 +308,7 @@ func (r *callRun) transportError(ctx context.Context, cause error) *TransportErr
 	}
 }
 
-// withContextError adds to err what errors.Is does not see in it of the end of
-// ctx.
+// withContextError adds the end of ctx and its cause to err, unless errors.Is finds them in it already.
 func (r *callRun) withContextError(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -334,8 +327,7 @@ func (r *callRun) withContextError(ctx context.Context, err error) error {
 	return err
 }
 
-// cleanError makes an error from outside fit to be shown: one line, without the
-// key, a query or a piece of an answer.
+// cleanError makes an error from outside fit to be shown: one line, without the key, the query or a part of an answer.
 func (r *callRun) cleanError(err error) error {
 	query := ""
 	if len(r.req.query) > 0 {

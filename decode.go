@@ -13,15 +13,14 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
-// lenient is how answers are read: the vendor's JSON may repeat a name or
-// carry bytes that are not UTF-8 (which become U+FFFD); names are matched as
-// the vendor spells them.
+// lenient is how answers are read: the vendor's JSON may repeat a name, or have bytes that are not UTF-8 (they become
+// U+FFFD). Names must be spelled as the vendor does.
 var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // validUTF8 is lenient for the usual answer, in which every byte is UTF-8.
 var validUTF8 = jsontext.AllowDuplicateNames(true)
 
-// describe says what is wrong and where without quoting any value.
+// describe says what is wrong and where, without quoting a value.
 func describe(err error) *DecodeError {
 	if failure, ok := errors.AsType[*DecodeError](err); ok {
 		return failure
@@ -63,7 +62,7 @@ func mismatchText(kind jsontext.Kind, goType reflect.Type) string {
 	return problem
 }
 
-// wrongKind is a value of a kind that its place does not take.
+// wrongKind is the error of a value whose kind does not fit its place.
 func wrongKind(val jsontext.Value) error { return &json.SemanticError{JSONKind: val.Kind()} }
 
 func kindName(kind jsontext.Kind) string {
@@ -90,10 +89,9 @@ func isSyntactic(err error) bool {
 	return syntactic
 }
 
-// maxBuilt is how many bytes the records of an answer may take in memory, of which
-// at most maxResponse are allowed as text: three times that. A record {} takes two
-// hundred times its text; 10,000 full contacts, which are nearly 16 MiB of text,
-// become twice that. A small limit on the text is none on this.
+// maxBuilt is how many bytes the records of an answer may take in memory: three times the limit of its text, and at
+// least three times the default limit. For comparison: 10,000 full contacts are nearly 16 MiB of text and take twice
+// that in memory, while a record {} takes two hundred times its text.
 func maxBuilt(maxResponse int64) int64 {
 	const growth, largest = 3, 1 << 50
 	return growth * min(max(maxResponse, defaultMaxResponse), largest)
@@ -102,7 +100,7 @@ func maxBuilt(maxResponse int64) int64 {
 // isValidJSON reports whether a text is one JSON value.
 func isValidJSON(text []byte) bool { return jsontext.Value(text).IsValid(lenient) }
 
-// isEmptyJSON reports whether a value holds nothing.
+// isEmptyJSON reports whether a value is null, [] or {}.
 func isEmptyJSON(v jsontext.Value) bool {
 	switch v.Kind() {
 	case 'n':

@@ -13,15 +13,14 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/bind"
 )
 
-// asEncodingJSON is the rules of encoding/json, as lenient.
+// asEncodingJSON has the rules of encoding/json, with the leniency of lenient.
 var asEncodingJSON = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), lenient)
 
-// standardNumber reads the type that encoding/json knows by name.
+// standardNumber reads the type encoding/json.Number.
 var standardNumber = json.UnmarshalFromFunc(unmarshalStandardNumber)
 
-// decodeInto decodes into a caller's own type by the rules of encoding/json, for
-// as long as the context lasts. What it becomes may take two thirds more memory
-// than records may: an interface and a map take more than a field.
+// decodeInto decodes into a type of the caller's by the rules of encoding/json, until the context ends. The value may
+// take two thirds more memory than records may: an interface and a map take more than a field.
 func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) error {
 	unmarshalers := standardNumber
 	if len(data) > smallText {
@@ -30,8 +29,7 @@ func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) erro
 	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
 }
 
-// unmarshalStandardNumber reads the one type that encoding/json knows by name and
-// json/v2 takes for a text.
+// unmarshalStandardNumber reads an encoding/json.Number, which json/v2 would treat as a string.
 func unmarshalStandardNumber(dec *jsontext.Decoder, number *stdjson.Number) error {
 	if kind := dec.PeekKind(); kind != '0' && kind != '"' {
 		return errors.ErrUnsupported
@@ -43,22 +41,21 @@ func unmarshalStandardNumber(dec *jsontext.Decoder, number *stdjson.Number) erro
 	return err
 }
 
-// smallText is the length up to which a text may become what it will: a value of
-// the caller's type takes two bytes of it at least.
+// smallText is the length up to which memory is not counted: every value takes at least two bytes of the text, so a
+// short text cannot become large.
 const smallText = 64 << 10
 
-// limiter is asked before each value of a text is decoded. It ends the decoding
-// when the context ends, or when what was decoded takes more memory than it may:
-// [{},{},…] becomes a hundred times its size.
+// limiter is called before each value of a text is decoded. It ends the decoding when the context ends, or when the
+// decoded values take more memory than allowed: [{},{},…] becomes a hundred times its size.
 type limiter struct {
 	ctx    context.Context // a limiter lives no longer than one decoding
 	steps  int
 	budget int64
-	newMap int   // depth of the members of the map that was made last
-	boxed  int64 // where the interface stands that was met last
+	newMap int   // depth of the members of the last map
+	boxed  int64 // offset of the last interface
 }
 
-// What values take beside their own size, as Go's runtime has it.
+// What values take in Go's runtime beside their own size, in bytes.
 const (
 	memberSize = 16  // a member, whether of a map or not
 	mapSize    = 48  // an empty map
@@ -68,7 +65,7 @@ const (
 	growing    = 2   // an element, while its list is copied to a larger place
 )
 
-// admit leaves the decoding to the library, or ends it.
+// admit lets the library decode the value, or ends the decoding.
 func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
 	const seldom = 256
 	if l.steps++; l.steps%seldom == 0 && l.ctx.Err() != nil {
@@ -80,8 +77,8 @@ func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
 	return errors.ErrUnsupported
 }
 
-// cost is what a value of a type takes. The library asks twice for a value in an
-// interface: for the interface, and for what goes into it.
+// cost returns how many bytes a value of a type takes. The library calls it twice for a value in an interface: for the
+// interface, and for the value.
 func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	depth := dec.StackDepth()
 	parent, _ := dec.StackIndex(depth)
@@ -112,7 +109,7 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	return size
 }
 
-// boxOf is what a value takes in an interface.
+// boxOf returns how many bytes a value takes in an interface.
 func boxOf(kind jsontext.Kind) int {
 	switch kind {
 	case '[':

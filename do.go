@@ -16,16 +16,15 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/wire"
 )
 
-// Do sends any request through the client's key, retries, limits and errors:
-// the way to an endpoint that has no method yet. path begins with a slash and
-// is relative to the base URL, percent-encoded by the caller where needed;
-// parameters go in query. A body other than nil is encoded as JSON (a
-// json.RawMessage or []byte is sent as it is); GET, HEAD and OPTIONS have none.
-// The answer's JSON is decoded into out by the rules of encoding/json; with a
-// nil out any body but HTML is a success.
+// Do sends any request, for an endpoint that has no method yet. It uses the client's key, retries, limits and errors.
 //
-// The retry policy follows the method: see WithRetryUnsafe for a POST that may
-// be repeated. A 2xx whose success is falsy is ErrRejected.
+// path begins with a slash and is relative to the base URL. Percent-encode it where needed, and put parameters into
+// query. body is encoded as JSON, unless it is nil; a json.RawMessage or []byte is sent as it is. GET, HEAD and OPTIONS
+// have no body. The answer's JSON is decoded into out, a pointer, by the rules of encoding/json. If out is nil, any
+// body is a success but HTML and JSON that is cut short.
+//
+// Retries follow the method: see WithRetryUnsafe for a POST that may be repeated. A 2xx whose success is falsy is
+// ErrRejected.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption) error {
 	cfg, err := newCallConfig(opts)
 	if err := firstError(err, checkMethod(method, body), checkPath(path), checkQuery(query), checkOut(out)); err != nil {
@@ -62,7 +61,7 @@ func checkMethod(method string, body any) error {
 	return nil
 }
 
-// checkPath lets nothing through that could leave the base URL.
+// checkPath refuses a path that could leave the base URL.
 func checkPath(path string) error {
 	const field = "path"
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
@@ -141,8 +140,7 @@ func (a *answer) decodeAny(out any) error {
 	return nil
 }
 
-// checkComplete reports a body that begins as JSON and is cut short or broken;
-// any other text (Ok, say) is as good as any.
+// checkComplete reports a body that begins as JSON and is cut short or broken. Any other text, such as Ok, is good.
 func (a *answer) checkComplete(text []byte) error {
 	if len(text) == 0 || !strings.ContainsRune(`{["`, rune(text[0])) {
 		return nil
@@ -153,8 +151,8 @@ func (a *answer) checkComplete(text []byte) error {
 	return nil
 }
 
-// encodeBody encodes a request body once, for all its attempts. Parameters
-// are checked before, so that only a body given to Do can fail here.
+// encodeBody encodes a request body, once for all attempts. Parameters were checked before, so only a body of Do can
+// fail here.
 func encodeBody(body any) ([]byte, error) {
 	if body == nil {
 		return nil, nil

@@ -11,26 +11,26 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/bind"
 )
 
-// envelope is what an object says about the whole answer beside its records or
-// ids. Every answer is read by it, once: a list, a write, a refusal, an error page.
+// envelope is what an object says about the whole answer, beside its records or ids. It reads every answer, once: a
+// list, a write, a refusal, an error page.
 type envelope struct {
 	success truth
-	message string // of message, error, errors or msg, the first of them that has a text
-	code    string // of code or errorCode, else of the object that the message comes from
+	message string // the text of the first of message, error, errors and msg that has one
+	code    string // of code or errorCode, else of the object that has the message
 
-	hasMessage bool // one of the message's names is there
+	hasMessage bool // there is a member of one of these names
 	hasData    bool
 	emptyData  bool // data is null, [] or {}
 	empty      bool // no member at all
 
-	rank  int // of the name that message comes from, from 1; 0: none yet
+	rank  int // of the name that has the message, from 1; 0: none yet
 	asked [len(messageNames)]bool
 }
 
 var messageNames = [...]string{"message", "error", "errors", "msg"}
 
-// read reads an object. own has the first say: it reads the value of a member and
-// reports that, or leaves the member to the envelope.
+// read reads an object. It calls own for each member first: own either reads the member's value and returns true, or
+// leaves it to the envelope.
 func (e *envelope) read(r *reader, own func(name string) (taken bool, err error)) error {
 	e.empty = true
 	return r.eachMember(func(name string) error {
@@ -42,8 +42,7 @@ func (e *envelope) read(r *reader, own func(name string) (taken bool, err error)
 	})
 }
 
-// readMember reads the value of a member, of which the envelope keeps little: an
-// answer of 16 MiB may be one member.
+// readMember reads the value of a member. The envelope keeps little of it: a single member may have 16 MiB.
 func (e *envelope) readMember(r *reader, name string) error {
 	val, err := r.ReadValue()
 	switch name {
@@ -64,8 +63,7 @@ func (e *envelope) readMember(r *reader, name string) error {
 	return err
 }
 
-// readMessage keeps the message of the name that comes first in messageNames.
-// Each name is looked at once.
+// readMessage keeps the message whose name comes first in messageNames. It looks at each name once.
 func (e *envelope) readMessage(name string, val jsontext.Value) {
 	at := slices.Index(messageNames[:], name)
 	if at < 0 {
@@ -89,30 +87,29 @@ func (e *envelope) readMessage(name string, val jsontext.Value) {
 // noOwn leaves every member to the envelope.
 func noOwn(string) (taken bool, err error) { return false, nil }
 
-// readEnvelope reads as much of an object as can be read: the text may be cut.
+// readEnvelope reads an object as far as possible: the text may be cut.
 func readEnvelope(ctx context.Context, text []byte) (e envelope, err error) {
 	err = readJSON(ctx, text, lenient, func(r *reader) error { return e.read(r, noOwn) })
 	return e, err
 }
 
-// truth is what a value of success says.
+// truth is the meaning of a value of success.
 type truth struct {
 	answer  yesNo
-	isThere bool   // not absent
+	isThere bool   // there is a value
 	text    string // the beginning of a value that says neither yes nor no
 }
 
 type yesNo int
 
 const (
-	saysNothing yesNo = iota // absent, null, or a value that we do not know
+	saysNothing yesNo = iota // absent, null, or an unknown value
 	saysYes
 	saysNo
 )
 
-// readTruth knows the vendor's ways to say yes and no. Any other value ("ok", 2,
-// 200) says neither (our decision: to take it for a no would report a write that
-// was done as refused).
+// readTruth reads the vendor's values for yes and no. Any other value ("ok", 2, 200) says neither (our decision: if it
+// were a no, a write that was done would be reported as refused).
 func readTruth(val jsontext.Value) truth {
 	const longest = 40
 	if len(val) > longest {
@@ -134,9 +131,8 @@ func readTruth(val jsontext.Value) truth {
 // scalarText is the text of a string, a number, a boolean or null.
 func scalarText(val []byte) (string, error) { return bind.Text{Booleans: true}.Read(string(val)) }
 
-// messageText reads a server's message: a string, an object with a message, a
-// list of either, or the first text of an object of texts; and the code beside it.
-// It looks at the beginning of a long one, and not deep into any.
+// messageText reads a server's message and the code beside it. The message is a string, an object with a message, a
+// list of either, or the first text of an object of texts. Long and deep values are read in part.
 func messageText(val jsontext.Value) (text, code string) {
 	const maxDepth = 4
 	val = val[:min(len(val), maxErrorBody)]
@@ -145,11 +141,11 @@ func messageText(val jsontext.Value) (text, code string) {
 	return text, m.code
 }
 
-// messageReader reads a message in one pass, as far as its text goes: it may be cut.
+// messageReader reads a message in one pass, as far as possible: the text may be cut.
 type messageReader struct {
 	reader
 	code string
-	err  error // why it can read no further
+	err  error // why it cannot read further
 }
 
 func (m *messageReader) read(depth int) string {
@@ -187,8 +183,7 @@ func (m *messageReader) list(depth int) string {
 	return strings.Join(texts, "; ")
 }
 
-// object prefers the members that are named as messages are; else it returns the
-// first text with its name.
+// object returns the text of the first member in detailNames, else the first text with its name.
 func (m *messageReader) object(depth int) string {
 	best, rank := "", len(detailNames)
 	m.err = m.eachMember(func(name string) error {

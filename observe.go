@@ -6,28 +6,24 @@ import (
 	"time"
 )
 
-// Attempt is what WithObserver reports of one request: how a call went on the
-// wire, without anything of its content.
+// Attempt describes one request to an observer (WithObserver). It has nothing of the request's or the answer's content.
 type Attempt struct {
 	Op       string        // what the call does, such as "create contact"; empty for Client.Do
 	Method   string        // HTTP method
 	Path     string        // path without the query, such as /contacts
 	Number   int           // of the attempt, from 1
 	Status   int           // HTTP status; 0 if no answer came
-	Wait     time.Duration // before this attempt: for a slot, limits, a pause, the backoff
+	Wait     time.Duration // before this attempt, for a slot, limits, a pause, or the backoff
 	Duration time.Duration // of this attempt, from connecting to the last byte of the answer
-	Bytes    int           // of the answer's body, decompressed
-	// WillRetry says that another attempt follows, unless the context ends in
-	// the wait before it.
+	Bytes    int           // size of the answer's body, decompressed
+	// WillRetry says that another attempt follows, unless the context ends during the wait before it.
 	WillRetry bool
-	// Err is nil for a good answer. It is the error that the call returns if
-	// this attempt is its last.
+	// Err is the error that the call returns if this attempt is its last. It is nil for a good answer.
 	Err error
 }
 
-// report describes the attempt that has just ended to the observers and to
-// the log: at debug each attempt with the wait before it, at warn each that is
-// repeated with the wait after it.
+// report reports the attempt that has just ended to the observers and to the log: at debug every attempt with the wait
+// before it, at warn every repeated one with the wait after it.
 func (r *callRun) report(ctx context.Context, err error, wait time.Duration, again bool) {
 	for _, observe := range r.core.cfg.observers {
 		observe(ctx, r.describe(err, again))
@@ -52,8 +48,8 @@ func (r *callRun) size() int {
 	return r.buf.Len()
 }
 
-// log writes one record. The error's text is logged only when no answer came:
-// a server's message may quote a customer's data.
+// log writes one record. It logs the error's text only if no answer came: a server's message may quote a customer's
+// data.
 func (r *callRun) log(ctx context.Context, level slog.Level, message string, wait time.Duration) {
 	log := r.core.cfg.logger
 	if !log.Enabled(ctx, level) {

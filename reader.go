@@ -7,23 +7,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// reader reads JSON for as long as a context lasts: an answer may have millions of
-// members.
+// reader reads JSON until its context ends: an answer may have millions of members.
 type reader struct {
 	*jsontext.Decoder
 	ctx   context.Context // a reader lives no longer than one answer
 	steps int
 }
 
-// readJSON reads a text that is one JSON value. Of an error of the context's it
-// returns errEnded.
+// readJSON reads a text that is one JSON value. It returns errEnded if the context ends.
 func readJSON(ctx context.Context, text []byte, opts jsontext.Options, read func(*reader) error) error {
 	from := unmarshalerFunc(func(dec *jsontext.Decoder) error { return read(&reader{Decoder: dec, ctx: ctx}) })
 	return json.Unmarshal(text, &from, opts)
 }
 
-// unmarshalerFunc makes json.Unmarshal, which keeps its decoders for the next
-// time, read by a function.
+// unmarshalerFunc lets a function read from the decoder of json.Unmarshal, which reuses its decoders.
 type unmarshalerFunc func(*jsontext.Decoder) error
 
 // UnmarshalJSONFrom is called by json.Unmarshal.
@@ -38,8 +35,7 @@ func (r *reader) step() error {
 	return nil
 }
 
-// eachMember calls read for each member of the next value, an object; read
-// takes the member's value.
+// eachMember calls read for each member of the next value, an object. read must read the member's value.
 func (r *reader) eachMember(read func(name string) error) error {
 	if _, err := r.ReadToken(); err != nil {
 		return err
@@ -60,8 +56,7 @@ func (r *reader) eachMember(read func(name string) error) error {
 	return err
 }
 
-// eachElement calls read for each element of the next value, an array; read
-// takes the element.
+// eachElement calls read for each element of the next value, an array. read must read the element.
 func (r *reader) eachElement(read func(kind jsontext.Kind) error) error {
 	if _, err := r.ReadToken(); err != nil {
 		return err
