@@ -68,3 +68,36 @@ func TestDoSendsRawJSONAsItIs(t *testing.T) {
 		assert.Equal(t, "body", requireError[*antcrm.ValidationError](t, err).Field, "%T", body)
 	}
 }
+
+// Without an out any text is as good as another, but not a part of a JSON value.
+func TestDoWithoutAnOutTakesNoCutJSON(t *testing.T) {
+	t.Parallel()
+	for body, isGood := range map[string]bool{
+		``: true, `Ok`: true, `"Ok"`: true, `{}`: true, `[]`: true, `{"success":1}`: true, ` {"success":1,"data":[1]} `: true, "\ufeff{}": true, `1`: true,
+		`{"success":1`: false, `{`: false, `[1,`: false, `"O`: false, `{}x`: false, `{} {}`: false, `<p>`: false,
+	} {
+		err := scripted(t, ok(body)).client().Do(t.Context(), http.MethodPost, "/x", nil, nil, nil)
+		if isGood {
+			require.NoError(t, err, body)
+			continue
+		}
+		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, body)
+		requireError[*antcrm.DecodeError](t, err)
+	}
+}
+
+func TestDoWithoutAResultTakesNoCutJSON(t *testing.T) {
+	t.Parallel()
+	for answer, good := range map[string]bool{
+		`{"success":1}`: true, `[1]`: true, `"Ok"`: true, `Ok`: true, ``: true, `null`: true, "\ufeff{}\n": true,
+		`{"success":1`: false, `{"a":[1,2`: false, `[`: false, `"Ok`: false, `{"a":1}}`: false, "<html></html>": false,
+	} {
+		err := scripted(t, ok(answer)).client().Do(t.Context(), http.MethodPost, "/x", nil, nil, nil)
+		if good {
+			require.NoError(t, err, answer)
+			continue
+		}
+		requireError[*antcrm.DecodeError](t, err)
+		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, answer)
+	}
+}

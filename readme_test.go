@@ -180,7 +180,10 @@ func TestImportSnippetsWork(t *testing.T) { // not parallel: the snippets name a
 func TestReadmeSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
 	t.Parallel()
 	var compiled strings.Builder
-	for _, name := range []string{"readme_test.go", "docs_test.go", "example_test.go", "examples/first-call/main.go", "examples/bulk-import/lookup/lookup.go"} {
+	sources, err := filepath.Glob("example*_test.go")
+	require.NoError(t, err)
+	sources = append(sources, "readme_test.go", "docs_test.go", "examples/first-call/main.go", "examples/bulk-import/lookup/lookup.go")
+	for _, name := range sources {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
 		compiled.WriteString(string(source))

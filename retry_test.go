@@ -140,22 +140,6 @@ func TestADeleteThatComesBack404(t *testing.T) {
 	require.ErrorIs(t, err, antcrm.ErrNotFound)
 }
 
-func TestDoWithoutAResultTakesNoCutJSON(t *testing.T) {
-	t.Parallel()
-	for answer, good := range map[string]bool{
-		`{"success":1}`: true, `[1]`: true, `"Ok"`: true, `Ok`: true, ``: true, `null`: true, "\ufeff{}\n": true,
-		`{"success":1`: false, `{"a":[1,2`: false, `[`: false, `"Ok`: false, `{"a":1}}`: false, "<html></html>": false,
-	} {
-		err := scripted(t, ok(answer)).client().Do(t.Context(), http.MethodPost, "/x", nil, nil, nil)
-		if good {
-			require.NoError(t, err, answer)
-			continue
-		}
-		requireError[*antcrm.DecodeError](t, err)
-		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, answer)
-	}
-}
-
 // attempts counts what an observer sees.
 func attempts(n *atomic.Int64) antcrm.Option {
 	return antcrm.WithObserver(func(context.Context, antcrm.Attempt) { n.Add(1) })
