@@ -70,7 +70,7 @@ func TestFleetsOfTwoAccountsShareAServerUnderTwoNames(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	for _, name := range []string{"one", "two"} {
 		srv := antcrmtest.NewServer(t)
-		f, err := Open(t.Context(), Config{StoreDir: store, Name: name, DeadAfter: 10 * time.Second})
+		f, err := Open(t.Context(), Config{StoreDir: store, unsynced: true, Name: name, DeadAfter: 10 * time.Second})
 		require.NoError(t, err)
 		defer f.Close()
 		feedContacts(t, f, "job", contacts(10, false)) // the same job's name in both
@@ -81,7 +81,7 @@ func TestFleetsOfTwoAccountsShareAServerUnderTwoNames(t *testing.T) {
 
 func TestAStoreIsOpenedWithItsOwnKeyOnly(t *testing.T) {
 	t.Parallel()
-	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), StoreKey: "k-0815", DeadAfter: 10 * time.Second}
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), unsynced: true, StoreKey: "k-0815", DeadAfter: 10 * time.Second}
 	f, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	feedContacts(t, f, "job", contacts(10, false))

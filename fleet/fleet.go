@@ -72,6 +72,10 @@ type Config struct {
 
 	// Logger gets what goes wrong, without records. None by default.
 	Logger *slog.Logger
+
+	// unsynced lets the embedded server write without syncing, for tests in which
+	// no power is lost.
+	unsynced bool
 }
 
 var goodName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -39,7 +39,7 @@ func TestNonsenseIsRefused(t *testing.T) {
 
 func TestFleetsOnOneServerDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
-	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), DeadAfter: 10 * time.Second, Name: "one"}
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), unsynced: true, DeadAfter: 10 * time.Second, Name: "one"}
 	one, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer one.Close()
@@ -56,7 +56,7 @@ func TestFleetsOnOneServerDoNotSeeEachOther(t *testing.T) {
 
 func TestWhoeverOpensTheFleetLeavesItsRetentionAsItIs(t *testing.T) {
 	t.Parallel()
-	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), PayloadAge: 14 * 24 * time.Hour, LedgerAge: 60 * 24 * time.Hour, DeadAfter: 6 * time.Second}
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), unsynced: true, PayloadAge: 14 * 24 * time.Hour, LedgerAge: 60 * 24 * time.Hour, DeadAfter: 6 * time.Second}
 	first, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer first.Close()

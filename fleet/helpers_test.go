@@ -33,7 +33,7 @@ func newMortalFleet(t *testing.T) *Fleet {
 
 func newFleetWith(t *testing.T, cfg Config) *Fleet {
 	t.Helper()
-	cfg.StoreDir = filepath.Join(t.TempDir(), "store")
+	cfg.StoreDir, cfg.unsynced = filepath.Join(t.TempDir(), "store"), true
 	f, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(f.Close)

@@ -28,6 +28,7 @@ type host struct {
 	dir    string
 	key    string
 	logger *slog.Logger
+	sync   bool
 
 	stop   context.CancelFunc
 	ended  chan struct{}
@@ -59,7 +60,7 @@ func startHost(cfg Config) (*host, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("fleet: create the store's folder: %w", err)
 	}
-	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, ended: make(chan struct{}), full: make(chan struct{}, 1)}
+	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, sync: !cfg.unsynced, ended: make(chan struct{}), full: make(chan struct{}, 1)}
 	if h.key == "" {
 		if h.key, err = keyFile(dir + ".key"); err != nil {
 			return nil, err
@@ -222,7 +223,7 @@ func (h *host) serve() error {
 		ServerName: "antcrm-fleet", Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: known.Token,
 		JetStream: true, StoreDir: filepath.Join(h.dir, "store"), JetStreamKey: h.key, JetStreamCipher: server.AES,
 		// "Begun" must be on the disk before the request leaves.
-		SyncAlways: true,
+		SyncAlways: h.sync,
 		MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,
 	})
 	if err != nil {

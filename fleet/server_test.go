@@ -53,7 +53,7 @@ func TestPayloadIsEncryptedOnTheDiskAndGoneWhenTheJobIsFinished(t *testing.T) {
 
 func TestAnotherProcessTakesTheEmbeddedServerOver(t *testing.T) {
 	t.Parallel()
-	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), DeadAfter: time.Second}
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), unsynced: true, DeadAfter: time.Second}
 	first, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	second, err := Open(t.Context(), cfg)

@@ -23,11 +23,21 @@ import (
 const asProgram = "FLEET_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	var err error
+	switch os.Getenv(asProgram) {
+	case "":
+		os.Exit(m.Run())
+	case "nats":
+		err = natsProgram()
+	case "resolving worker":
+		err = resolvingWorker()
+	default:
 		main()
-		return
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		complain(err)
+		os.Exit(1)
+	}
 }
 
 // program is a fleet process.
@@ -97,11 +107,7 @@ func customers(t *testing.T, n int) string {
 	var out bytes.Buffer
 	out.WriteString("name,customerIdApiRing,contactType,phones\n")
 	for i := range n {
-		contactType := antcrm.ContactTypeCustomer
-		if i%3 == 0 {
-			contactType = antcrm.ContactTypeLead
-		}
-		fmt.Fprintf(&out, "Nguyễn Văn Mẫu %d,%s,%s,09%08d\n", i, externalID(i), contactType, i)
+		fmt.Fprintf(&out, "Nguyễn Văn Mẫu %d,%s,%s,09%08d\n", i, externalID(i), contactType(i), i)
 	}
 	require.NoError(t, os.WriteFile(path, out.Bytes(), 0o600))
 	return path
