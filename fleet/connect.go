@@ -112,6 +112,11 @@ func brief(ctx context.Context, do func(context.Context) error) error {
 // attempt is still on its way through a cluster without a quorum.
 const duplicateInProcess = 10158
 
+func inProcess(err error) bool {
+	answered, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && answered.ErrorCode == duplicateInProcess
+}
+
 // permanent is an answer that repeating the question cannot change.
 func permanent(err error) bool {
 	for _, final := range []error{nats.ErrAuthorization, nats.ErrMaxPayload, ErrConfig, ErrNoJob, ErrSourceChanged, ErrPurged, ErrOtherAccount, errForgotten} {
@@ -123,7 +128,7 @@ func permanent(err error) bool {
 		return true
 	}
 	answered, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && answered.Code >= 400 && answered.Code < 500 && answered.ErrorCode != duplicateInProcess
+	return ok && answered.Code >= 400 && answered.Code < 500 && !inProcess(err)
 }
 
 // retryWait is the gap between attempts at the server: it is on this machine,

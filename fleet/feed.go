@@ -324,7 +324,9 @@ func (f *Fleet) queue(ctx context.Context, c *chunk, payload []byte, hash string
 			return fmt.Errorf("fleet: feed job %s: chunk %d, which begins with record %d: %w", c.Job, c.Position, c.First, err)
 		}
 		metrics.feedWaits.Inc()
-		f.warnOnce(attempt, "queue a chunk", err)
+		if !inProcess(err) { // another feeder of the same source
+			f.warnOnce(attempt, "queue a chunk", err)
+		}
 		_ = sleep(ctx, retryWait(attempt))
 	}
 }

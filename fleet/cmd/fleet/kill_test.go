@@ -57,10 +57,18 @@ func start(t *testing.T, srv *antcrmtest.Server, args ...string) *program {
 func startWith(t *testing.T, srv *antcrmtest.Server, change func(*exec.Cmd), args ...string) *program {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "NATS_URL=", "ANTCRM_API_KEY="+srv.APIKey, "ANTCRM_BASE_URL="+srv.URL)
+	env := []string{asProgram + "=fleet", "NATS_URL=", "ANTCRM_API_KEY=" + srv.APIKey, "ANTCRM_BASE_URL=" + srv.URL}
 	if change != nil {
 		change(cmd)
+		env = append(env, cmd.Env...)
 	}
+	return launch(t, cmd, args[0], env...)
+}
+
+// launch starts the test binary as another program; the environment says which.
+func launch(t *testing.T, cmd *exec.Cmd, name string, env ...string) *program {
+	t.Helper()
+	cmd.Env = append(os.Environ(), env...)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -68,7 +76,7 @@ func startWith(t *testing.T, srv *antcrmtest.Server, change func(*exec.Cmd), arg
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
-			t.Log(args[0], cmd.Process.Pid, lines.Text())
+			t.Log(name, cmd.Process.Pid, lines.Text())
 			select {
 			case p.lines <- lines.Text():
 			default: // nobody reads them
