@@ -108,34 +108,33 @@ func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err 
 	if err != nil {
 		return ref, false, err
 	}
-	ctx, release, err := r.core.lease.hold(ctx)
-	if err != nil {
-		return ref, false, err
-	}
+	held, owner, release := r.core.lease.hold(ctx)
 	defer release()
-	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Create, byEnsure, []claim{c})
+	token, claimed, err := r.core.claim(ctx, r.spec.kind, owner, Create, byEnsure, []claim{c})
 	if err != nil || !claimed[r.item.key] {
-		return ref, false, unlessLost(err) // somebody was faster: look again
+		return ref, false, err // somebody was faster: look again
 	}
-	if adopted, found, err := r.adopt(ctx, token, c.fields); err != nil || found {
+	if adopted, found, err := r.adopt(held, token, c.fields); err != nil || found {
 		return adopted, false, err
 	}
-	reply := r.createAll(ctx, []P{r.item.record}, false)[0]
+	reply := r.createAll(held, []P{r.item.record}, false)[0]
 	end := ending{key: r.item.key, what: endingOf(reply.outcome)}
 	if reply.outcome == antcrm.OutcomeDone {
 		end.ref = r.spec.refText(reply.ref)
 		r.learn(&r.item.record, end.ref)
 	}
-	return reply.ref, true, r.finish(ctx, token, end, reply.err)
+	err = r.finish(ctx, token, end, reply.err)
+	if heldBack(ctx, reply.outcome, reply.err) {
+		return ref, false, nil
+	}
+	return reply.ref, true, err
 }
 
-// unlessLost drops the error of a state that could not be reached in time while
-// nothing was sent: another try shows what has become of the intent.
-func unlessLost(err error) error {
-	if errors.Is(err, ErrStateLost) {
-		return nil
-	}
-	return err
+// heldBack reports whether nothing was sent only because the state was slow: the
+// caller still waits, so the next step tries again. It ends with the state's own
+// error if that cannot be written at all.
+func heldBack(ctx context.Context, outcome antcrm.Outcome, err error) bool {
+	return ctx.Err() == nil && outcome == antcrm.OutcomeNotSent && errors.Is(err, ErrStateLost)
 }
 
 // adoptedDigest is no record's: one that was taken over is updated next.
@@ -157,7 +156,7 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fie
 // finish records an outcome and returns the error of the call, or why it could
 // not be recorded.
 func (r *ensureRun[P, U, R]) finish(ctx context.Context, token string, end ending, callErr error) error {
-	foreign, err := r.core.state.finish(ctx, r.spec.kind, token, []ending{end})
+	foreign, err := r.core.finish(ctx, r.spec.kind, token, []ending{end})
 	switch {
 	case callErr != nil:
 		return callErr
@@ -178,26 +177,27 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 	if !u.needed {
 		return u.ref, true, u.result.Err
 	}
-	ctx, release, err := r.core.lease.hold(ctx)
-	if err != nil {
-		return ref, false, err
-	}
+	held, owner, release := r.core.lease.hold(ctx)
 	defer release()
 	if token == "" {
 		var claimed map[string]bool
-		token, claimed, err = r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Update, byEnsure, []claim{u.claim})
+		token, claimed, err = r.core.claim(ctx, r.spec.kind, owner, Update, byEnsure, []claim{u.claim})
 		if err != nil || !claimed[r.item.key] {
-			return ref, false, unlessLost(err)
+			return ref, false, err
 		}
 	}
-	result, end := r.put(ctx, u)
+	result, end := r.put(held, u)
 	switch {
 	case end.what == refused && maybe != nil:
 		end.what = released
 	case end.what == confirmed && end.digest == nil:
 		end.digest, end.fields = u.claim.want, u.claim.fields
 	}
-	return u.ref, true, r.finish(ctx, token, end, result.Err)
+	err = r.finish(ctx, token, end, result.Err)
+	if heldBack(ctx, result.Outcome, result.Err) {
+		return ref, false, nil
+	}
+	return u.ref, true, err
 }
 
 // await waits while another process sends, or finds out what became of a request
@@ -213,18 +213,15 @@ func (r *ensureRun[P, U, R]) await(ctx context.Context, known *row) error {
 		r.poll = min(r.poll*3/2, maxPoll)
 		return err
 	}
-	ctx, release, err := r.core.lease.hold(ctx)
-	if err != nil {
-		return err
-	}
+	held, owner, release := r.core.lease.hold(ctx)
 	defer release()
-	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, r.item.key, in, r.core.lease.id)
+	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, r.item.key, in, owner)
 	if err != nil || !taken {
 		return err // somebody was faster: look again
 	}
 	switch in.action {
 	case Create:
-		_, err = r.settleCreate(ctx, &r.item, in, token)
+		_, err = r.settleCreate(held, &r.item, in, token)
 	case Update:
 		maybe := fieldSet(in.fields)
 		if maybe == nil {
@@ -232,7 +229,7 @@ func (r *ensureRun[P, U, R]) await(ctx context.Context, known *row) error {
 		}
 		_, _, err = r.update(ctx, known, token, maybe)
 	default:
-		_, end := r.deleteOne(ctx, known)
+		_, end := r.deleteOne(held, known)
 		err = r.finish(ctx, token, end, nil)
 	}
 	return err

@@ -103,6 +103,13 @@ func damaged(err error) bool {
 	return code == corrupt || code == notADatabase
 }
 
+// busy reports whether another process writes the SQLite file at this moment.
+func busy(err error) bool {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	const code = 5 // SQLITE_BUSY
+	return ok && failure.Code()&0xff == code
+}
+
 // stateErr is an error of the database.
 type stateErr struct {
 	doing string

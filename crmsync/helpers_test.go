@@ -37,8 +37,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// long reports whether the variants that take minutes run too.
-func long() bool { return os.Getenv("ANTCRM_LONG_TESTS") == "1" }
+// sized picks how big a test is: as usual, under the race detector, or in the soak of ANTCRM_SOAK=1, which takes many minutes
+// and is for a person to start.
+func sized[T any](usual, raceOn, soak T) T {
+	switch {
+	case os.Getenv("ANTCRM_SOAK") == "1":
+		return soak
+	case raced:
+		return raceOn
+	}
+	return usual
+}
 
 // cluster is a Postgres in a temporary folder.
 type cluster struct {
@@ -274,7 +283,7 @@ const soon = 10 * time.Millisecond
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(soon) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(soon) {
 		if time.Now().After(deadline) {
 			t.Fatal(what)
 		}

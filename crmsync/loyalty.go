@@ -118,22 +118,23 @@ func digestOf(known *row) []byte {
 }
 
 func (l *loyalty[P]) write(ctx context.Context, key string, params P, digest []byte) (done bool, err error) {
-	ctx, release, err := l.core.lease.hold(ctx)
-	if err != nil {
+	held, owner, release := l.core.lease.hold(ctx)
+	defer release()
+	token, claimed, err := l.core.claim(ctx, l.spec.kind, owner, Create, byEnsure, []claim{{key: key, want: digest}})
+	if err != nil || !claimed[key] {
 		return false, err
 	}
-	defer release()
-	token, claimed, err := l.core.state.begin(ctx, l.spec.kind, l.core.lease.id, Create, byEnsure, []claim{{key: key, want: digest}})
-	if err != nil || !claimed[key] {
-		return false, unlessLost(err)
+	err = l.spec.send(held, params, antcrm.WithoutRetry())
+	outcome, sendErr := unlessBusy(outcomeOf(err), err)
+	err = l.finish(ctx, token, ending{key: key, what: endingOf(outcome)}, sendErr)
+	if heldBack(ctx, outcome, sendErr) {
+		return false, nil
 	}
-	err = l.spec.send(ctx, params, antcrm.WithoutRetry())
-	outcome, err := unlessBusy(outcomeOf(err), err)
-	return true, l.finish(ctx, token, ending{key: key, what: endingOf(outcome)}, err)
+	return true, err
 }
 
 func (l *loyalty[P]) finish(ctx context.Context, token string, end ending, callErr error) error {
-	foreign, err := l.core.state.finish(ctx, l.spec.kind, token, []ending{end})
+	foreign, err := l.core.finish(ctx, l.spec.kind, token, []ending{end})
 	switch {
 	case callErr != nil:
 		return callErr
@@ -154,16 +155,13 @@ func (l *loyalty[P]) await(ctx context.Context, known *row, params P, poll time.
 		}
 		return sleep(ctx, min(poll, max(l.core.settle-in.age, minPoll)))
 	}
-	ctx, release, err := l.core.lease.hold(ctx)
-	if err != nil {
-		return err
-	}
+	held, owner, release := l.core.lease.hold(ctx)
 	defer release()
-	token, taken, err := l.core.state.takeOver(ctx, l.spec.kind, known.key, in, l.core.lease.id)
+	token, taken, err := l.core.state.takeOver(ctx, l.spec.kind, known.key, in, owner)
 	if err != nil || !taken {
 		return err
 	}
-	found := l.find(ctx, known.key, params, in)
+	found := l.find(held, known.key, params, in)
 	switch found.verdict {
 	case present:
 		return l.finish(ctx, token, ending{key: known.key, what: confirmed, ref: found.ref}, nil)

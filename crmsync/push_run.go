@@ -33,8 +33,8 @@ type pushRun[P, U, R any] struct {
 
 	lease   sync.Once
 	leased  context.Context
+	owner   string
 	release func()
-	noLease error
 
 	slots   chan struct{}
 	workers sync.WaitGroup
@@ -194,9 +194,9 @@ func (r *pushRun[P, U, R]) report(changes ...Change[R]) {
 
 // held returns the context of the run's requests: other processes see that this
 // one is alive while it lasts.
-func (r *pushRun[P, U, R]) held() (context.Context, error) {
-	r.lease.Do(func() { r.leased, r.release, r.noLease = r.core.lease.hold(r.whole) })
-	return r.leased, r.noLease
+func (r *pushRun[P, U, R]) held() context.Context {
+	r.lease.Do(func() { r.leased, r.owner, r.release = r.core.lease.hold(r.whole) })
+	return r.leased
 }
 
 // dispatch runs work in a worker once one is free.

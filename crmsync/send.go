@@ -12,11 +12,7 @@ var errSettledMeanwhile = &UnknownError{Reason: "it was settled by somebody else
 
 // sendCreates sends a package of new records.
 func (r *pushRun[P, U, R]) sendCreates(items []item[P]) {
-	ctx, err := r.held()
-	if err != nil {
-		r.fail(err)
-		return
-	}
+	ctx := r.held()
 	d := newDigester(r.core.secret)
 	claims := make([]claim, 0, len(items))
 	for i := range items {
@@ -27,7 +23,7 @@ func (r *pushRun[P, U, R]) sendCreates(items []item[P]) {
 		}
 		claims = append(claims, c)
 	}
-	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Create, byPush, claims)
+	token, claimed, err := r.core.claim(ctx, r.spec.kind, r.owner, Create, byPush, claims)
 	if err != nil {
 		r.fail(err)
 		return
@@ -69,7 +65,7 @@ func (e *engine[P, U, R]) learn(record *P, ref string) {
 
 // finish records the endings, and reports the changes whatever became of that.
 func (r *pushRun[P, U, R]) finish(ctx context.Context, token string, endings []ending, changes []Change[R]) {
-	foreign, err := r.core.state.finish(ctx, r.spec.kind, token, endings)
+	foreign, err := r.core.finish(ctx, r.spec.kind, token, endings)
 	for i := range changes {
 		for _, key := range foreign {
 			if changes[i].Key == key {
@@ -92,11 +88,7 @@ func (r *pushRun[P, U, R]) finish(ctx context.Context, token string, endings []e
 
 // sendUpdates sends changed records, one by one.
 func (r *pushRun[P, U, R]) sendUpdates(jobs []job[P]) {
-	ctx, err := r.held()
-	if err != nil {
-		r.fail(err)
-		return
-	}
+	ctx := r.held()
 	d := newDigester(r.core.secret)
 	updates := make([]update[P, U, R], 0, len(jobs))
 	claims := make([]claim, 0, len(jobs))
@@ -115,7 +107,7 @@ func (r *pushRun[P, U, R]) sendUpdates(jobs []job[P]) {
 	if len(updates) == 0 {
 		return
 	}
-	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Update, byPush, claims)
+	token, claimed, err := r.core.claim(ctx, r.spec.kind, r.owner, Update, byPush, claims)
 	if err != nil {
 		r.fail(err)
 		return
@@ -205,11 +197,7 @@ func (e *engine[P, U, R]) put(ctx context.Context, u update[P, U, R]) (Change[R]
 
 // sendDeletes deletes records, one by one. What is not there is deleted.
 func (r *pushRun[P, U, R]) sendDeletes(keys []string, rows map[string]*row) {
-	ctx, err := r.held()
-	if err != nil {
-		r.fail(err)
-		return
-	}
+	ctx := r.held()
 	var claims []claim
 	for _, key := range keys {
 		known := rows[key]
@@ -226,7 +214,7 @@ func (r *pushRun[P, U, R]) sendDeletes(keys []string, rows map[string]*row) {
 	if len(claims) == 0 {
 		return
 	}
-	token, claimed, err := r.core.state.begin(ctx, r.spec.kind, r.core.lease.id, Delete, byPush, claims)
+	token, claimed, err := r.core.claim(ctx, r.spec.kind, r.owner, Delete, byPush, claims)
 	if err != nil {
 		r.fail(err)
 		return
@@ -268,7 +256,7 @@ func (e *engine[P, U, R]) deleteOne(ctx context.Context, known *row) (Change[R],
 
 // deleteAgain deletes a record whose last write was lost: to delete twice does no harm.
 func (r *pushRun[P, U, R]) deleteAgain(ctx context.Context, known *row) {
-	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, known.key, known.intent, r.core.lease.id)
+	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, known.key, known.intent, r.owner)
 	switch {
 	case err != nil:
 		r.fail(err)
@@ -286,11 +274,7 @@ func (e *engine[P, U, R]) young() error {
 
 // resolve finds out what became of a record whose last write was lost.
 func (r *pushRun[P, U, R]) resolve(j job[P]) {
-	ctx, err := r.held()
-	if err != nil {
-		r.fail(err)
-		return
-	}
+	ctx := r.held()
 	in := j.row.intent
 	change := Change[R]{Key: j.item.key, Action: in.action, Index: j.item.index}
 	repeat := in.action == Update && bytes.Equal(in.want, j.item.digest) && in.owner == ""
@@ -299,7 +283,7 @@ func (r *pushRun[P, U, R]) resolve(j job[P]) {
 		r.report(change)
 		return
 	}
-	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, j.item.key, in, r.core.lease.id)
+	token, taken, err := r.core.state.takeOver(ctx, r.spec.kind, j.item.key, in, r.owner)
 	switch {
 	case err != nil:
 		r.fail(err)
@@ -366,7 +350,7 @@ func (e *engine[P, U, R]) settleCreate(ctx context.Context, it *item[P], in *int
 	default:
 		end.what = released
 	}
-	foreign, err := e.core.state.finish(ctx, e.spec.kind, token, []ending{end})
+	foreign, err := e.core.finish(ctx, e.spec.kind, token, []ending{end})
 	switch {
 	case err != nil:
 		return found, err
@@ -405,7 +389,7 @@ func (r *pushRun[P, U, R]) repeatUpdate(ctx context.Context, j job[P], token str
 func (r *pushRun[P, U, R]) resolveDelete(ctx context.Context, j job[P], token string) {
 	change, end := r.deleteOne(ctx, j.row)
 	if end.what == deleted {
-		if _, err := r.core.state.finish(ctx, r.spec.kind, token, []ending{end}); err != nil {
+		if _, err := r.core.finish(ctx, r.spec.kind, token, []ending{end}); err != nil {
 			r.fail(err)
 			return
 		}

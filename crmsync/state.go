@@ -28,11 +28,19 @@ var migrations embed.FS
 // use, and several processes may open the same one.
 type State struct {
 	db      *sql.DB
+	writer  *sql.DB // of SQLite a connection of its own, of Postgres db
 	dialect dialect
 
-	// SQLite has one writer at a time: waiting here is fair, waiting in the
-	// database is not.
-	writing sync.Mutex
+	// SQLite has one writer at a time. Waiting in this channel is fair, waiting in
+	// the database is not.
+	writing chan struct{}
+
+	mu     sync.Mutex
+	pulses map[*pulse]struct{} // of this process: each write is their sign of life too
+}
+
+func newState(db, writer *sql.DB, d dialect) *State {
+	return &State{db: db, writer: writer, dialect: d, writing: make(chan struct{}, 1), pulses: map[*pulse]struct{}{}}
 }
 
 // dialect is what differs between the two databases.
@@ -82,7 +90,7 @@ func Open(ctx context.Context, dsn string) (*State, error) {
 		return nil, err
 	}
 	if err := s.migrate(ctx); err != nil {
-		_ = s.db.Close()
+		_ = s.Close()
 		return nil, stateError("open the state", err)
 	}
 	return s, nil
@@ -93,7 +101,11 @@ func (s *State) Close() error {
 	if s == nil || s.db == nil {
 		return nil
 	}
-	return s.db.Close()
+	err := s.db.Close()
+	if s.writer != s.db {
+		err = errors.Join(err, s.writer.Close())
+	}
+	return err
 }
 
 func openFile(ctx context.Context, path string) (*State, error) {
@@ -112,21 +124,36 @@ func openFile(ctx context.Context, path string) (*State, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("crmsync: open the state: %w", err)
 	}
-	// FULL: an intent must be on the disk before its request leaves. Writers
-	// begin as such, since two readers that both want to write fail at once.
-	settings := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(15000)", "journal_mode(WAL)", "synchronous(FULL)", "cell_size_check(1)"}}
-	name := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute), RawQuery: settings.Encode()}
-	db, err := sql.Open("sqlite", name.String())
+	db, err := openSQLite(absolute, 15*time.Second)
 	if err != nil {
-		return nil, stateError("open the state", err)
+		return nil, err
 	}
 	db.SetMaxOpenConns(4)
-	s := &State{db: db, dialect: sqliteDialect}
-	if err := s.checkFile(ctx); err != nil {
+	// The writer does not wait inside SQLite, see begin.
+	writer, err := openSQLite(absolute, 0)
+	if err != nil {
 		_ = db.Close()
 		return nil, err
 	}
+	writer.SetMaxOpenConns(1)
+	s := newState(db, writer, sqliteDialect)
+	if err := s.checkFile(ctx); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// openSQLite opens connections that wait for others for so long.
+func openSQLite(path string, busy time.Duration) (*sql.DB, error) {
+	// FULL: an intent must be on the disk before its request leaves. Writers
+	// begin as such, since two readers that both want to write fail at once.
+	settings := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "cell_size_check(1)",
+	}}
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: settings.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	return db, stateError("open the state", err)
 }
 
 // checkFile reads the file's structure once: a page that lost its contents would
@@ -150,7 +177,7 @@ func openPostgres(dsn string) (*State, error) {
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(4)
 	db.SetConnMaxIdleTime(time.Minute)
-	return &State{db: db, dialect: postgresDialect}, nil
+	return newState(db, db, postgresDialect), nil
 }
 
 // migrate brings the tables up to date. Many processes may open a state at once.
@@ -237,21 +264,60 @@ func (s *State) sql(statement string) string {
 	return b.String()
 }
 
-// update runs change in one transaction that is durable when it returns.
-func (s *State) update(ctx context.Context, change func(tx *sql.Tx) error) (err error) {
+// update runs change in one transaction that is durable when it returns. It is a
+// sign of life of the owners, too.
+func (s *State) update(ctx context.Context, change func(tx *sql.Tx) error, owners ...string) (err error) {
 	if s.dialect.name == "sqlite" {
-		s.writing.Lock()
-		defer s.writing.Unlock()
+		select {
+		case s.writing <- struct{}{}:
+			defer func() { <-s.writing }()
+		case <-ctx.Done():
+			return stateError("write the state", context.Cause(ctx))
+		}
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return stateError("write the state", withCause(ctx, err))
 	}
-	if err := change(tx); err != nil {
+	err = change(tx)
+	var signs []sign
+	if err == nil {
+		signs, err = s.signDue(ctx, tx, owners)
+	}
+	if err != nil {
 		_ = tx.Rollback()
 		return stateError("write the state", withCause(ctx, err))
 	}
-	return stateError("write the state", withCause(ctx, tx.Commit()))
+	if err := tx.Commit(); err != nil {
+		return stateError("write the state", withCause(ctx, err))
+	}
+	for _, done := range signs {
+		if done.pulse != nil {
+			done.pulse.signedAt(done.at)
+		}
+	}
+	return nil
+}
+
+const (
+	maxBusy  = 30 * time.Second // how long another process may write
+	busyPoll = 3 * time.Millisecond
+)
+
+// begin begins a transaction that writes. SQLite lets those who have waited longest
+// ask most rarely, so that one of many busy processes may wait forever: here all
+// ask equally often.
+func (s *State) begin(ctx context.Context) (*sql.Tx, error) {
+	begun := time.Now()
+	for {
+		tx, err := s.writer.BeginTx(ctx, nil)
+		if err == nil || !busy(err) || time.Since(begun) > maxBusy {
+			return tx, err
+		}
+		if err := sleep(ctx, busyPoll/2+rand.N(busyPoll)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // withCause is the cause of a context's end, where that is why a statement failed.

@@ -122,9 +122,9 @@ type claim struct {
 	fields []byte
 }
 
-// begin makes the intents of a package durable and returns its token. A key
+// claim makes the intents of a package durable and returns its token. A key
 // that somebody else has claimed or changed meanwhile is not among claimed.
-func (s *State) begin(ctx context.Context, kind Kind, owner string, action Action, from origin, claims []claim) (token string, claimed map[string]bool, err error) {
+func (s *State) claim(ctx context.Context, kind Kind, owner string, action Action, from origin, claims []claim) (token string, claimed map[string]bool, err error) {
 	token = rand.Text()
 	err = s.update(ctx, func(tx *sql.Tx) error {
 		claimed = make(map[string]bool, len(claims))
@@ -185,12 +185,21 @@ func collect(rows *sql.Rows, err error) func(into map[string]bool) error {
 }
 
 // takeOver gives an intent whose owner is gone to this one, so that two do not
-// look it up and send it again. It reports whether it was still there.
+// look it up and send it again. It reports whether it was still there. The intent
+// stays as old as it is: what makes it young is the sign of life of its new owner.
 func (s *State) takeOver(ctx context.Context, kind Kind, key string, old *intent, owner string) (token string, taken bool, err error) {
 	token = rand.Text()
-	n, err := s.exec(ctx, "UPDATE crmsync_records SET token = ?, owner = ? WHERE kind = ? AND key = ? AND token = ? AND COALESCE(owner, '') = ?",
-		token, owner, kind, key, old.token, old.owner)
-	return token, n == 1, err
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, s.sql("UPDATE crmsync_records SET token = ?, owner = ? WHERE kind = ? AND key = ? AND token = ? AND COALESCE(owner, '') = ?"),
+			token, owner, kind, key, old.token, old.owner)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		taken = n == 1
+		return err
+	}, owner)
+	return token, taken && err == nil, err
 }
 
 // ending is what became of one record of a package.
@@ -349,4 +358,23 @@ func (s *State) refOwner(ctx context.Context, kind Kind, ref string) (key string
 		return false
 	})
 	return key, err
+}
+
+// claim makes intents durable: see State.claim. It names a new owner from then on
+// if the state cannot say whether they are.
+func (c *core) claim(ctx context.Context, kind Kind, owner string, action Action, from origin, claims []claim) (token string, claimed map[string]bool, err error) {
+	token, claimed, err = c.state.claim(ctx, kind, owner, action, from, claims)
+	if err != nil {
+		c.lease.renew()
+	}
+	return token, claimed, err
+}
+
+// finish records outcomes: see State.finish and core.claim.
+func (c *core) finish(ctx context.Context, kind Kind, token string, endings []ending) (foreign []string, err error) {
+	foreign, err = c.state.finish(ctx, kind, token, endings)
+	if err != nil {
+		c.lease.renew()
+	}
+	return foreign, err
 }

@@ -68,7 +68,7 @@ const activeFor = 15 * time.Second
 // unknownAfter reads a page, so that the caller may write the state between two.
 func (s *State) unknownAfter(ctx context.Context, after Intent) (page []Intent, err error) {
 	query := `SELECT r.kind, r.key, r.action, r.begun_at, r.token,
-		COALESCE((SELECT o.alive_at FROM crmsync_owners o WHERE o.id = r.owner), 0) > {now} - ?
+		r.owner IS NOT NULL AND {greatest}(COALESCE(r.touched_at, 0), COALESCE((SELECT o.alive_at FROM crmsync_owners o WHERE o.id = r.owner), 0)) > {now} - ?
 		FROM crmsync_records r WHERE r.token IS NOT NULL AND (r.kind > ? OR r.kind = ? AND r.key > ?) ORDER BY r.kind, r.key LIMIT 500`
 	rows, err := s.db.QueryContext(ctx, s.sql(query), activeFor.Milliseconds(), after.Kind, after.Kind, after.Key)
 	if err != nil {
