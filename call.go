@@ -226,8 +226,10 @@ func (r *callRun) newRequest(ctx context.Context) *resty.Request {
 	if r.req.body != nil {
 		req.Header["Content-Type"] = []string{"application/json"}
 		req.SetBody(bytes.NewReader(r.req.body))
-	} else {
-		req.SetContentLength(true) // otherwise a POST without a body is sent chunked
+	} else if !retry.IsRead(r.req.method) {
+		// A POST without a body goes out chunked otherwise. A GET with a length
+		// gets a body that net/http has to look into.
+		req.SetContentLength(true)
 	}
 	for name, values := range r.cfg.header {
 		req.Header[name] = values

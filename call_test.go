@@ -394,6 +394,20 @@ func TestAPostWithoutABodyHasALength(t *testing.T) {
 	require.NoError(t, client.Do(t.Context(), http.MethodPost, "/recount", nil, nil, nil))
 }
 
+// A body that is there and empty costs a goroutine over HTTP/1.1 and a frame over HTTP/2.
+func TestAReadHasNoBody(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete} {
+		transport := transportFunc(func(req *http.Request) (*http.Response, error) {
+			assert.True(t, req.Body == nil || req.Body == http.NoBody, "%s: %T", method, req.Body)
+			return nil, errReset
+		})
+		client, err := antcrm.NewClient(secretKey, antcrm.WithHTTPClient(&http.Client{Transport: transport}))
+		require.NoError(t, err)
+		require.Error(t, client.Do(t.Context(), method, "/x", nil, nil, nil, antcrm.WithoutRetry()))
+	}
+}
+
 // A browser makes an answer without a status of a redirect that it was told not to follow.
 func TestAnAnswerWithoutAStatusIsLost(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,7 @@ type peerConn struct {
 	*bufio.Reader
 	peer  *peer
 	count int64 // of the connection, from 1
+	began bool  // the preface of HTTP/2 was read
 }
 
 func (c *peerConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
@@ -258,7 +259,7 @@ func checkPeer(t *testing.T, scheme string, p hostilePeer, call string) {
 	} else {
 		_, err = client.Opportunities.Create(ctx, newOrder())
 		got := became(t, err)
-		if got == isUnsent && server.requests.Load() == 0 && errors.Is(err, context.DeadlineExceeded) {
+		if got == isUnsent && !strings.Contains(p.create, isUnsent) && server.requests.Load() == 0 && errors.Is(err, context.DeadlineExceeded) {
 			got = isLost // on a busy machine the limit may pass before anything is sent, and nothing was
 		}
 		assert.Contains(t, p.create, got, "%s, POST: %v", p.name, err)
