@@ -213,7 +213,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	tooLong := false
 	for {
 		piece, err := r.ReadSlice('\n')
-		if tooLong = tooLong || len(line)+len(piece) > maxLine; !tooLong {
+		if tooLong = tooLong || len(line)+len(piece) > maxLine+len("\n"); !tooLong {
 			line = append(line, piece...)
 		}
 		switch {
