@@ -44,47 +44,68 @@ func (f *Fleet) Results(ctx context.Context, job string) iter.Seq2[Result, error
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		type reply struct {
-			results []Result
-			err     error
-		}
-		ahead := make([]chan reply, readAhead)
-		ask := func(position int64) {
-			if record.Complete && position >= record.Published {
-				return
-			}
-			to := make(chan reply, 1)
-			ahead[position%readAhead] = to
-			go func() {
-				var results []Result
-				err := f.ask(ctx, "read the results of chunk "+chunkName(job, position), func(ctx context.Context) (err error) {
-					results, err = f.chunkResults(ctx, job, record, position)
-					return err
-				})
-				to <- reply{results, err}
-			}()
-		}
+		r := resultReader{f: f, ctx: ctx, job: job, record: record}
 		for position := range int64(readAhead) {
-			ask(position)
+			r.ask(position)
 		}
 		// The job's record lags behind what is queued while the job is fed.
 		for position := int64(0); !record.Complete || position < record.Published; position++ {
-			r := <-ahead[position%readAhead]
-			if r.err == nil && r.results == nil {
+			results, err := r.next(position)
+			if err != nil {
+				yield(Result{}, err)
 				return
 			}
-			ask(position + readAhead)
-			if r.err != nil {
-				yield(Result{}, r.err)
+			if results == nil {
 				return
 			}
-			for _, result := range r.results {
+			for _, result := range results {
 				if !yield(result, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// resultReader asks for the entries of some chunks at a time.
+type resultReader struct {
+	f      *Fleet
+	ctx    context.Context //nolint:containedctx // of one iteration
+	job    string
+	record *jobRecord
+	ahead  [readAhead]chan chunkReply
+}
+
+// chunkReply is what became of a chunk's records.
+type chunkReply struct {
+	results []Result
+	err     error
+}
+
+// ask asks for a chunk, if the job has one there.
+func (r *resultReader) ask(position int64) {
+	if r.record.Complete && position >= r.record.Published {
+		return
+	}
+	to := make(chan chunkReply, 1)
+	r.ahead[position%readAhead] = to
+	go func() {
+		var reply chunkReply
+		reply.err = r.f.ask(r.ctx, "read the results of chunk "+chunkName(r.job, position), func(ctx context.Context) (err error) {
+			reply.results, err = r.f.chunkResults(ctx, r.job, r.record, position)
+			return err
+		})
+		to <- reply
+	}()
+}
+
+// next returns what was asked for, and asks for the chunk that takes its place.
+func (r *resultReader) next(position int64) ([]Result, error) {
+	reply := <-r.ahead[position%readAhead]
+	if reply.err == nil && reply.results != nil {
+		r.ask(position + readAhead)
+	}
+	return reply.results, reply.err
 }
 
 // readJob is job for callers that are not tried again.

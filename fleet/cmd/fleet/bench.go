@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"iter"
@@ -20,37 +21,72 @@ import (
 	"github.com/antbuddy/antcrm-go/fleet"
 )
 
+// benchFlags are what is measured.
+type benchFlags struct {
+	latency     time.Duration
+	chunks      int
+	rounds      int
+	concurrency int
+	rate        float64
+	seconds     int
+
+	records int
+	workers int
+	limit   time.Duration
+}
+
+func (b *benchFlags) register(flags *flag.FlagSet) {
+	flags.DurationVar(&b.latency, "latency", 50*time.Millisecond, "how long the service takes to answer")
+	flags.IntVar(&b.chunks, "chunks", 120, "chunks of 100 records a run")
+	flags.IntVar(&b.rounds, "rounds", 3, "runs with each number of workers, interleaved; the median counts")
+	flags.IntVar(&b.concurrency, "concurrency", 1, "chunks under way at a time, for each worker")
+	flags.Float64Var(&b.rate, "rate", 100, "the shared limit to measure, requests a second")
+	flags.IntVar(&b.seconds, "seconds", 4, "how long to measure it")
+	flags.IntVar(&b.records, "records", 0, "measure this instead: so many small records through one machine, the service answers at once; ten million take minutes and gigabytes")
+	flags.IntVar(&b.workers, "workers", 2, "worker processes that send them")
+	flags.DurationVar(&b.limit, "limit", 30*time.Minute, "when to give up on them")
+}
+
+func (b *benchFlags) check() error {
+	if b.chunks < 1 || b.rounds < 1 || b.seconds < 1 || b.workers < 1 || b.records < 0 {
+		return usage("-chunks, -rounds, -seconds and -workers must be at least 1, -records at least 0")
+	}
+	return nil
+}
+
 // bench measures against a fake service on this machine: how throughput grows
-// with the number of worker processes, and what the shared limit lets through.
+// with the number of worker processes, and what the shared limit lets through; or
+// what many records take.
 func bench(ctx context.Context, c *command, args []string) error {
-	latency := c.flags.Duration("latency", 50*time.Millisecond, "how long the service takes to answer")
-	chunks := c.flags.Int("chunks", 120, "chunks of 100 records a run")
-	rounds := c.flags.Int("rounds", 3, "runs with each number of workers, interleaved; the median counts")
-	concurrency := c.flags.Int("concurrency", 1, "chunks under way at a time, for each worker")
-	rate := c.flags.Float64("rate", 100, "the shared limit to measure, requests a second")
-	seconds := c.flags.Int("seconds", 4, "how long to measure it")
+	var b benchFlags
+	b.register(c.flags)
 	if err := c.parseBare(args); err != nil {
 		return err
 	}
-	if *chunks < 1 || *rounds < 1 || *seconds < 1 {
-		return usage("-chunks, -rounds and -seconds must be at least 1")
+	if err := b.check(); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "antcrm-fleet-bench-")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir); _ = os.Remove(dir + ".key") }()
+	defer func() { _ = os.RemoveAll(dir) }()
 	c.cfg.URL, c.cfg.StoreDir = "", filepath.Join(dir, "store")
+	if b.records > 0 {
+		ctx, cancel := context.WithTimeout(ctx, b.limit)
+		defer cancel()
+		return measureScale(ctx, c, b.records, b.workers)
+	}
 	f, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	t := throughput{command: c, fleet: f, latency: *latency, chunks: *chunks, concurrency: *concurrency}
-	if err := t.measure(ctx, *rounds); err != nil {
+	t := throughput{command: c, fleet: f, latency: b.latency, chunks: b.chunks, concurrency: b.concurrency}
+	if err := t.measure(ctx, b.rounds); err != nil {
 		return err
 	}
-	return sharedLimit(ctx, c, *rate, time.Duration(*seconds)*time.Second)
+	return sharedLimit(ctx, c, b.rate, time.Duration(b.seconds)*time.Second)
 }
 
 // throughput measures how fast worker processes empty a queue.

@@ -50,18 +50,23 @@ func feed(ctx context.Context, c *command, args []string) error {
 	job.Progress = func(r fleet.FeedReport) {
 		_, _ = fmt.Fprintf(c.stderr, "job %s: %d records read, %d chunks queued, %d of them by an earlier run\n", job.Name, r.Records, r.Chunks, r.Known)
 	}
-	switch fleet.Kind(*kind) {
-	case fleet.Contacts:
-		_, err = f.FeedContacts(ctx, job, read[antcrm.ContactCreateParams](&src))
-	case fleet.Opportunities:
-		_, err = f.FeedOpportunities(ctx, job, read[antcrm.OpportunityCreateParams](&src))
-	default:
-		err = usage("-kind is contacts or opportunities, not %q", *kind)
-	}
-	if err != nil || !*wait {
+	if err := queue(ctx, f, job, fleet.Kind(*kind), &src); err != nil || !*wait {
 		return hint(err)
 	}
 	return f.Wait(ctx, job.Name)
+}
+
+// queue feeds the records of the file.
+func queue(ctx context.Context, f *fleet.Fleet, job fleet.Job, kind fleet.Kind, src *source) (err error) {
+	switch kind {
+	case fleet.Contacts:
+		_, err = f.FeedContacts(ctx, job, read[antcrm.ContactCreateParams](src))
+	case fleet.Opportunities:
+		_, err = f.FeedOpportunities(ctx, job, read[antcrm.OpportunityCreateParams](src))
+	default:
+		err = usage("-kind is contacts or opportunities, not %q", kind)
+	}
+	return err
 }
 
 // bindIfKnown refuses to feed a fleet of another account. Feeding needs no key:
