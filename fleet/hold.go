@@ -78,7 +78,11 @@ func (w *worker) watchPause(ctx context.Context) {
 	for {
 		paused, err := w.f.Paused(ctx)
 		if err == nil && w.hold.setPaused(paused) {
-			w.f.cfg.Logger.Warn("fleet: paused or resumed", "paused", paused)
+			if paused {
+				w.f.cfg.Logger.Warn("fleet: the fleet is paused: the worker finishes what it has begun, and takes no chunks until it is resumed")
+			} else {
+				w.f.cfg.Logger.Warn("fleet: the fleet is resumed")
+			}
 			w.cfg.Metrics.waiting.WithLabelValues("paused").Set(oneIf(paused))
 		}
 		if sleep(ctx, w.f.beatEvery()) != nil {
