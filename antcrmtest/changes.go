@@ -15,7 +15,7 @@ const (
 	Deleted Action = "deleted"
 )
 
-// Change is one thing that a request did to one record, whether or not the caller was told.
+// Change is one thing that a request did to one record, whether or not the caller got the answer.
 type Change struct {
 	Request    int // the request's Number, counted from 1
 	Operation  string
@@ -37,8 +37,8 @@ type ledger struct {
 	changes []Change
 }
 
-// Changes returns what the requests did to the records, in order: the ledger that a test holds against what a client was told. Seeds are
-// not among them. The last 200,000 are kept, since the start or the last [Server.Reset].
+// Changes returns what the requests did to the records, in order, so that a test can compare it with what a client was
+// told. It does not include seeds. It has the last 200,000 changes since the start or the last [Server.Reset].
 func (s *Server) Changes() []Change {
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// Client returns an SDK client that talks to this server with its key. Options of the caller come after the server's own and win. A bad
-// option fails the test; on a server without one it panics, since there is nobody else to tell.
+// Client returns an SDK client for this server and its key. The given options take precedence over the server's own. A
+// bad option fails the test; on a server without a test it panics.
 func (s *Server) Client(opts ...antcrm.Option) *antcrm.Client {
 	client, err := antcrm.NewClient(s.APIKey, append([]antcrm.Option{antcrm.WithBaseURL(s.URL)}, opts...)...)
 	if err == nil {

@@ -20,37 +20,42 @@ type Effect string
 
 // The effects.
 const (
-	// Answer sends Status, Header, RetryAfter and Body instead of the endpoint's answer. It is what Do "" means when there is a Status.
+	// Answer sends Status, Header, RetryAfter and Body instead of the endpoint's answer. It is what Do "" means when
+	// there is a Status.
 	Answer Effect = "answer"
-	// Delay only waits for Latency, then the request goes its way, through further faults too. It is what Do "" means when there is no Status.
-	// A Latency longer than the client's patience is a server that never answers.
+	// Delay only waits for Latency; then the request continues, also to further faults. It is what Do "" means without
+	// a Status. With a Latency longer than the client's time limit the server seems never to answer.
 	Delay Effect = "delay"
-	// CloseBefore cuts the connection before the body is read (unless BodyContains or Match look into it): nothing is written.
-	// net/http repeats a GET by itself when a connection breaks that it had kept: met once, such a fault goes unnoticed.
+	// CloseBefore cuts the connection before the body is read (unless BodyContains or Match need it): nothing is
+	// written. net/http repeats a GET by itself if it was sent over a kept connection: the client then does not notice
+	// a single such fault.
 	CloseBefore Effect = "close-before"
-	// CloseAfter carries the request out and cuts the connection instead of answering: the answer is lost, the write happened.
+	// CloseAfter carries the request out and cuts the connection instead of answering: the answer is lost, the write
+	// happened.
 	CloseAfter Effect = "close-after"
 	// Truncate carries the request out and answers the first half of the JSON text, as a complete HTTP answer.
 	Truncate Effect = "truncate"
 	// Cut carries the request out and cuts the connection in the middle of the answer's body.
 	Cut Effect = "cut"
-	// HTML answers a gateway's page, under 502 or the Status given (200 too).
+	// HTML answers with a gateway's page and status 502, or the given Status, which may be 200.
 	HTML Effect = "html"
 	// Redirect answers 307 (or the Status given) to Location.
 	Redirect Effect = "redirect"
-	// Partial leaves the records at the places Fail out of a package, and their ids out of the answer, or null in their place with Nulls.
+	// Partial does not write the records of a package at the places in Fail. Their ids are missing in the answer or,
+	// with Nulls, are null.
 	Partial Effect = "partial"
-	// StuckPage answers page Page (the first if 0) whatever page is asked for.
+	// StuckPage answers with page Page (the first if 0), whatever page is asked for.
 	StuckPage Effect = "stuck-page"
 	// SlowBody carries the request out and sends the answer in Pieces (16 if 0), waiting for Latency before each.
 	SlowBody Effect = "slow-body"
-	// GzipBomb answers Size (256 MiB if 0, at most 1 GiB) bytes of spaces, packed to a thousandth of that.
+	// GzipBomb answers with Size bytes of spaces (256 MiB if 0, at most 1 GiB), compressed to a thousandth of that.
 	GzipBomb Effect = "gzip-bomb"
 )
 
-// Fault says which requests go wrong, and how. In a file durations are text ("250ms").
+// Fault says which requests fail, and how. In a file durations are texts ("250ms").
 type Fault struct {
-	// Which requests. Everything that is set must fit. A fault is met before the key is checked, as a gateway in front would.
+	// Which requests: all fields that are set must match. A fault comes before the check of the key, as a gateway's
+	// would.
 	Method       string              `json:"method,omitempty"`       // "" for any
 	Path         string              `json:"path,omitempty"`         // exact, or the beginning when it ends in *; "" for any
 	BodyContains string              `json:"bodyContains,omitempty"` // the body holds this text
@@ -82,7 +87,7 @@ type Fault struct {
 // maxBomb bounds what one answer packs: a server must be able to stop.
 const maxBomb = 1 << 30
 
-// Validate reports what is wrong with the fault; nil when it can be armed.
+// Validate reports why the fault cannot be armed, or nil.
 func (f Fault) Validate() error {
 	switch {
 	case f.After < 0 || f.Nth < 0 || f.Times < 0 || f.Page < 0 || f.Pieces < 0 || f.Size < 0:
@@ -230,17 +235,17 @@ type Injected struct {
 // Fault returns what was armed.
 func (i *Injected) Fault() Fault { return i.fault }
 
-// Err is why the fault was not armed; nil when it was.
+// Err returns why the fault was not armed, or nil.
 func (i *Injected) Err() error { return i.err }
 
-// Met says how many requests have met the fault.
+// Met returns how many requests have met the fault.
 func (i *Injected) Met() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.met
 }
 
-// Remove disarms the fault. Requests that have met it already go on.
+// Remove disarms the fault. It does not affect requests that have met it already.
 func (i *Injected) Remove() {
 	if i.faults != nil {
 		i.faults.remove(i)

@@ -12,25 +12,25 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// Option changes how a server behaves. Where the vendor's pages leave a rule open, the option names the choices and its comment
-// says which one is the default.
+// Option changes how a server behaves. If the vendor's pages leave a rule open, the option's comment says which answer
+// is the default.
 type Option func(*config) error
 
-// Duplicates says what happens to a create whose own key (customerIdApiRing, opportunityIdApiRing, productIdApiRing, ticketIdApiRing)
-// is there already. The vendor does not say.
+// Duplicates says what happens to a create whose key of the caller's own (customerIdApiRing, opportunityIdApiRing,
+// productIdApiRing, ticketIdApiRing) exists already. The vendor does not say.
 type Duplicates int
 
-// The ways to meet a key that is there already.
+// The answers to a create whose key exists already.
 const (
 	DuplicatesAccepted Duplicates = iota // a second record is made, with an id of its own
 	DuplicatesRejected                   // 409, nothing is written
 	DuplicatesUpdated                    // the oldest record with that key is updated, and its id answered
 )
 
-// DeleteKey says where a DELETE is read for its key. The vendor does not say.
+// DeleteKey says where the fake reads the key of a DELETE. The vendor does not say.
 type DeleteKey int
 
-// The places a DELETE's key is read from.
+// The places of a DELETE's key.
 const (
 	DeleteKeyAnywhere DeleteKey = iota // query or body; if both name a key they must agree
 	DeleteKeyInQuery                   // the query only
@@ -93,8 +93,8 @@ func positive(name string, n int64) error {
 	return nil
 }
 
-// WithAPIKey sets the key that requests must carry in the apikey header. Default: one that names the server's port, so that a client
-// wired to another server of the same test is refused.
+// WithAPIKey sets the key that requests must have in the apikey header. The default contains the server's port, so that
+// a client of another server of the same test is refused.
 func WithAPIKey(key string) Option {
 	return func(c *config) error {
 		if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -105,8 +105,8 @@ func WithAPIKey(key string) Option {
 	}
 }
 
-// WithAddr sets the address to listen on, as host:port. Default: a free port of 127.0.0.1. The fake speaks plain http and is no place
-// for real data: leave it on loopback unless a container needs otherwise.
+// WithAddr sets the address to listen on, as host:port. Default: a free port of 127.0.0.1. The fake speaks plain http
+// and is no place for real data: leave it on loopback unless a container needs otherwise.
 func WithAddr(addr string) Option {
 	return func(c *config) error {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -117,7 +117,7 @@ func WithAddr(addr string) Option {
 	}
 }
 
-// WithClock sets what the time of records is taken from. Default: time.Now. See also [Server.SetTime].
+// WithClock sets the clock for the times of records. Default: time.Now. See also [Server.SetTime].
 func WithClock(now func() time.Time) Option {
 	return func(c *config) error {
 		if now == nil {
@@ -128,8 +128,8 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithLocation sets the zone in which the days of the contact filters (createdAtf=2024-03-13) begin and end. Default: UTC; the vendor
-// does not say.
+// WithLocation sets the zone in which the days of the contact filters (createdAtf=2024-03-13) begin and end. Default:
+// UTC; the vendor does not say.
 func WithLocation(zone *time.Location) Option {
 	return func(c *config) error {
 		if zone == nil {
@@ -146,24 +146,26 @@ func WithPageSize(n int) Option {
 	return func(c *config) error { c.pageSize = n; return positive("page size", int64(n)) }
 }
 
-// WithMaxLimit cuts a larger limit down to n. Default: any limit is honoured on the lists that are bare arrays, since the vendor
-// does not say, and 100 is the most on telesales, telecalls, campaigns and ratings, as its page says.
+// WithMaxLimit reduces a larger limit to n. By default the lists that are bare arrays honour any limit, since the
+// vendor does not say, and telesales, telecalls, campaigns and ratings at most 100, as its page says.
 func WithMaxLimit(n int) Option {
 	return func(c *config) error { c.maxLimit = n; return positive("max limit", int64(n)) }
 }
 
-// WithIgnoredLimit makes the server answer pages of its own size, whatever limit is asked for.
+// WithIgnoredLimit makes the server ignore limit and answer pages of its own size.
 func WithIgnoredLimit() Option { return WithAnswer(questions.LimitMaximum, "ignored") }
 
-// WithIgnoredPage makes the server answer the first page, whatever page is asked for. An iterator without a guard never ends on it.
+// WithIgnoredPage makes the server ignore page and always answer the first page. An iterator without a guard never
+// ends.
 func WithIgnoredPage() Option { return WithAnswer(questions.PageParameter, "ignored") }
 
-// WithNewestFirst lists the newest record first, so that inserts push records into the next page. Default: the oldest first; the
-// vendor does not say.
+// WithNewestFirst lists the newest record first, so that inserts move records to the next page. Default: the oldest
+// first; the vendor does not say.
 func WithNewestFirst() Option { return WithAnswer(questions.ListOrder, "newest-first") }
 
-// WithDuplicates says what a create does whose own key is there already. Default: [DuplicatesAccepted], because a double that hides
-// doubled writes proves nothing: a test counts them with [Server.CountByExternalID] or [Server.Duplicates].
+// WithDuplicates says what happens to a create whose key of the caller's own exists already. Default:
+// DuplicatesAccepted, because a fake that hides doubled writes proves nothing. Count them with
+// [Server.CountByExternalID] or [Server.Duplicates].
 func WithDuplicates(d Duplicates) Option {
 	return func(c *config) error {
 		if d < DuplicatesAccepted || d > DuplicatesUpdated {
@@ -183,19 +185,19 @@ func WithDeleteKey(k DeleteKey) Option {
 	}
 }
 
-// WithMixedHistory makes GET /history-point without a type answer accumulations as well as redemptions. Default: redemptions only,
-// the list for which the vendor prints no type.
+// WithMixedHistory makes GET /history-point without a type answer accumulations and redemptions. Default: redemptions
+// only, because the vendor prints the request for redemptions without a type.
 func WithMixedHistory() Option { return WithAnswer(questions.RedemptionList, "mixed") }
 
-// WithoutTotals leaves `total` out of the answers of telesales, telecalls and campaigns. The vendor's own sample of ratings has none, so
-// GET /rating never prints it.
+// WithoutTotals leaves `total` out of the answers of telesales, telecalls and campaigns. The vendor's own sample of
+// ratings has none, so GET /rating never prints it.
 func WithoutTotals() Option { return WithAnswer(questions.ListTotal, "absent") }
 
-// WithLenientQuery ignores query parameters that the endpoint does not document. Default: 400, which names them: a filter with a typing
-// error that quietly matches everything is the worst a double can do.
+// WithLenientQuery ignores undocumented query parameters. By default the server answers 400 and names them: a
+// misspelled filter must not silently match every record.
 func WithLenientQuery() Option { return WithAnswer(questions.UnknownFilter, "ignored") }
 
-// WithScores sets what a code is worth that is accumulated, and what a gift costs, while no [PointCodes] or [Gifts] are seeded.
+// WithScores sets how many points an accumulated code is worth and a gift costs, if no PointCodes or Gifts are seeded.
 // Default: 100 and 10.
 func WithScores(pointsPerCode, giftCost int64) Option {
 	return func(c *config) error {
@@ -207,13 +209,13 @@ func WithScores(pointsPerCode, giftCost int64) Option {
 	}
 }
 
-// WithMaxBodySize sets how many bytes of a body are taken; a larger one is answered 413. Default: 10 MiB.
+// WithMaxBodySize sets how many bytes a body may have. The answer to a larger one is 413. Default: 10 MiB.
 func WithMaxBodySize(bytes int64) Option {
 	return func(c *config) error { c.maxBody = bytes; return positive("max body size", bytes) }
 }
 
-// WithRequestLog sets how many requests [Server.Requests] keeps, and how many bytes of each body. Default: the last 10,000, and 256 KiB.
-// All kept bodies together are held below 64 MiB: the oldest lose theirs first.
+// WithRequestLog sets how many requests [Server.Requests] keeps, and how many bytes of each body. Default: the last
+// 10,000, and 256 KiB. All kept bodies together are held below 64 MiB: the oldest lose theirs first.
 func WithRequestLog(requests, bodyBytes int) Option {
 	return func(c *config) error {
 		if requests < 0 || bodyBytes < 0 {
@@ -224,7 +226,7 @@ func WithRequestLog(requests, bodyBytes int) Option {
 	}
 }
 
-// WithLatency makes every answer wait. Default: none. For single requests see [Fault].
+// WithLatency delays every answer. Default: no delay. For single requests see [Fault].
 func WithLatency(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -235,15 +237,17 @@ func WithLatency(d time.Duration) Option {
 	}
 }
 
-// WithLogger writes one line for each request: method, path, status, duration, fault; never a query, a body or the key. Default: none.
+// WithLogger writes one line for each request: method, path, status, duration, fault; never a query, a body or the key.
+// Default: none.
 func WithLogger(l *slog.Logger) Option { return func(c *config) error { c.logger = l; return nil } }
 
-// WithControl switches on /_mock/: a page for a person who debugs a test, and /_mock/requests, /_mock/state, /_mock/faults, /_mock/reset
-// for programs in other languages. They ask for no key. Default: off, /_mock/ is an unknown path.
+// WithControl switches on /_mock/, a page for a person who debugs a test, and /_mock/requests, /_mock/state,
+// /_mock/faults and /_mock/reset for programs in other languages. They need no key. Default: off; /_mock/ is then an
+// unknown path.
 func WithControl() Option { return func(c *config) error { c.control = true; return nil } }
 
-// WithSeed loads records from files at the start and again at each [Server.Reset]. Patterns as for fs.Glob, "*.json" if there are none;
-// the files are described at [Server.SeedFS].
+// WithSeed loads records from files at the start and again at each [Server.Reset]. Patterns as for fs.Glob, "*.json" if
+// there are none; the files are described at [Server.SeedFS].
 func WithSeed(fsys fs.FS, patterns ...string) Option {
 	return func(c *config) error {
 		if fsys == nil {

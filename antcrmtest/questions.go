@@ -8,8 +8,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// OpenQuestion is one thing that the vendor's pages leave open. Its ID is the same in docs/wire.md, in the x-decisions of openapi.yaml
-// and in the findings of package probe.
+// OpenQuestion is one thing that the vendor's pages leave open. Its ID is the same in docs/wire.md, in the x-decisions
+// of openapi.yaml and in the findings of package probe.
 type OpenQuestion struct {
 	ID           string
 	Question     string
@@ -24,8 +24,8 @@ type Alternative struct {
 	Option      Option // makes the fake answer so
 }
 
-// OpenQuestions lists what the vendor's pages leave open, with an option for every answer that a server could have. A test that runs
-// under each of them shows that the code under test does not rely on a guess:
+// OpenQuestions lists what the vendor's pages leave open, with an option for every answer that a server could have. A
+// test that runs under each of them shows that the code under test does not rely on a guess:
 //
 //	for _, question := range antcrmtest.OpenQuestions() {
 //		for _, alternative := range question.Alternatives {
@@ -34,7 +34,8 @@ type Alternative struct {
 //		}
 //	}
 //
-// Options of several questions may be combined. Of two answers to the same question, the last one counts. The slice is the caller's.
+// Options of several questions may be combined. Of two answers to the same question, the last one counts. The slice is
+// the caller's.
 func OpenQuestions() []OpenQuestion {
 	all := questions.All()
 	open := make([]OpenQuestion, len(all))
@@ -47,8 +48,8 @@ func OpenQuestions() []OpenQuestion {
 	return open
 }
 
-// WithAnswer makes the server answer an open question by one of its alternatives, both named as [OpenQuestions] lists them. The
-// alternative "default" takes back an earlier one.
+// WithAnswer makes the server answer an open question with one of its alternatives, both named as in [OpenQuestions].
+// The alternative "default" restores the default.
 func WithAnswer(questionID, alternative string) Option {
 	return func(c *config) error {
 		q, ok := questions.Find(questionID)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Request is one request that arrived, and what became of it.
+// Request is one request that arrived, and its result.
 type Request struct {
 	Number   int       // counted from 1 since the start or the last [Server.Reset]
 	Time     time.Time // when it arrived, by the real clock
@@ -84,7 +84,8 @@ func (l *requestLog) gotBody(entry *Request, body []byte) {
 	}
 }
 
-// finish notes what became of a request. It is called before the answer leaves, so that a client which has its answer finds it here.
+// finish notes what became of a request. It is called before the answer leaves, so that a client which has its answer
+// finds it here.
 func (l *requestLog) finish(entry *Request, status int, fault Effect, refusal string, wrote bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

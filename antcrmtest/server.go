@@ -18,7 +18,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// Server is one fake AntCRM, with records of its own. It is safe for parallel use, and any number of servers may run at once.
+// Server is one fake AntCRM, with records of its own. It is safe for parallel use, and any number of servers may run at
+// once.
 type Server struct {
 	// URL is where it listens, without a slash at the end.
 	URL string
@@ -46,8 +47,8 @@ type Server struct {
 	running  sync.WaitGroup
 }
 
-// NewServer starts a server for one test and closes it when the test ends. A bad option fails the test. Requests that the fake refuses
-// (4xx) are written to the test's log, with field and rule.
+// NewServer starts a server for one test and closes it when the test ends. A bad option fails the test. Requests that
+// the fake refuses (4xx) are written to the test's log, with field and rule.
 func NewServer(tb testing.TB, opts ...Option) *Server {
 	tb.Helper()
 	s, err := start(opts)
@@ -61,7 +62,8 @@ func NewServer(tb testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts a server for a program, which must close it. Errors: a bad option, a seed that cannot be read, an address that is taken.
+// Start starts a server for a program, which must close it. Errors: a bad option, a seed that cannot be read, an
+// address that is taken.
 func Start(opts ...Option) (*Server, error) {
 	return start(opts)
 }
@@ -124,15 +126,16 @@ func (s *Server) route() {
 	}
 }
 
-// Close cuts all connections, ends all waits and returns when nothing of the server runs any longer. It may be called twice.
+// Close cuts all connections, ends all waits and returns when nothing of the server runs any longer. It may be called
+// twice.
 func (s *Server) Close() {
 	s.halt()
 	_ = s.http.Close()
 	s.running.Wait()
 }
 
-// Shutdown takes no new requests and lets those under way finish, until ctx ends; then it closes as [Server.Close] does. The error is
-// the context's.
+// Shutdown takes no new requests and lets those under way finish, until ctx ends; then it closes as [Server.Close]
+// does. The error is the context's.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	s.Close()
@@ -160,15 +163,16 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// Requests returns what arrived, in the order of arrival: the last 10,000 unless [WithRequestLog] says otherwise. Requests to /_mock/ are
-// not among them.
+// Requests returns what arrived, in the order of arrival: the last 10,000 unless [WithRequestLog] says otherwise.
+// Requests to /_mock/ are not among them.
 func (s *Server) Requests() []Request { return s.log.last(-1) }
 
-// RequestCount says how many requests arrived since the start or the last [Server.Reset], kept or not.
+// RequestCount returns how many requests have arrived since the start or the last [Server.Reset], including those that
+// Requests no longer has.
 func (s *Server) RequestCount() int { return int(s.log.arrived()) }
 
-// Inject arms a fault. Faults are tried in the order they were armed in; the first that a request meets decides, except for those that only
-// delay. A fault that makes no sense fails the test, or says why in [Injected.Err] on a server without one.
+// Inject arms a fault. A request meets the first fault that matches it, in the order in which they were armed; faults
+// that only delay do not count. A bad fault fails the test; on a server without a test [Injected.Err] says why.
 func (s *Server) Inject(f Fault) *Injected {
 	i := s.faults.arm(f)
 	if i.err != nil && s.tb != nil {
@@ -184,8 +188,8 @@ func (s *Server) Faults() []*Injected { return slices.Clone(s.faults.list()) }
 // ClearFaults disarms all faults.
 func (s *Server) ClearFaults() { s.faults.clear() }
 
-// Reset brings the server back to its start: no records but those of [WithSeed], no requests, no faults, ids counted from the beginning.
-// The clock stays.
+// Reset restores the server's initial state: only the records of WithSeed, no requests, no faults, and ids from the
+// beginning. It does not change the clock.
 func (s *Server) Reset() error {
 	s.faults.clear()
 	s.log.clear()
@@ -202,7 +206,7 @@ func (s *Server) SetTime(t time.Time) { s.clock.set(t) }
 // Advance moves the server's clock forward by d, whether it runs or was stopped.
 func (s *Server) Advance(d time.Duration) { s.clock.advance(d) }
 
-// Now is the server's time, which createdAt and updatedAt are taken from.
+// Now returns the server's time. Records get their createdAt and updatedAt from it.
 func (s *Server) Now() time.Time { return s.clock.now() }
 
 type clock struct {
@@ -237,13 +241,13 @@ func (c *clock) advance(d time.Duration) {
 	c.offset += d
 }
 
-// Records returns all records of a kind as JSON text, in the order of their creation; soft-deleted tickets included, with
-// isTicketDeleted true. The copies are the caller's.
+// Records returns all records of a kind as JSON text, in the order of their creation; soft-deleted tickets included,
+// with isTicketDeleted true. The copies are the caller's.
 func (s *Server) Records(kind Kind) []json.RawMessage { return s.store.snapshot(kind) }
 
-// Record returns the oldest record of a kind whose field has that value: a field that the kind can be found by (leadId, customerId,
-// customerIdApiRing, phone, email; number, opportunityIdApiRing; productIdApiRing, code; TicketId, ticketIdApiRing; …). It costs the same
-// whatever the number of records.
+// Record returns the oldest record of a kind whose field has that value: a field that the kind can be found by (leadId,
+// customerId, customerIdApiRing, phone, email; number, opportunityIdApiRing; productIdApiRing, code; TicketId,
+// ticketIdApiRing; …). It costs the same whatever the number of records.
 func (s *Server) Record(kind Kind, field, value string) (json.RawMessage, bool) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
@@ -258,7 +262,7 @@ func (s *Server) Record(kind Kind, field, value string) (json.RawMessage, bool) 
 	return slices.Clone(json.RawMessage(r.raw)), true
 }
 
-// Count says how many records of a kind there are, soft-deleted tickets not counted.
+// Count returns how many records of a kind there are, without deleted tickets.
 func (s *Server) Count(kind Kind) int {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
@@ -269,8 +273,8 @@ func (s *Server) Count(kind Kind) int {
 	return len(c.all.recs) - c.all.dead - c.hidden
 }
 
-// CountByExternalID says how many records of a kind carry that key of the caller's own (customerIdApiRing, opportunityIdApiRing,
-// productIdApiRing, ticketIdApiRing): 2 is a write that was done twice.
+// CountByExternalID returns how many records of a kind have this key of the caller's own (customerIdApiRing,
+// opportunityIdApiRing, productIdApiRing, ticketIdApiRing). 2 means that a write was done twice.
 func (s *Server) CountByExternalID(kind Kind, externalID string) int {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
@@ -281,7 +285,7 @@ func (s *Server) CountByExternalID(kind Kind, externalID string) int {
 	return c.count(c.spec.external, externalID)
 }
 
-// Duplicates returns the keys of the caller's own that more than one record of a kind carries, with how many do.
+// Duplicates returns the caller's own keys that more than one record of a kind has, with the number of records.
 func (s *Server) Duplicates(kind Kind) map[string]int {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Kind names one sort of records that the fake keeps.
+// Kind is a kind of records that the fake keeps.
 type Kind string
 
 // The kinds of records.
@@ -70,8 +70,8 @@ func includes(keys []posting, p posting) bool {
 	return found
 }
 
-// list is a run of records in the order of their creation. Deleting only marks a record, and the list is swept when it is next
-// read: emptying a store of 200,000 stays linear.
+// list is a run of records in the order of their creation. Deleting only marks a record, and the list is swept when it
+// is next read: emptying a store of 200,000 stays linear.
 type list struct {
 	recs []*record
 	dead int
@@ -185,7 +185,8 @@ func (c *collection) count(index, value string) int {
 	return n
 }
 
-// insert gives o its ids and times and keeps it. Ids that are there already (a seeded record) are kept, and counting goes on above them.
+// insert gives o its ids and times and keeps it. Ids that are there already (a seeded record) are kept, and counting
+// goes on above them.
 func (st *store) insert(kind Kind, o object) (*record, object) {
 	c := st.kinds[kind]
 	c.seq++
@@ -323,7 +324,8 @@ type selection struct {
 	newest  bool // the newest first, whatever the server's order is
 	asked   int  // the limit that was asked for, 0 for none
 	like    []likeness
-	// bornBefore hides records that were written later, 0 for none; updatedFirst lists what was changed last at the beginning.
+	// bornBefore hides records that were written later, 0 for none; updatedFirst lists what was changed last at the
+	// beginning.
 	bornBefore   int64
 	updatedFirst bool
 }
@@ -379,7 +381,8 @@ func (s *selection) takes(r *record, skip int) bool {
 	return s.bornBefore == 0 || r.born <= s.bornBefore
 }
 
-// page returns the texts of the selected records. Without a filter, or with one that an index answers alone, it costs only the page.
+// page returns the texts of the selected records. Without a filter, or with one that an index answers alone, it costs
+// only the page.
 func (st *store) page(kind Kind, s selection) (raws [][]byte, total int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()

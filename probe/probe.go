@@ -1,7 +1,7 @@
-// Package probe asks a server which of this SDK's guesses hold.
+// Package probe asks a server which of this SDK's decisions hold.
 //
-// The vendor's pages leave some questions open: docs/wire.md lists them, with what the SDK decided and what happens where
-// the decision is wrong. [Run] answers them for one account:
+// The vendor's pages leave some questions open. docs/wire.md lists them, with what the SDK decided and what happens
+// where the decision is wrong. [Run] answers them for one account:
 //
 //	report, err := probe.Run(ctx, client)
 //	for _, finding := range report.Findings {
@@ -10,8 +10,8 @@
 //		}
 //	}
 //
-// Without options Run only reads. [WithWrites] adds experiments that create records named "antcrm-go probe …" and delete
-// them again. A report holds no value of any record and no key: it can be sent to somebody else.
+// Without options Run only reads. [WithWrites] adds experiments that create records named "antcrm-go probe …" and
+// delete them again. A report holds no value of any record and no key: it can be sent to somebody else.
 package probe
 
 import (
@@ -87,7 +87,7 @@ type Finding struct {
 	Alternative string `json:"alternative,omitempty"`
 }
 
-// UnknownField is a field that records carry and no page of the vendor documents: its name and its JSON kind, never a value.
+// UnknownField is an undocumented field of the server's records: its name and its JSON kind, never a value.
 type UnknownField struct {
 	Resource string `json:"resource"`
 	Name     string `json:"name"`
@@ -122,8 +122,8 @@ func WithProgress(report func(Finding)) Option {
 	}
 }
 
-// WithRequestCount calls report after each request, from the goroutine that called Run: a running count for a person. A run
-// sends MaxRequests at most.
+// WithRequestCount calls report after each request, from the goroutine that called Run: a running count for a person. A
+// run sends MaxRequests at most.
 func WithRequestCount(report func(sent int)) Option {
 	return func(c *config) error {
 		if report == nil {
@@ -145,8 +145,8 @@ func WithRate(perSecond float64) Option {
 	}
 }
 
-// WithWrongKeyClient gives the probe a client of the same server with a key that is wrong on purpose: one request shows
-// how the server refuses it. Without it the question stays open.
+// WithWrongKeyClient sets a client of the same server with a wrong key. The probe sends one request with it to see how
+// the server refuses the key. Without this option the question stays open.
 func WithWrongKeyClient(client *antcrm.Client) Option {
 	return func(c *config) error {
 		if client == nil {

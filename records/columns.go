@@ -30,8 +30,8 @@ type column[P any] struct {
 // customPrefix begins the names of columns that are custom fields.
 const customPrefix = "cf:"
 
-// Columns lists the columns that a CSV file of such records may have, by their
-// names in the API. Custom fields come beside them, as "cf:" and their name.
+// Columns lists the columns that a CSV file of such records may have, by their names in the API. A file may also have
+// columns of custom fields: "cf:" and the field's name.
 func Columns[P Params]() []string { return schemaOf[P]().names() }
 
 // schema is what there is to know of a kind of record.
@@ -191,8 +191,8 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 	}
 }
 
-// mergeOrders adds the line items of another row of the same order. What the row
-// says of the order itself must be what the first row says, or nothing.
+// mergeOrders adds the line items of another row of the same order. What the row says of the order itself must be what
+// the first row says, or nothing.
 func mergeOrders(into, from *antcrm.OpportunityCreateParams) (field string) {
 	first, second := reflect.ValueOf(into).Elem(), reflect.ValueOf(from).Elem()
 	for i := range second.NumField() {
@@ -331,8 +331,7 @@ func phone[P any](field func(*P) *string, names ...string) column[P] {
 	}}
 }
 
-// emails is a column with any number of e-mail addresses in a cell, or their
-// JSON list.
+// emails is a column with any number of e-mail addresses in a cell, or their JSON list.
 func emails[P any](field func(*P) *[]antcrm.Email, names ...string) column[P] {
 	return column[P]{names: names, kind: emailCell, many: true, set: func(cfg *config, record *P, value string) error {
 		if strings.HasPrefix(value, "[{") {

@@ -1,5 +1,5 @@
-// Package records turns files into sources for imports, and writes the rows that
-// were not imported into files that can be corrected and fed again.
+// Package records turns files into sources for imports, and writes the rows that were not imported into files that can
+// be corrected and fed again.
 //
 //	var rejected *records.Report
 //	source := records.CSV[antcrm.ContactCreateParams](file, records.WithRows(),
@@ -20,12 +20,10 @@
 //	}
 //	return rejected.Flush()
 //
-// A row whose outcome is unknown may be in the CRM: it is no row to feed again.
+// Do not import a row again whose outcome is unknown: it may be in the CRM.
 //
-// [CSV] knows columns by the API's names and by those of the Go fields, in any
-// case, with or without spaces, hyphens and underscores; [Columns] lists them,
-// [WithColumns] maps any others. A column "cf:Color" is the custom field Color.
-// [JSONLines] reads the API's bodies, one a line. Both are read one row at a
-// time, name line and column of what they refuse, and end at the first bad row
-// unless [WithBadRows] takes it.
+// [CSV] knows columns by the API's names and by those of the Go fields, in any case, with or without spaces, hyphens
+// and underscores; [Columns] lists them, [WithColumns] maps any others. A column "cf:Color" is the custom field Color.
+// [JSONLines] reads the API's bodies, one a line. Both are read one row at a time, name line and column of what they
+// refuse, and end at the first bad row unless [WithBadRows] takes it.
 package records

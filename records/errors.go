@@ -12,8 +12,7 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// RowError is something wrong with a file, and where. Its text holds no value of
-// the file.
+// RowError says what is wrong with a row or a file, and where. Its text has no value of the file.
 type RowError struct {
 	Line    int    // from 1, of the row's first line; 0 if it is the whole file
 	Column  int    // CSV: the field in the row, JSON: the byte in the line, from 1; 0 if it is the whole row
@@ -25,7 +24,7 @@ type RowError struct {
 	Err     error       // the cause where there is one, such as the file's read error
 }
 
-// Error is one line: where, and what is wrong; with all that is wrong with a row.
+// Error is one line: the place, and all that is wrong there.
 func (e *RowError) Error() string {
 	var b strings.Builder
 	b.WriteString("records: ")
@@ -88,7 +87,7 @@ func joinProblems(problems []*RowError) error {
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// Is matches antcrm.ErrValidation: nothing was sent of the row.
+// Is matches antcrm.ErrValidation: nothing of the row was sent.
 func (e *RowError) Is(target error) bool { return target == antcrm.ErrValidation && e.Err == nil }
 
 // Format prints the error's text with every verb: Row holds personal data.
@@ -111,8 +110,7 @@ func label(name string) string {
 	return strings.TrimSpace(b.String())
 }
 
-// Row is a row as the file has it. It prints as {redacted}: its fields are
-// personal data.
+// Row is a row of the file. It prints as {redacted}, because its fields are personal data.
 type Row struct {
 	Line   int      // from 1
 	Fields []string // CSV: the fields, one a column of the header; nil if they could not be told apart
@@ -127,7 +125,7 @@ func (r Row) all() []Row {
 	return append([]Row{first}, r.More...)
 }
 
-// LastLine is the line on which the last row of the record begins.
+// LastLine returns the line on which the last row of the record begins.
 func (r Row) LastLine() int {
 	if n := len(r.More); n > 0 {
 		return r.More[n-1].Line
@@ -135,5 +133,5 @@ func (r Row) LastLine() int {
 	return r.Line
 }
 
-// Format keeps the row out of logs.
+// Format prints {redacted} with every verb.
 func (Row) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "{redacted}") }

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrExported is a file with the CRM's own keys: an export of it. An import only
-// creates, so that its records would be in the CRM twice. See WithAsNew.
+// ErrExported is a file that has the CRM's own keys, such as an export. An import only creates records, so these would
+// be in the CRM twice. See [WithAsNew].
 var ErrExported = errors.New("records: the file has the CRM's own keys")
 
 // readHeader finds what each column sets. All that is wrong is in the error.
@@ -65,8 +65,7 @@ func (f *tableFormat[P]) twice(places map[string]int, i int, c column[P]) *RowEr
 	return nil
 }
 
-// partsBesideList finds a list beside columns of its first element: the one
-// would overwrite the other, or add to it.
+// partsBesideList finds a list beside columns of its first element: the one would overwrite the other, or add to it.
 func (f *tableFormat[P]) partsBesideList() (problems []*RowError) {
 	for i, list := range f.columns {
 		if list.parts == "" {
@@ -95,8 +94,7 @@ func (f *tableFormat[P]) badColumn(place int, problem string) *RowError {
 	return &RowError{Line: f.line, Column: place + 1, Header: f.header[place], Problem: problem, Err: errFile}
 }
 
-// unmapped finds a mapped column that the file does not have: a typing error
-// would leave its values out in silence.
+// unmapped finds a mapped column that the file does not have: a typing error would leave its values out in silence.
 func (f *tableFormat[P]) unmapped() (problems []*RowError) {
 	for _, name := range f.cfg.mapped {
 		has := func(column string) bool { return fold(column) == fold(name) }

@@ -64,11 +64,10 @@ func (c *config) warn(w *RowError) {
 	}
 }
 
-// WithColumns maps the file's own column names to the columns that Columns
-// lists; "" leaves a column out. Names are compared without case, blanks,
-// hyphens, underscores and invisible characters; a column that is in the map
-// twice is an error. What is not in the map keeps its name; what is in it and
-// not in the file is an error, unless it is left out. Tables only.
+// WithColumns maps the file's own column names to the columns that Columns lists; "" leaves a column out. Names are
+// compared without case, blanks, hyphens, underscores and invisible characters; a column that is in the map twice is an
+// error. What is not in the map keeps its name; what is in it and not in the file is an error, unless it is left out.
+// Tables only.
 func WithColumns(columns map[string]string) Option {
 	return func(cfg *config) error {
 		cfg.columns = map[string]string{}
@@ -85,10 +84,9 @@ func WithColumns(columns map[string]string) Option {
 	}
 }
 
-// WithUnknownColumns leaves out the columns whose names are not known, and those
-// without a name, instead of refusing the file. Each is reported to
-// WithWarnings, with the name that it may be a misspelling of. The CRM's own
-// keys are never left out so: see WithAsNew. Tables only.
+// WithUnknownColumns leaves out the columns whose names are not known, and those without a name, instead of refusing
+// the file. Each is reported to WithWarnings, with the name that it may be a misspelling of. The CRM's own keys are
+// never left out so: see WithAsNew. Tables only.
 func WithUnknownColumns() Option {
 	return func(cfg *config) error {
 		cfg.ignoreUnknown = true
@@ -96,10 +94,9 @@ func WithUnknownColumns() Option {
 	}
 }
 
-// WithAsNew imports a file that has the CRM's own keys (leadId, customerId,
-// number, _id): an export. Without it such a file is refused with ErrExported,
-// because an import only creates: every record would be in the CRM twice. With
-// it the CRM's own columns are left out, and each row becomes one more record.
+// WithAsNew imports a file that has the CRM's own keys (leadId, customerId, number, _id): an export. Without it such a
+// file is refused with ErrExported, because an import only creates: every record would be in the CRM twice. With it the
+// CRM's own columns are left out, and each row becomes one more record.
 func WithAsNew() Option {
 	return func(cfg *config) error {
 		cfg.asNew = true
@@ -107,9 +104,8 @@ func WithAsNew() Option {
 	}
 }
 
-// WithRequired names columns that each row must fill, so that a row's empty
-// fields are reported with everything else that is wrong with it. Without it
-// the import finds them, one a row.
+// WithRequired names columns that each row must fill, so that a row's empty fields are reported with everything else
+// that is wrong with it. Without it the import finds them, one a row.
 func WithRequired(columns ...string) Option {
 	return func(cfg *config) error {
 		cfg.required = slices.Clone(columns)
@@ -117,9 +113,8 @@ func WithRequired(columns ...string) Option {
 	}
 }
 
-// WithDelimiter sets what stands between the fields of a CSV file. Without it
-// the header line decides: comma, semicolon (Excel in many countries), tab or
-// bar, or what Excel's "sep=" line says.
+// WithDelimiter sets the delimiter of a CSV file. Without this option it is found from the header line (comma,
+// semicolon as in Excel of many countries, tab or bar) or from Excel's "sep=" line.
 func WithDelimiter(delimiter rune) Option {
 	return func(cfg *config) error {
 		if !isDelimiter(delimiter) {
@@ -134,8 +129,7 @@ func isDelimiter(r rune) bool {
 	return r > 0 && r != '"' && r != '\r' && r != '\n' && utf8.ValidRune(r) && r != utf8.RuneError
 }
 
-// WithSkipLines passes over the lines before the header: a title, a date. Tables
-// only.
+// WithSkipLines skips lines before the header, such as a title. Tables only.
 func WithSkipLines(lines int) Option {
 	return func(cfg *config) error {
 		if lines < 0 {
@@ -146,9 +140,8 @@ func WithSkipLines(lines int) Option {
 	}
 }
 
-// WithFromLine passes over the rows that begin before a line of the file,
-// counted from 1 with the header: an import that was stopped goes on there. They
-// still count for the check of doubled keys.
+// WithFromLine skips the rows that begin before a line of the file, counted from 1 with the header, to continue an
+// import that was stopped. The skipped rows still count for the check of repeated keys.
 func WithFromLine(line int) Option {
 	return func(cfg *config) error {
 		if line < 0 {
@@ -159,8 +152,7 @@ func WithFromLine(line int) Option {
 	}
 }
 
-// WithMaxField sets how many bytes a field may have: 1 MiB unless set. A row may
-// have four times as many.
+// WithMaxField sets how many bytes a field may have. Default: 1 MiB. A row may have four times as many.
 func WithMaxField(bytes int) Option {
 	return func(cfg *config) error {
 		if bytes < 1 || bytes > 1<<28 {
@@ -171,9 +163,8 @@ func WithMaxField(bytes int) Option {
 	}
 }
 
-// WithBadRows passes rows that cannot be read to report and goes on with the
-// next, instead of ending there. What is wrong with the whole file (its header,
-// a disk that fails, a quote that runs over lines or to the end of the file and
+// WithBadRows passes rows that cannot be read to report and goes on with the next, instead of ending there. What is
+// wrong with the whole file (its header, a disk that fails, a quote that runs over lines or to the end of the file and
 // is not closed properly: it may have taken rows with it) ends it all the same.
 func WithBadRows(report func(*RowError)) Option {
 	return func(cfg *config) error {
@@ -185,10 +176,9 @@ func WithBadRows(report func(*RowError)) Option {
 	}
 }
 
-// WithPlaceholders yields the zero record in the place of a bad row, after
-// WithBadRows has reported it. An import refuses it as invalid and sends
-// nothing, and every record keeps its place when the row is corrected in the
-// file: the next run of an import with a journal then sends the corrected row.
+// WithPlaceholders yields the zero record in the place of a bad row, after WithBadRows has reported it. An import
+// refuses it as invalid and sends nothing, and every record keeps its place when the row is corrected in the file: the
+// next run of an import with a journal then sends the corrected row.
 func WithPlaceholders() Option {
 	return func(cfg *config) error {
 		cfg.placeholders = true
@@ -196,10 +186,9 @@ func WithPlaceholders() Option {
 	}
 }
 
-// WithWarnings reports what is taken as it is, or mended, and may be meant
-// otherwise: columns that are left out, a name that begins with "=", a phone
-// that an earlier row has (WithPhoneDuplicates). A warning has the shape of an
-// error, with the place; its row is imported.
+// WithWarnings reports what is taken as it is, or mended, and may be meant otherwise: columns that are left out, a name
+// that begins with "=", a phone that an earlier row has (WithPhoneDuplicates). A warning has the shape of an error,
+// with the place; its row is imported.
 func WithWarnings(report func(*RowError)) Option {
 	return func(cfg *config) error {
 		if report == nil {
@@ -210,8 +199,8 @@ func WithWarnings(report func(*RowError)) Option {
 	}
 }
 
-// WithRows keeps each row until Row has asked for it. An import yields exactly
-// one result a record, so that asking for each keeps few at a time.
+// WithRows keeps each row until you call Row for it. An import yields exactly one result a record: if you call Row for
+// each, few rows are kept at a time.
 func WithRows() Option {
 	return func(cfg *config) error {
 		cfg.keepRows = true
@@ -219,10 +208,9 @@ func WithRows() Option {
 	}
 }
 
-// WithoutDuplicateCheck lets rows with the same key of the caller's
-// (customerIdApiRing, opportunityIdApiRing) through. The check takes some 25
-// bytes of memory a row. It compares hashes of 64 bits: that a row is refused
-// for another's key has to be feared from billions of rows on.
+// WithoutDuplicateCheck accepts several rows with the same key of your own (customerIdApiRing, opportunityIdApiRing).
+// The check takes about 25 bytes of memory a row. It compares hashes of 64 bits: with billions of rows it might refuse
+// a row because of another key.
 func WithoutDuplicateCheck() Option {
 	return func(cfg *config) error {
 		cfg.allowDuplicate = true
@@ -230,9 +218,8 @@ func WithoutDuplicateCheck() Option {
 	}
 }
 
-// WithPhoneDuplicates reports a phone that an earlier row has to WithWarnings.
-// Phones are compared by their last nine digits, so that 0901234567 and
-// +84 901 234 567 are the same one.
+// WithPhoneDuplicates reports a phone that an earlier row has to WithWarnings. Phones are compared by their last nine
+// digits, so that 0901234567 and +84 901 234 567 are the same one.
 func WithPhoneDuplicates() Option {
 	return func(cfg *config) error {
 		cfg.phoneCheck = true
@@ -240,10 +227,9 @@ func WithPhoneDuplicates() Option {
 	}
 }
 
-// WithNormalizer puts headers and texts into one form of Unicode before anything
-// else is done with them; golang.org/x/text/unicode/norm.NFC.String is meant.
-// macOS writes "é" as two characters: without a normalizer such a key is
-// refused, because for the CRM it would be another key.
+// WithNormalizer puts headers and texts into one form of Unicode before anything else is done with them;
+// golang.org/x/text/unicode/norm.NFC.String is meant. macOS writes "é" as two characters: without a normalizer such a
+// key is refused, because for the CRM it would be another key.
 func WithNormalizer(normalize func(string) string) Option {
 	return func(cfg *config) error {
 		if normalize == nil {
@@ -254,8 +240,8 @@ func WithNormalizer(normalize func(string) string) Option {
 	}
 }
 
-// WithPhones normalizes phones: it returns a phone as it is to be sent, or why
-// it is none. Without it phones are sent as the file has them.
+// WithPhones normalizes phone numbers: normalize returns the number to send, or an error if the text is not one.
+// Without this option phone numbers are sent as the file has them.
 func WithPhones(normalize func(string) (string, error)) Option {
 	return func(cfg *config) error {
 		if normalize == nil {
@@ -266,8 +252,8 @@ func WithPhones(normalize func(string) (string, error)) Option {
 	}
 }
 
-// WithListSeparators sets the characters that stand between several values in
-// one cell of phones, emails, tags and assignees: ";|" unless set.
+// WithListSeparators sets the characters that separate several values in one cell of phones, emails, tags and
+// assignees. Default: ";|".
 func WithListSeparators(separators string) Option {
 	return func(cfg *config) error {
 		if separators == "" || strings.ContainsFunc(separators, func(r rune) bool { return r == '"' || r == utf8.RuneError }) {
@@ -278,10 +264,9 @@ func WithListSeparators(separators string) Option {
 	}
 }
 
-// WithDecimal says what stands before the decimals of the file's numbers: '.' or
-// ','. The other one, blanks and a currency sign of dong are then taken as
-// people write them: 1.500.000,5 ₫. Without it a number has no separators of
-// thousands, and the point stands before its decimals.
+// WithDecimal sets the decimal separator of the file's numbers: '.' or ','. The other one and blanks may then separate
+// thousands, and a sign for the dong may follow: 1.500.000,5 ₫. Without this option the decimal separator is a point,
+// and a number has no separators of thousands.
 func WithDecimal(mark rune) Option {
 	return func(cfg *config) error {
 		if mark != '.' && mark != ',' {
@@ -295,10 +280,9 @@ func WithDecimal(mark rune) Option {
 // SerialDates is the date format of spreadsheets' numbers: 45364 is 2024-03-13.
 const SerialDates = "serial"
 
-// WithDateFormat says how the file writes dates, as a layout of package time
-// ("02/01/2006"), or SerialDates. Birthdays must have that form too; they are
-// sent as they stand, because the wire's form is not known, but for serial
-// numbers, which are sent as 2006-01-02.
+// WithDateFormat says how the file writes dates, as a layout of package time ("02/01/2006"), or SerialDates. Birthdays
+// must have that form too; they are sent as they stand, because the wire's form is not known, but for serial numbers,
+// which are sent as 2006-01-02.
 func WithDateFormat(layout string) Option {
 	return func(cfg *config) error {
 		probe := time.Date(2006, 11, 22, 13, 14, 15, 0, time.UTC)
@@ -311,8 +295,7 @@ func WithDateFormat(layout string) Option {
 	}
 }
 
-// WithLocation sets the time zone of days and times that name none: UTC unless
-// set.
+// WithLocation sets the time zone of days and times that name none. Default: UTC.
 func WithLocation(zone *time.Location) Option {
 	return func(cfg *config) error {
 		if zone == nil {

@@ -10,8 +10,7 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// Reader is a file of records. It is for one goroutine, the one that ranges over
-// the import.
+// Reader reads a file of records. Use it in one goroutine only, the one that ranges over the import.
 type Reader[P Params] struct {
 	cfg    *config
 	err    error // an option that makes no sense
@@ -30,8 +29,8 @@ type Reader[P Params] struct {
 type format[P any] interface {
 	// begin reads what comes before the first row.
 	begin() error
-	// read reads the next row; io.EOF after the last. A *RowError whose Err is
-	// nil concerns the row alone: the next one can be read.
+	// read reads the next row; io.EOF after the last. A *RowError whose Err is nil concerns the row alone: the next one
+	// can be read.
 	read(record *P) (Row, error)
 	// keyColumn is the place of the caller's own key, for errors.
 	keyColumn() (column int, header string)
@@ -54,13 +53,12 @@ func newReader[P Params](opts []Option, open func(*config, schema[P]) format[P])
 	return r
 }
 
-// Check sets what else each record is asked before it is yielded; its error
-// makes the row a bad one. An *antcrm.ValidationError names the field. Set it
-// before the file is read.
+// Check sets a function that checks each record before it is yielded. If it returns an error, the row is a bad one; an
+// *antcrm.ValidationError names the field. Call Check before you range over All.
 func (r *Reader[P]) Check(check func(*P) error) { r.check = check }
 
-// All yields the records of the file, once: the source of an import. What cannot
-// be read ends it with a *RowError; see WithBadRows.
+// All yields the records of the file, as the source of an import. It can be ranged over once. It ends with a *RowError
+// at the first row that cannot be read: see [WithBadRows].
 func (r *Reader[P]) All() iter.Seq2[P, error] {
 	return func(yield func(P, error) bool) {
 		if err := r.each(func(record P) bool { return yield(record, nil) }); err != nil {
@@ -136,13 +134,11 @@ type unit[P any] struct {
 	key    string
 }
 
-// unreadable reports a row whose fields could not be told apart: nobody knows
-// which order it belongs to.
+// unreadable reports a row whose fields could not be told apart: nobody knows which order it belongs to.
 func (u unit[P]) unreadable() bool { return u.err != nil && !isFatal(u.err) && u.row.Fields == nil }
 
-// assembler puts the rows of one order together. It reads one row ahead where
-// rows can be merged, and none elsewhere: a pipe may bring the next one much
-// later.
+// assembler puts the rows of one order together. It reads one row ahead where rows can be merged, and none elsewhere: a
+// pipe may bring the next one much later.
 type assembler[P Params] struct {
 	reader *Reader[P]
 	ahead  *unit[P]
@@ -178,8 +174,8 @@ func (a *assembler[P]) next() unit[P] {
 	return u
 }
 
-// gather adds the rows that follow with the same key. One that is wrong holds
-// the whole order back: a part of it must not be created.
+// gather adds the rows that follow with the same key. One that is wrong holds the whole order back: a part of it must
+// not be created.
 func (a *assembler[P]) gather(u *unit[P]) {
 	if u.unreadable() {
 		a.torn = u.row.Line
@@ -246,8 +242,8 @@ func (r *Reader[P]) complete(u *unit[P]) error {
 	return &first
 }
 
-// checkKey refuses a key that an earlier row has. Where rows are merged the
-// earlier one was a part of this order: the file as a whole is wrong then.
+// checkKey refuses a key that an earlier row has. Where rows are merged the earlier one was a part of this order: the
+// file as a whole is wrong then.
 func (r *Reader[P]) checkKey(u *unit[P]) []*RowError {
 	if r.seen == nil || u.key == "" {
 		return nil
@@ -300,8 +296,8 @@ func (r *Reader[P]) checkPhones(u *unit[P]) {
 	}
 }
 
-// Row returns the row of a record, by its place among those that All yielded
-// (ImportResult.Index), and forgets it. It needs WithRows.
+// Row returns the row of a record, by its place among those that All yielded (ImportResult.Index), and forgets it. It
+// needs WithRows.
 func (r *Reader[P]) Row(index int64) (row Row, ok bool) {
 	row, ok = r.rows[index]
 	delete(r.rows, index)

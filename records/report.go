@@ -17,8 +17,8 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// reportColumns are what a report adds to a row. A reader leaves them out, so
-// that a report can be corrected and fed again.
+// reportColumns are what a report adds to a row. A reader leaves them out, so that a report can be corrected and fed
+// again.
 func reportColumns() []string { return []string{"_line", "_outcome", "_reason", textColumn} }
 
 const (
@@ -26,11 +26,11 @@ const (
 	textProblem = "is still the text of a row that could not be read: put what it says in its place"
 )
 
-// Report writes rows that were not imported, in the format of the file they come
-// from, each with its line, its outcome and the reason. Correct it and read it
-// again: the added columns are passed over. A row whose fields could not be told
-// apart is given as it was, in the column _text, and the others are empty: half a
-// row must not get in by being fed again. Left like that, it is a bad row again.
+// Report writes rows that were not imported, in the format of their file, each with its line, its outcome and the
+// reason. Correct the report and import it: the added columns are ignored.
+//
+// If the fields of a row could not be separated, the report has the row's text in the column _text and leaves the other
+// columns empty, so that half a row cannot be imported. If nobody corrects it, it is a bad row again.
 type Report struct {
 	open  func() rowWriter // once the file's header is known
 	rows  rowWriter
@@ -43,13 +43,13 @@ type rowWriter interface {
 	flush() error
 }
 
-// NewReport writes rows of this file to w. Nothing is written before the first.
+// NewReport returns a Report that writes rows of this file to w. It writes nothing before the first row.
 func (r *Reader[P]) NewReport(w io.Writer) *Report {
 	return &Report{open: func() rowWriter { return r.format.report(w) }}
 }
 
-// Add writes a row, or all rows of an order, with what became of it, and why.
-// Once it has failed, it fails.
+// Add writes a row, or all rows of an order, with its outcome and the reason. After an error every further call returns
+// an error.
 func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 	if p.err != nil {
 		return p.err
@@ -71,10 +71,10 @@ func (p *Report) Add(row Row, outcome antcrm.Outcome, reason error) error {
 	return p.err
 }
 
-// Count is how many records were added.
+// Count returns how many records were added.
 func (p *Report) Count() int { return p.count }
 
-// Flush writes what is still in memory. Call it at the end.
+// Flush writes what is still buffered. Call it at the end, and check its error.
 func (p *Report) Flush() error {
 	if p.err == nil && p.rows != nil {
 		if err := p.rows.flush(); err != nil {
@@ -93,8 +93,8 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// csvReport writes rows as the file has them: the same delimiter, the same
-// columns, a byte order mark if there was one (Excel needs it for Vietnamese).
+// csvReport writes rows as the file has them: the same delimiter, the same columns, a byte order mark if there was one
+// (Excel needs it for Vietnamese).
 type csvReport struct {
 	file   io.Writer
 	rows   *csv.Writer

@@ -9,17 +9,15 @@ import (
 	"strings"
 )
 
-// Table is a table that somebody else reads: the sheet of a workbook, the rows
-// of a query. It is for one goroutine.
+// Table is a source of rows, such as the sheet of a workbook or the rows of a query. It is used in one goroutine only.
 type Table interface {
-	// Next returns the cells of the next row and the number of the row, from 1;
-	// io.EOF after the last. Cells may be reused by the next call.
+	// Next returns the cells of the next row and the number of the row, from 1; io.EOF after the last. Cells may be
+	// reused by the next call.
 	Next() (cells []string, row int, err error)
 }
 
-// FromTable reads a table by the rules of CSV, the header in its first row that
-// is not blank. A report of it is CSV with a byte order mark, as Excel reads it.
-// An error of the table ends the import.
+// FromTable reads a table by the rules of CSV, the header in its first row that is not blank. A report of it is CSV
+// with a byte order mark, as Excel reads it. An error of the table ends the import.
 func FromTable[P Params](table Table, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
 		return &tableFormat[P]{cfg: cfg, schema: s, rows: &foreignRows{cfg: cfg, table: table}}
@@ -29,8 +27,7 @@ func FromTable[P Params](table Table, opts ...Option) *Reader[P] {
 // rowSource reads the rows of a table, the header among them.
 type rowSource interface {
 	begin() error
-	// next reads a row; io.EOF after the last. A *RowError whose Err is nil
-	// concerns the row alone.
+	// next reads a row; io.EOF after the last. A *RowError whose Err is nil concerns the row alone.
 	next() (cells []string, line int, err error)
 	headerRead(header []string)
 	lastText() []byte    // of the last row, where the cells could not be told apart
@@ -139,8 +136,8 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 	}
 }
 
-// withoutTrailing drops blank cells beyond the header, if the header ends with columns of blanks itself. In other files a field too many is a comma that
-// is not quoted, most likely: the cells after it are in the wrong columns.
+// withoutTrailing drops blank cells beyond the header, if the header ends with columns of blanks itself. In other files
+// a field too many is a comma that is not quoted, most likely: the cells after it are in the wrong columns.
 func (f *tableFormat[P]) withoutTrailing(cells []string) []string {
 	columns := len(f.header)
 	_, foreign := f.rows.(*foreignRows)
@@ -152,8 +149,7 @@ func (f *tableFormat[P]) withoutTrailing(cells []string) []string {
 
 const otherHeader = "is a different header: import the rows below it as a separate file"
 
-// shape says what is wrong with a row as a whole, if its cells cannot be taken
-// for those of the columns.
+// shape says what is wrong with a row as a whole, if its cells cannot be taken for those of the columns.
 func (f *tableFormat[P]) shape(cells []string, row *Row) (problem string) {
 	_, foreign := f.rows.(*foreignRows)
 	if len(cells) != len(f.header) && !(foreign && len(cells) < len(f.header)) {
@@ -170,8 +166,8 @@ func (f *tableFormat[P]) shape(cells []string, row *Row) (problem string) {
 	return ""
 }
 
-// unparsedText is the text of a report's row whose fields could not be told
-// apart, and which nobody has put into its columns since.
+// unparsedText is the text of a report's row whose fields could not be told apart, and which nobody has put into its
+// columns since.
 func (f *tableFormat[P]) unparsedText(cells []string) (text string) {
 	for i, cell := range cells {
 		switch {
@@ -199,8 +195,8 @@ func (f *tableFormat[P]) isHeader(cells []string) bool {
 	return same > 1 || same == 1 && len(f.header) == 1
 }
 
-// isOtherHeader reports a row of names of columns that is not this file's header:
-// what follows would get into the wrong fields.
+// isOtherHeader reports a row of names of columns that is not this file's header: what follows would get into the wrong
+// fields.
 func (f *tableFormat[P]) isOtherHeader(cells []string) bool {
 	names := 0
 	for _, cell := range cells {
@@ -215,8 +211,7 @@ func (f *tableFormat[P]) isOtherHeader(cells []string) bool {
 	return names > 1 && !f.isHeader(cells)
 }
 
-// fill sets the record's fields from a row's cells. Everything that is wrong
-// with the row is in the error.
+// fill sets the record's fields from a row's cells. Everything that is wrong with the row is in the error.
 func (f *tableFormat[P]) fill(record *P, cells []string, row Row) error {
 	var problems []*RowError
 	for i, cell := range cells {
