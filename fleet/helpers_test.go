@@ -7,6 +7,8 @@ import (
 	"iter"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -158,4 +160,22 @@ func holdRequests(srv *antcrmtest.Server, pass int32, fault antcrmtest.Fault) (h
 	}
 	srv.Inject(fault)
 	return func() int { return int(max(0, arrived.Load()-pass)) }, func() { close(goOn) }
+}
+
+// safeText is a log that many write.
+type safeText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *safeText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *safeText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
