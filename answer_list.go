@@ -51,7 +51,7 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 	case list.found || list.empty:
 		return list, nil
 	}
-	if err := list.takeObject(a); err != nil {
+	if err := list.acceptObject(a); err != nil {
 		return list, err
 	}
 	return list, nil
@@ -81,7 +81,7 @@ func (l *listAnswer[T]) read(r *reader) error {
 }
 
 // readOwn reads the members that only a list's envelope has.
-func (l *listAnswer[T]) readOwn(r *reader, name string) (taken bool, err error) {
+func (l *listAnswer[T]) readOwn(r *reader, name string) (handled bool, err error) {
 	switch name {
 	case "data":
 		return l.readData(r)
@@ -102,7 +102,7 @@ func isErrorName(name string) bool {
 	return name == "code" || name == "errorCode" || slices.Contains(messageNames[:], name)
 }
 
-func (l *listAnswer[T]) readData(r *reader) (taken bool, err error) {
+func (l *listAnswer[T]) readData(r *reader) (handled bool, err error) {
 	switch kind := r.PeekKind(); {
 	case kind == '[':
 		return true, l.readItems(r)
@@ -201,9 +201,9 @@ func readCount(r *reader) (n int, ok bool, err error) {
 	return 0, false, nil
 }
 
-// takeObject sorts out an object, not an empty one, that came where a list was expected and has none in it. What is
+// acceptObject sorts out an object, not an empty one, that came where a list was expected and has none in it. What is
 // neither an error of the server's nor plainly a record is a DecodeError: a record must not be invented.
-func (l *listAnswer[T]) takeObject(a *answer) error {
+func (l *listAnswer[T]) acceptObject(a *answer) error {
 	saysSuccess := l.success.answer == saysYes || l.success.text != ""
 	switch {
 	case l.hasMessage && !l.hasOwn && l.success.answer != saysYes:

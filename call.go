@@ -168,7 +168,7 @@ func (r *callRun) nextWait(ctx context.Context, verdict retry.Verdict) (wait tim
 		return wait + r.spread(ctx, wait), retry.MayWait(ctx, wait)
 	}
 	wait = retry.Backoff(r.core.cfg.minBackoff, r.core.cfg.maxBackoff, r.attempts-1)
-	return wait, retry.MayWait(ctx, wait) && r.core.budget.Take()
+	return wait, retry.MayWait(ctx, wait) && r.core.budget.Acquire()
 }
 
 // attempt sends the request once. It leaves the result in r.last.
@@ -227,8 +227,8 @@ func (r *callRun) newRequest(ctx context.Context) *resty.Request {
 		req.Header["Content-Type"] = []string{"application/json"}
 		req.SetBody(bytes.NewReader(r.req.body))
 	} else if !retry.IsRead(r.req.method) {
-		// A POST without a body goes out chunked otherwise. A GET with a length
-		// gets a body that net/http has to look into.
+		// A POST without a body goes out chunked otherwise. A GET with a length gets a body that net/http has to look
+		// into.
 		req.SetContentLength(true)
 	}
 	for name, values := range r.cfg.header {

@@ -27,8 +27,8 @@
 //     then delete.
 //   - The wire is lenient, and the types are exact. What the vendor sends as a number in one place and as a string in
 //     another decodes into one Go type ([ID], [Decimal], [Timestamp]) that keeps every digit. Undocumented fields stay
-//     reachable ([Record.RawJSON], [Record.Decode]). In updates nil leaves a field alone; a pointer to the zero value or
-//     an empty slice clears it.
+//     reachable ([Record.RawJSON], [Record.Decode]). In updates nil leaves a field alone; a pointer to the zero value
+//     or an empty slice clears it.
 //
 // Use errors.Is and the sentinels ([ErrNotFound], [ErrValidation], …) to find out what kind of error it is, and
 // errors.AsType to get the details: [APIError], [TransportError], [DecodeError], [ValidationError], [BatchError].

@@ -31,11 +31,11 @@ var messageNames = [...]string{"message", "error", "errors", "msg"}
 
 // read reads an object. It calls own for each member first: own either reads the member's value and returns true, or
 // leaves it to the envelope.
-func (e *envelope) read(r *reader, own func(name string) (taken bool, err error)) error {
+func (e *envelope) read(r *reader, own func(name string) (handled bool, err error)) error {
 	e.empty = true
 	return r.eachMember(func(name string) error {
 		e.empty = false
-		if taken, err := own(name); taken || err != nil {
+		if handled, err := own(name); handled || err != nil {
 			return err
 		}
 		return e.readMember(r, name)
@@ -85,7 +85,7 @@ func (e *envelope) readMessage(name string, val jsontext.Value) {
 }
 
 // noOwn leaves every member to the envelope.
-func noOwn(string) (taken bool, err error) { return false, nil }
+func noOwn(string) (handled bool, err error) { return false, nil }
 
 // readEnvelope reads an object as far as possible: the text may be cut.
 func readEnvelope(ctx context.Context, text []byte) (e envelope, err error) {

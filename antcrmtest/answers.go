@@ -10,7 +10,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// This file is how the server words its answers: which status, which success, which shape of refusal. See internal/questions.
+// This file is how the server words its answers: which status, which success, which shape of refusal. See
+// internal/questions.
 
 // success is the field that a good write answers, as the server spells it; none where it leaves it out.
 func (c *config) success() object {
@@ -187,7 +188,8 @@ func textReply(status int, text string) reply {
 	return reply{status, map[string]string{"Content-Type": "text/plain; charset=utf-8"}, []byte(text)}
 }
 
-// gateway is what stands in front of the endpoints: rate limits, redirects, a gateway that says busy after the work was done.
+// gateway is what stands in front of the endpoints: rate limits, redirects, a gateway that says busy after the work was
+// done.
 type gateway struct {
 	mu       sync.Mutex
 	requests int
@@ -203,8 +205,8 @@ func (g *gateway) everyFifth() bool {
 	return g.requests%5 == 0
 }
 
-// firstTime reports whether this write has not been answered busy yet. It is asked once for each attempt, so that the repetition of a
-// write is answered as usual, and a later write with the same body meets the gateway again.
+// firstTime reports whether this write has not been answered busy yet. It is asked once for each attempt, so that the
+// repetition of a write is answered as usual, and a later write with the same body meets the gateway again.
 func (g *gateway) firstTime(path string, body []byte) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

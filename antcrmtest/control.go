@@ -195,7 +195,8 @@ func (c *control) listFaults(w http.ResponseWriter, _ *http.Request) { writeCont
 // maxFaults is how many faults come in one file or request: each request is held against all that are armed.
 const maxFaults = 1000
 
-// ParseFaults reads a faults file: one fault as a JSON object, or an array of them, with durations as text. Every fault is checked.
+// ParseFaults reads a faults file: one fault as a JSON object, or an array of them, with durations as text. Every fault
+// is checked.
 func ParseFaults(text []byte) ([]Fault, error) {
 	var list []Fault
 	if o := bytes.TrimSpace(text); len(o) > 0 && o[0] == '{' {

@@ -252,8 +252,8 @@ func (i *Injected) Remove() {
 	}
 }
 
-// take counts a request that fits, and reports whether it meets the fault.
-func (i *Injected) take() bool {
+// claim counts a matching request, and reports whether it meets the fault.
+func (i *Injected) claim() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	f := &i.fault
@@ -324,7 +324,7 @@ func pick(armed []*Injected, req Request) (wait time.Duration, met *Fault) {
 		if !f.fits(req.Method, req.Path) || f.BodyContains != "" && !bytes.Contains(req.Body, []byte(f.BodyContains)) {
 			continue
 		}
-		if f.Match != nil && !f.Match(&req) || !i.take() {
+		if f.Match != nil && !f.Match(&req) || !i.claim() {
 			continue
 		}
 		effect := f.effect()

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// WithHosts adds names that requests may carry in their Host header, without a port. Default: the names and addresses of the loopback, the
-// host of [WithAddr], and any IP address where the server listens on all of them. Anything else is answered 421: a page in a browser that
-// points a name of its own at this machine (DNS rebinding) reads and writes nothing. [Server.ServeHTTP] itself does not look at the host.
+// WithHosts adds names that requests may carry in their Host header, without a port. Default: the names and addresses
+// of the loopback, the host of [WithAddr], and any IP address where the server listens on all of them. Anything else is
+// answered 421: a page in a browser that points a name of its own at this machine (DNS rebinding) reads and writes
+// nothing. [Server.ServeHTTP] itself does not look at the host.
 func WithHosts(names ...string) Option {
 	return func(c *config) error {
 		for _, name := range names {
@@ -45,7 +46,8 @@ func hostOf(hostport string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ".")
 }
 
-// meant reports whether a server that listens on that host answers to this one. No browser leaves the header out, as HTTP/1.0 may.
+// meant reports whether a server that listens on that host answers to this one. No browser leaves the header out, as
+// HTTP/1.0 may.
 func (c *config) meant(host, listen string) bool {
 	if host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(c.hosts, host) {
 		return true

@@ -119,7 +119,8 @@ func opportunityRules() []rule {
 	)
 }
 
-// orderExtras are what the newer page shows of an order and no write documents: kept as well, if a list can still show it.
+// orderExtras are what the newer page shows of an order and no write documents: kept as well, if a list can still show
+// it.
 func orderExtras() []rule {
 	rules := slices.Concat(texts("normalize status currency"), identifiers("dealId typeDiscount deferredDate timeDelivery"))
 	for _, name := range []string{"contacts", "coupons", "package", "files"} {
@@ -153,8 +154,8 @@ func opportunities(cfg *config) *resource {
 	}
 }
 
-// priceOrder sets the value of an order that came without one, as the vendor's page says the system does: the sum of its line items, less
-// their discounts. An item without a price takes the product's.
+// priceOrder sets the value of an order that came without one, as the vendor's page says the system does: the sum of
+// its line items, less their discounts. An item without a price takes the product's.
 func priceOrder(st *store, o *object) {
 	if o.text("createdAt") == "" {
 		o.remove("createdAt")
@@ -281,7 +282,8 @@ func objectID(id string) bool {
 	return len(id) == 24 && strings.Trim(id, "0123456789abcdefABCDEF") == ""
 }
 
-// choice and oneOf hold a field to the documented values, unless the server takes others too or replaces them by the first.
+// choice and oneOf hold a field to the documented values, unless the server takes others too or replaces them by the
+// first.
 func (c *config) choice(numbers ...string) check {
 	return c.enumerated(choice(numbers...), []byte(numbers[0]))
 }

@@ -365,7 +365,8 @@ func listMessages(c *call) (answer, *failure) {
 	return jsonAnswer(append(cfg.listSuccess(), field{"data", data.encode()}).encode()), nil
 }
 
-// sessions returns the sessions of an answer. limit and offset count messages: a session that has more than the answer goes on in the next.
+// sessions returns the sessions of an answer. limit and offset count messages: a session that has more than the answer
+// goes on in the next.
 func (c *call) sessions(s selection) [][]byte {
 	cfg := &c.srv.cfg
 	if cfg.is(questions.MessagePaging, "sessions") {
@@ -381,7 +382,8 @@ func (c *call) sessions(s selection) [][]byte {
 	return window(raws, s.offset, s.limit)
 }
 
-// window cuts limit messages out of sessions, from the one at offset on. A session without messages goes with the message before it.
+// window cuts limit messages out of sessions, from the one at offset on. A session without messages goes with the
+// message before it.
 func window(sessions [][]byte, offset, limit int) [][]byte {
 	end := offset + min(limit, math.MaxInt-offset)
 	kept, at := [][]byte{}, 0

@@ -63,8 +63,8 @@ func loyaltyData(o object, rules ...rule) (object, *failure) {
 	return data, nil
 }
 
-// book finds the contact and the code, moves the contact's points and writes the history. A redemption that the points do not cover is
-// refused, and stands in the history as failed (status 0).
+// book finds the contact and the code, moves the contact's points and writes the history. A redemption that the points
+// do not cover is refused, and stands in the history as failed (status 0).
 func (c *call) book(cr credit, sign int64) (answer, *failure) {
 	if strings.Join(cr.phones, "")+strings.Join(cr.emails, "") == "" {
 		return answer{}, refuse(&problem{"data", "must hold a phone or an e-mail"}, "")
@@ -222,8 +222,8 @@ func history(c *call) (answer, *failure) {
 	return c.plainList(History, s)
 }
 
-// setSegment puts contacts into a segment. A contact is recognised by customerIdApiRing, else by a phone, else by an e-mail, and then
-// updated; one that is not recognised is created. The same contact is in a segment once.
+// setSegment puts contacts into a segment. A contact is recognised by customerIdApiRing, else by a phone, else by an
+// e-mail, and then updated; one that is not recognised is created. The same contact is in a segment once.
 func setSegment(c *call) (answer, *failure) {
 	o, f := c.object()
 	if f != nil {
@@ -282,7 +282,8 @@ func (c *call) segmentAnswer() (answer, *failure) {
 	return textAnswer("Ok"), nil
 }
 
-// segmentContact takes `phone`, which this endpoint's table prints, for `phones`, which every other page says. Sent both, they must agree.
+// segmentContact takes `phone`, which this endpoint's table prints, for `phones`, which every other page says. Sent
+// both, they must agree.
 func segmentContact(cfg *config, o *object) *problem {
 	phone, phones := o.get("phone"), o.get("phones")
 	switch cfg.answers[questions.SetContactPhones] {

@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The fake keeps every record as the JSON text that the vendor would print. Bodies are checked once, strictly, by jsontext
-// (duplicate names and broken UTF-8 are mistakes a client wants to hear of); from then on the text is known to be valid, so
-// that taking it apart needs no parser, keeps every digit and copies nothing.
+// The fake keeps every record as the JSON text that the vendor would print. Bodies are checked once, strictly, by
+// jsontext (duplicate names and broken UTF-8 are mistakes a client wants to hear of); from then on the text is known to
+// be valid, so that taking it apart needs no parser, keeps every digit and copies nothing.
 
 const (
 	maxDepth  = 100  // levels of nesting in one record; deeper ones would come back as pages nobody can decode
@@ -121,7 +121,8 @@ func contains(names []string, name string) bool {
 	return false
 }
 
-// appendQuoted writes s as a JSON string. Invalid UTF-8 cannot come from a checked body; from a Go string it is replaced.
+// appendQuoted writes s as a JSON string. Invalid UTF-8 cannot come from a checked body; from a Go string it is
+// replaced.
 func appendQuoted(dst []byte, s string) []byte {
 	out, err := jsontext.AppendQuote(dst, s)
 	if err != nil {
@@ -171,7 +172,8 @@ func tooDeep(v []byte) bool {
 	return false
 }
 
-// hugeNumber returns a number of valid JSON text that a double does not hold: most clients could not read it back. nil if there is none.
+// hugeNumber returns a number of valid JSON text that a double does not hold: most clients could not read it back. nil
+// if there is none.
 func hugeNumber(v []byte) []byte {
 	for i := 0; i < len(v); {
 		switch {

@@ -101,7 +101,8 @@ func (c *control) data(shown Kind, page int) pageData {
 	return d
 }
 
-// showRecords takes one page of the records: what a test has just written comes first. A page behind the last one is the last one.
+// showRecords takes one page of the records: what a test has just written comes first. A page behind the last one is
+// the last one.
 func (c *control) showRecords(d *pageData, page int) {
 	s := selection{deleted: true, newest: true, limit: pageRecords, total: true}
 	raws, total := c.srv.store.page(d.Shown, s)
@@ -167,7 +168,8 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 600)], "")), " ")
 }
 
-// indented makes JSON text easy to read, escaped letters included, and cuts it to what a page can show. Other text stays.
+// indented makes JSON text easy to read, escaped letters included, and cuts it to what a page can show. Other text
+// stays.
 func indented(text []byte) string {
 	shown, err := jsontext.AppendFormat(nil, text[:min(len(text), 64<<10)], jsontext.Multiline(true), jsontext.WithIndent("  "))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// The store keeps every record in one form. This file prints it in the form that the server answers: times, money, codes, what is not
-// there, fields that some servers hide. See internal/questions.
+// The store keeps every record in one form. This file prints it in the form that the server answers: times, money,
+// codes, what is not there, fields that some servers hide. See internal/questions.
 
 // printed reports whether records have to be printed otherwise than they are stored.
 func (c *config) printed() bool {

@@ -15,13 +15,14 @@ import (
 // maxReport is how large a report may be. A real one has about 40 KiB.
 const maxReport = 4 << 20
 
-// WithReport makes the server answer as the server does that a report is about: the file that "antcrm doctor --contract --json FILE" writes,
-// or a probe.Report as JSON. A question that the probe could not tell keeps the answer that it has; one that is as decided gets the
-// default again. A report holds no records: seed some beside it, or the lists are empty.
+// WithReport makes the server answer as the server does that a report is about: the file that "antcrm doctor --contract
+// --json FILE" writes, or a probe.Report as JSON. A question that the probe could not tell keeps the answer that it
+// has; one that is as decided gets the default again. A report holds no records: seed some beside it, or the lists are
+// empty.
 //
-// A file that is no report, one of a newer format, and one with an answer that this version does not know, are errors: a fake that
-// silently played something else would prove nothing. Answers that were not foreseen by the report's own version cannot be played
-// either; [Server.NotPlayed] lists their questions.
+// A file that is no report, one of a newer format, and one with an answer that this version does not know, are errors:
+// a fake that silently played something else would prove nothing. Answers that were not foreseen by the report's own
+// version cannot be played either; [Server.NotPlayed] lists their questions.
 func WithReport(fsys fs.FS, name string) Option {
 	return func(c *config) error {
 		if fsys == nil {
@@ -130,6 +131,6 @@ func (c *config) playFinding(f reportFinding) error {
 	return nil
 }
 
-// NotPlayed lists the questions to which the report of [WithReport] has an answer that was not foreseen: there the fake does what it does
-// by default, and the real server does something else. The slice is the caller's.
+// NotPlayed lists the questions to which the report of [WithReport] has an answer that was not foreseen: there the fake
+// does what it does by default, and the real server does something else. The slice is the caller's.
 func (s *Server) NotPlayed() []string { return slices.Clone(s.cfg.notPlayed) }

@@ -10,7 +10,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// resource is what create, update, delete and the packages of contacts, opportunities, products and tickets have in common.
+// resource is what create, update, delete and the packages of contacts, opportunities, products and tickets have in
+// common.
 type resource struct {
 	cfg    *config
 	kind   Kind
@@ -226,7 +227,8 @@ func (c *call) plan(refusals []*failure) plan {
 	return plan{writes: func(int) bool { return false }, answer: f}
 }
 
-// commit writes prepared records in one step and returns their ids. A partial failure that was injected leaves some of them out.
+// commit writes prepared records in one step and returns their ids. A partial failure that was injected leaves some of
+// them out.
 func (res *resource) commit(c *call, drafts []draft) ([]field, *failure) {
 	st := c.srv.store
 	st.mu.Lock()

@@ -36,8 +36,8 @@ func (p *problem) within(prefix string) *problem {
 	return p
 }
 
-// apply holds a body to the rules: on create the required fields must be there, on update only what was sent is looked at.
-// Fields without a rule are kept as they are, since the service keeps more than its page lists.
+// apply holds a body to the rules: on create the required fields must be there, on update only what was sent is looked
+// at. Fields without a rule are kept as they are, since the service keeps more than its page lists.
 func apply(rules []rule, o *object, create bool) *problem {
 	if len(*o) > maxFields {
 		return wrong(fmt.Sprintf("has more than %d fields", maxFields))
@@ -132,8 +132,8 @@ func oneOf(words ...string) check {
 	}
 }
 
-// choice takes one of a few small numbers, as a number or a string, and keeps a number, which is how the vendor prints it. An empty
-// string means the first.
+// choice takes one of a few small numbers, as a number or a string, and keeps a number, which is how the vendor prints
+// it. An empty string means the first.
 func choice(numbers ...string) check {
 	return func(v []byte) ([]byte, *problem) {
 		text, ok := scalarText(v)
@@ -239,7 +239,8 @@ func objectOf(rules ...rule) check {
 	}
 }
 
-// tagList takes an array of strings, or the lone string that the table declares, and keeps an array, as the vendor prints it.
+// tagList takes an array of strings, or the lone string that the table declares, and keeps an array, as the vendor
+// prints it.
 func tagList(v []byte) ([]byte, *problem) {
 	if isString(v) {
 		if unquote(v) == "" {

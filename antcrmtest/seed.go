@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// Seed puts records of a kind into the store, as if the service had had them all along: nothing is checked but that each is a JSON object.
-// A record is a Go value that is marshalled (an antcrm.Contact, an antcrm.ContactCreateParams, a map, …), a slice of such values, or JSON
-// text as a json.RawMessage, []byte or string. Ids and times that it has are kept; those that it lacks are given, and counting goes on above.
-// All records are taken or, with an error that tells which one is wrong, none.
+// Seed puts records of a kind into the store, as if the service had had them all along: nothing is checked but that
+// each is a JSON object. A record is a Go value that is marshalled (an antcrm.Contact, an antcrm.ContactCreateParams, a
+// map, …), a slice of such values, or JSON text as a json.RawMessage, []byte or string. Ids and times that it has are
+// kept; those that it lacks are given, and counting goes on above. All records are taken or, with an error that tells
+// which one is wrong, none.
 func (s *Server) Seed(kind Kind, records ...any) error {
 	if !slices.Contains(Kinds(), kind) {
 		return fmt.Errorf("seed: there is no kind %q", printable(string(kind)))
@@ -107,9 +108,10 @@ func (s *Server) plant(kind Kind, objects []object) {
 	}
 }
 
-// SeedFS puts the records of JSON files into the store. patterns are those of fs.Glob; without any, all *.json files of the top level. A file
-// that is named for a kind or its path (contacts.json, contacts-vip.json, rating.json, history-point.json) holds records of it: one object,
-// an array, or a list answer with data. Any other file must be an object whose names are kinds: {"contacts": […], "products": […]}.
+// SeedFS puts the records of JSON files into the store. patterns are those of fs.Glob; without any, all *.json files of
+// the top level. A file that is named for a kind or its path (contacts.json, contacts-vip.json, rating.json,
+// history-point.json) holds records of it: one object, an array, or a list answer with data. Any other file must be an
+// object whose names are kinds: {"contacts": […], "products": […]}.
 func (s *Server) SeedFS(fsys fs.FS, patterns ...string) error {
 	if len(patterns) == 0 {
 		patterns = []string{"*.json"}

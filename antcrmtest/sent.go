@@ -7,7 +7,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// This file is what some servers do to the values of a body before they keep them: refuse, drop or rewrite them. See internal/questions.
+// This file is what some servers do to the values of a body before they keep them: refuse, drop or rewrite them. See
+// internal/questions.
 
 // asSent brings the body of a create or an update into the form that the server takes, or says why it does not.
 func (res *resource) asSent(c *call, o *object, create bool) *problem {

@@ -39,8 +39,8 @@ type exchange struct {
 	refusal string
 }
 
-// ServeHTTP answers one request. It is there for programs that bring a listener of their own, and for tests of the fake; an effect that cuts
-// the connection panics with [http.ErrAbortHandler], as net/http wants it.
+// ServeHTTP answers one request. It is there for programs that bring a listener of their own, and for tests of the
+// fake; an effect that cuts the connection panics with [http.ErrAbortHandler], as net/http wants it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		panic(http.ErrAbortHandler)
@@ -97,11 +97,12 @@ func (x *exchange) wait(d time.Duration) bool {
 	return false
 }
 
-// bodyTimeout is how long a body may take to arrive. It is no ReadTimeout of the server's: that one would end long answers too.
+// bodyTimeout is how long a body may take to arrive. It is no ReadTimeout of the server's: that one would end long
+// answers too.
 const bodyTimeout = time.Minute
 
-// readBody takes the body once, up to the limit. What lies beyond is read and thrown away up to a point: a client that is cut off while it
-// sends sees a broken connection and never the 413.
+// readBody takes the body once, up to the limit. What lies beyond is read and thrown away up to a point: a client that
+// is cut off while it sends sees a broken connection and never the 413.
 func (x *exchange) readBody() {
 	if x.read {
 		return
@@ -133,8 +134,8 @@ func (x *exchange) readBody() {
 	x.srv.log.gotBody(x.entry, x.body)
 }
 
-// handle carries the request out. The body is read in any case: a client that is refused while it still sends sees a broken connection instead
-// of the reason, and the log is to show what was refused.
+// handle carries the request out. The body is read in any case: a client that is refused while it still sends sees a
+// broken connection instead of the reason, and the log is to show what was refused.
 func (x *exchange) handle(fault *Fault) reply {
 	x.readBody()
 	if r, away := x.turnedAway(); away {
@@ -235,7 +236,8 @@ func (x *exchange) find() (*endpoint, *failure) {
 // maxComplaints bounds what one server writes to a test's log.
 const maxComplaints = 50
 
-// complain tells the test which rule a request broke: the body of the refusal is often swallowed by the code under test.
+// complain tells the test which rule a request broke: the body of the refusal is often swallowed by the code under
+// test.
 func (x *exchange) complain(f *failure) {
 	if x.srv.tb == nil || f.status == http.StatusNotFound && f.code == "NOT_FOUND" {
 		return
@@ -298,7 +300,8 @@ func (f *Fault) reply() reply {
 	return r
 }
 
-// bomb packs size spaces as gzip does. A block of them is packed once and repeated, so that even a large bomb costs the server next to nothing.
+// bomb packs size spaces as gzip does. A block of them is packed once and repeated, so that even a large bomb costs the
+// server next to nothing.
 func bomb(size int64) []byte {
 	if size == 0 {
 		size = 256 << 20

@@ -2,7 +2,8 @@ package antcrmtest
 
 import "cmp"
 
-// specs says how each kind is kept. Every equality filter of the API is a posting here, so that a filtered list reads an index.
+// specs says how each kind is kept. Every equality filter of the API is a posting here, so that a filtered list reads
+// an index.
 func specs() []spec {
 	none := func(object) string { return "" }
 	always := func(name string) func(object) string { return func(object) string { return name } }
@@ -73,13 +74,13 @@ func findContact(_ *store, o object, add func(index, value string)) {
 }
 
 // eachValue gives the texts of an array of {value} objects or of plain strings.
-func eachValue(array []byte, give func(string)) {
+func eachValue(array []byte, yield func(string)) {
 	elements, _ := splitArray(array)
 	for _, e := range elements {
 		if o, ok := splitObject(e); ok {
-			give(o.text("value"))
+			yield(o.text("value"))
 		} else if text, ok := scalarText(e); ok {
-			give(text)
+			yield(text)
 		}
 	}
 }
@@ -114,7 +115,8 @@ func findHistory(_ *store, o object, add func(index, value string)) {
 	eachValue(contact.get("emails"), func(v string) { add("email", v) })
 }
 
-// findCampaignCall finds telesales and telecalls. No page shows such a record; a campaign is named by its id, or embedded with one.
+// findCampaignCall finds telesales and telecalls. No page shows such a record; a campaign is named by its id, or
+// embedded with one.
 func findCampaignCall(_ *store, o object, add func(index, value string)) {
 	add("campaignId", o.text("campaignId"))
 	add("campaignId", o.text("campaign"))

@@ -332,12 +332,12 @@ type selection struct {
 
 // likeness is a filter that is no equality.
 type likeness struct {
-	index string
-	takes func(value string) bool
+	index   string
+	matches func(value string) bool
 }
 
 func (l likeness) fits(r *record) bool {
-	return slices.ContainsFunc(r.keys, func(p posting) bool { return p.index == l.index && l.takes(p.value) })
+	return slices.ContainsFunc(r.keys, func(p posting) bool { return p.index == l.index && l.matches(p.value) })
 }
 
 // plain reports whether an index alone can answer.
@@ -351,7 +351,7 @@ type timeRange struct {
 	byUpdated bool // the time of the last change, not of the creation
 }
 
-func (t timeRange) takes(r *record) bool {
+func (t timeRange) matches(r *record) bool {
 	at := r.created
 	if t.byUpdated {
 		at = r.updated
@@ -359,7 +359,7 @@ func (t timeRange) takes(r *record) bool {
 	return at != noTime && at >= t.from && at <= t.to
 }
 
-func (s *selection) takes(r *record, skip int) bool {
+func (s *selection) matches(r *record, skip int) bool {
 	if r.hidden && !s.deleted {
 		return false
 	}
@@ -369,7 +369,7 @@ func (s *selection) takes(r *record, skip int) bool {
 		}
 	}
 	for _, t := range s.ranges {
-		if !t.takes(r) {
+		if !t.matches(r) {
 			return false
 		}
 	}
@@ -406,7 +406,7 @@ func (st *store) page(kind Kind, s selection) (raws [][]byte, total int) {
 	}
 	for i := range n {
 		r := at(i)
-		if !s.takes(r, skip) {
+		if !s.matches(r, skip) {
 			continue
 		}
 		if total >= s.offset && len(raws) < s.limit {

@@ -30,7 +30,8 @@ func adviceFor(id, alternative string) string {
 	return "Tell the maintainers, and check by hand what the consequence says."
 }
 
-// advice is keyed by question, or by question=alternative. Whoever follows it to the letter must neither lose nor double a record.
+// advice is keyed by question, or by question=alternative. Whoever follows it to the letter must neither lose nor
+// double a record.
 func advice() map[string]string {
 	all := map[string]string{}
 	for _, part := range []map[string]string{answerAdvice(), listAdvice(), writeAdvice(), valueAdvice()} {

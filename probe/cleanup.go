@@ -19,8 +19,8 @@ func (p *prober) forget(path, key string) {
 	p.made = slices.DeleteFunc(p.made, func(l leftover) bool { return l.path == path && l.key == key })
 }
 
-// create sends a create whose record carries a key of this run. Where it was not certainly refused, the record is deleted
-// at the end by that key.
+// create sends a create whose record carries a key of this run. Where it was not certainly refused, the record is
+// deleted at the end by that key.
 func (w *writer) create(ctx context.Context, path string, b body) reply {
 	name := map[string]string{
 		"/contacts": "customerIdApiRing", "/opportunities": "opportunityIdApiRing", "/products": "productIdApiRing", "/tickets": "ticketIdApiRing",
@@ -40,8 +40,8 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	return got
 }
 
-// cleanUp deletes what the run has made, the newest first, also where its context has ended. It returns the keys of what
-// may still be there.
+// cleanUp deletes what the run has made, the newest first, also where its context has ended. It returns the keys of
+// what may still be there.
 func (p *prober) cleanUp(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()

@@ -9,8 +9,8 @@ import (
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
-// Document is a report as a file: what "antcrm doctor --contract --json FILE" writes, and what antcrmtest.WithReport and
-// "antcrm mock --like FILE" read. It holds no value of any record and no key; a host only where the caller sets it.
+// Document is a report as a file: what "antcrm doctor --contract --json FILE" writes, and what antcrmtest.WithReport
+// and "antcrm mock --like FILE" read. It holds no value of any record and no key; a host only where the caller sets it.
 type Document struct {
 	Format  int       `json:"format"`            // of the file; 1 today
 	SDK     string    `json:"sdk"`               // the version of this SDK
@@ -20,8 +20,8 @@ type Document struct {
 	*Report
 }
 
-// NewDocument wraps a report that was finished at that time. err is what Run returned with it: its kind becomes Stopped, in words of
-// this package, since an error's text may name the host.
+// NewDocument wraps a report that was finished at that time. err is what Run returned with it: its kind becomes
+// Stopped, in words of this package, since an error's text may name the host.
 func NewDocument(report *Report, at time.Time, err error) Document {
 	if report == nil {
 		report = new(Report)

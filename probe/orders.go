@@ -17,7 +17,8 @@ func (w *writer) orderBody(value any) body {
 	return b
 }
 
-// idsComeBack says that a create answers the id where the pages print it: without it, orders and tickets cannot be deleted.
+// idsComeBack says that a create answers the id where the pages print it: without it, orders and tickets cannot be
+// deleted.
 func (w *writer) idsComeBack() bool {
 	v := w.verdicts[questions.WriteAnswerID]
 	return v.answer == AsDecided || v.alternative == "with-empty-sibling"

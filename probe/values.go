@@ -179,8 +179,8 @@ func (p *prober) moneyForm(raw json.RawMessage) {
 // fieldCounts counts undocumented fields by resource, name and JSON kind.
 type fieldCounts map[UnknownField]int
 
-// countFields counts the members of records that the SDK's type does not name. The names themselves could be data where a
-// server keys an object by it, so only names that look like a field's are kept.
+// countFields counts the members of records that the SDK's type does not name. The names themselves could be data where
+// a server keys an object by it, so only names that look like a field's are kept.
 func (p *prober) countFields(resource string, list []record, typed reflect.Type) {
 	known := map[string]bool{}
 	for i := range typed.NumField() {

@@ -26,8 +26,7 @@ const (
 	jsonCell                     // a JSON list
 )
 
-// exact reports kinds in which a formula, a marker of nothing, or an invisible
-// character is a mistake for certain.
+// exact reports kinds in which a formula, a marker of nothing, or an invisible character is a mistake for certain.
 func (k cellKind) exact() bool {
 	switch k {
 	case keyCell, phoneCell, emailCell, numberCell, dateCell, birthdayCell, codeCell:
@@ -37,8 +36,7 @@ func (k cellKind) exact() bool {
 }
 
 var (
-	// rounded is a number as spreadsheets shorten it; the digits that are not
-	// shown are lost.
+	// rounded is a number as spreadsheets shorten it; the digits that are not shown are lost.
 	rounded = regexp.MustCompile(`^[+-]?\d+([.,]\d+)?[eE][+-]?\d+$`)
 	// certainly tells 1.71E+12 from a code such as 12E5.
 	certainly = regexp.MustCompile(`^[+-]?(\d+[.,]\d+[eE][+-]?\d+|\d+[eE]\+\d+)$`)
@@ -58,8 +56,8 @@ const (
 	nothingProblem = "means that there is no value: clear the cell"
 )
 
-// clean takes from a cell what is not part of its value. A problem is why it is
-// no value; a warning is why it may be meant otherwise.
+// clean takes from a cell what is not part of its value. A problem is why it is no value; a warning is why it may be
+// meant otherwise.
 func (c *config) clean(kind cellKind, cell string) (value, problem, warning string) {
 	if problem := wrongBytes(cell); problem != "" {
 		return "", problem, ""

@@ -11,17 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// CSV reads a CSV file: UTF-8, or UTF-16 as Excel's "Unicode text" has it, also
-// packed with gzip, the header in the first line. Empty fields set nothing, rows
-// and columns of blanks are passed over. Phones, emails, tags and assignees may
-// hold several values between ; or |; addresses, im, cusFields and groupPackage
-// are JSON lists, of the API's members alone; addresses cannot be beside
-// address.*, nor groupPackage beside item.*. Line breaks are refused but in
-// lists, custom fields, notes, descriptions and streets: elsewhere a quote is
-// wrong, most likely. What spreadsheets do to cells is refused, mended or
-// reported as docs/bulk-import.md lists it. Rows of one order (the same
-// opportunityIdApiRing, beside columns item.*) must follow one another; they
-// become one order.
+// CSV reads a CSV file: UTF-8, or UTF-16 as Excel's "Unicode text" has it, also packed with gzip, the header in the
+// first line. Empty fields set nothing, rows and columns of blanks are passed over. Phones, emails, tags and assignees
+// may hold several values between ; or |; addresses, im, cusFields and groupPackage are JSON lists, of the API's
+// members alone; addresses cannot be beside address.*, nor groupPackage beside item.*. Line breaks are refused but in
+// lists, custom fields, notes, descriptions and streets: elsewhere a quote is wrong, most likely. What spreadsheets do
+// to cells is refused, mended or reported as docs/bulk-import.md lists it. Rows of one order (the same
+// opportunityIdApiRing, beside columns item.*) must follow one another; they become one order.
 func CSV[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
 		return &tableFormat[P]{cfg: cfg, schema: s, rows: &csvRows{cfg: cfg, file: r}}
@@ -42,9 +38,8 @@ type csvRows struct {
 	header  []string
 }
 
-// budget is a reader that refuses to go on for ever without the end of a row:
-// a quote that is never closed would have the whole file read into memory. It
-// remembers what it has read since the last row began.
+// budget is a reader that refuses to go on for ever without the end of a row: a quote that is never closed would have
+// the whole file read into memory. It remembers what it has read since the last row began.
 type budget struct {
 	file io.Reader
 	left int
@@ -150,8 +145,8 @@ func separatorLine(line string) (rune, bool) {
 	return r, isDelimiter(r) && strings.Trim(line[4+size:], " ,;\t") == ""
 }
 
-// firstLine looks at a file's first line, or as much of it as fits the buffer. It
-// reads no further than the line: a pipe may bring the next one much later.
+// firstLine looks at a file's first line, or as much of it as fits the buffer. It reads no further than the line: a
+// pipe may bring the next one much later.
 func firstLine(head *bufio.Reader) (line []byte, ended bool) {
 	for want := 1; ; want = head.Buffered() + 1 {
 		// What is wrong with the file shows when it is read.

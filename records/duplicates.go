@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// lines remembers on which line a key was seen first, in 12 bytes a key: many
-// short lists grow without the leap of one large table.
+// lines remembers on which line a key was seen first, in 12 bytes a key: many short lists grow without the leap of one
+// large table.
 type lines struct {
 	seed   maphash.Seed
 	shards [][]lineOf

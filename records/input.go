@@ -27,8 +27,8 @@ func readFailed(line int, err error) *RowError {
 
 const inputBuffer = 64 << 10
 
-// openText finds out how a file's text is stored: packed with gzip, in UTF-16,
-// with byte order marks. It returns the text as UTF-8 without them.
+// openText finds out how a file's text is stored: packed with gzip, in UTF-16, with byte order marks. It returns the
+// text as UTF-8 without them.
 func openText(file io.Reader) (text *bufio.Reader, bom bool, err error) {
 	if file == nil {
 		return nil, false, fileError(0, "there is no file", nil)
@@ -80,8 +80,8 @@ func peek(text *bufio.Reader, n int) ([]byte, error) {
 	return start, nil
 }
 
-// wideOrder is the byte order of UTF-16, nil for a text that is not: a mark says
-// so, or zero bytes beside Latin letters.
+// wideOrder is the byte order of UTF-16, nil for a text that is not: a mark says so, or zero bytes beside Latin
+// letters.
 func wideOrder(start []byte) binary.ByteOrder {
 	switch {
 	case bytes.HasPrefix(start, []byte("\xff\xfe")):
@@ -98,8 +98,7 @@ func wideOrder(start []byte) binary.ByteOrder {
 	return nil
 }
 
-// wideReader turns UTF-16 into UTF-8. Half of a pair becomes a byte that is not
-// UTF-8, so that its cell is refused.
+// wideReader turns UTF-16 into UTF-8. Half of a pair becomes a byte that is not UTF-8, so that its cell is refused.
 type wideReader struct {
 	file  *bufio.Reader
 	order binary.ByteOrder

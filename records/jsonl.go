@@ -14,9 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// JSONLines reads JSON lines, in UTF-8 or UTF-16, also packed with gzip: on each
-// line one object, as the API takes it. An unknown or repeated member is an
-// error. Empty lines are passed over.
+// JSONLines reads JSON lines, in UTF-8 or UTF-16, also packed with gzip: on each line one object, as the API takes it.
+// An unknown or repeated member is an error. Empty lines are passed over.
 func JSONLines[P Params](r io.Reader, opts ...Option) *Reader[P] {
 	return newReader(opts, func(cfg *config, s schema[P]) format[P] {
 		return &jsonFormat[P]{cfg: cfg, schema: s, file: r}

@@ -12,8 +12,7 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// grouped is a number as people write thousands where the point is not for
-// decimals: 1.500 or 1.500.000.
+// grouped is a number as people write thousands where the point is not for decimals: 1.500 or 1.500.000.
 var grouped = regexp.MustCompile(`^-?[1-9][0-9]{0,2}(\.[0-9]{3})+$`)
 
 var errNumber = errors.New("is not a number such as 1500000 or 12.5")
@@ -41,8 +40,8 @@ func (c *config) number(value string) (antcrm.Decimal, error) {
 	return antcrm.Decimal(value), nil
 }
 
-// everyDigit reports that a number in E-notation shows all its digits, so that
-// none was cut off: 1.710311060673E12, not 1.71E+12.
+// everyDigit reports that a number in E-notation shows all its digits, so that none was cut off: 1.710311060673E12, not
+// 1.71E+12.
 func everyDigit(value string) bool {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(value), "e")
 	n, err := strconv.Atoi(exponent)
@@ -71,8 +70,7 @@ var (
 	blankGroups   = regexp.MustCompile(`^[+-]?[0-9]{1,3}( [0-9]{3})+([.,][0-9]+)?$`)
 )
 
-// ungroup turns a number as people write it into one for programs. The currency
-// may stand behind it.
+// ungroup turns a number as people write it into one for programs. The currency may stand behind it.
 func ungroup(value string, mark rune) (plain string, ok bool) {
 	for _, sign := range []string{"₫", "đ", "Đ", "VNĐ", "VND", "vnđ", "vnd"} {
 		value = strings.TrimSpace(strings.TrimSuffix(value, sign))
@@ -96,8 +94,8 @@ var (
 	digits = regexp.MustCompile(`^[0-9]+$`)
 )
 
-// serialDay is the day that a spreadsheet means by a number. Its count begins
-// on 1899-12-30 for all days since 1900-03-01.
+// serialDay is the day that a spreadsheet means by a number. Its count begins on 1899-12-30 for all days since
+// 1900-03-01.
 func serialDay(value string, zone *time.Location) (time.Time, bool) {
 	number, err := strconv.ParseFloat(strings.Replace(value, ",", ".", 1), 64)
 	if err != nil || number < 61 || number >= 2958466 {
@@ -113,9 +111,8 @@ func noZone() []string {
 	return []string{"2006-01-02", "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999"}
 }
 
-// date reads a point in time. A number must have the size of today's
-// milliseconds: 20240313, 1710311060 (seconds) and 45364 (Excel's days) would be
-// taken as 1970.
+// date reads a point in time. A number must have the size of today's milliseconds: 20240313, 1710311060 (seconds) and
+// 45364 (Excel's days) would be taken as 1970.
 func (c *config) date(value string) (at antcrm.Timestamp, err error) {
 	if c.dateFormat == SerialDates {
 		day, ok := serialDay(value, c.location)
@@ -169,8 +166,7 @@ func isoOrMilliseconds(value string) (at antcrm.Timestamp, err error) {
 	return antcrm.Timestamp{}, errors.New(problem)
 }
 
-// dayForms are birthdays with all three parts; which of day and month comes
-// first is not known.
+// dayForms are birthdays with all three parts; which of day and month comes first is not known.
 func dayForms() []string {
 	return []string{"2/1/2006", "1/2/2006", "2-1-2006", "1-2-2006", "2.1.2006", "2006-1-2", "2006/1/2", "2006.1.2"}
 }

@@ -6,9 +6,8 @@ import (
 	"unicode"
 )
 
-// invisible reports characters that nobody sees and that make two texts that
-// look the same different: zero-width ones, marks of direction, a byte order
-// mark inside a file, soft hyphens.
+// invisible reports characters that nobody sees and that make two texts that look the same different: zero-width ones,
+// marks of direction, a byte order mark inside a file, soft hyphens.
 func invisible(r rune) bool {
 	switch r {
 	case '\u00ad', '\u180e', '\u200b', '\u200c', '\u200d', '\u2060', '\ufeff':
@@ -28,8 +27,7 @@ func isBlank(text string) bool {
 // trim takes blanks and invisible characters from both ends of a value.
 func trim(text string) string { return strings.TrimFunc(text, blank) }
 
-// fold makes names comparable: without case, blanks, line breaks, hyphens,
-// underscores and invisible characters.
+// fold makes names comparable: without case, blanks, line breaks, hyphens, underscores and invisible characters.
 func fold(name string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' || blank(r) {
@@ -74,8 +72,7 @@ func visible(text string) string {
 // codePoint names a character in an error.
 func codePoint(r rune) string { return fmt.Sprintf("U+%04X", r) }
 
-// similar returns the name among candidates that a misspelt one may have meant,
-// or "".
+// similar returns the name among candidates that a misspelt one may have meant, or "".
 func similar(name string, candidates []string) string {
 	folded, best, bestDistance := fold(name), "", 3
 	if len(folded) < 4 {
@@ -89,8 +86,7 @@ func similar(name string, candidates []string) string {
 	return best
 }
 
-// distance is the number of letters to change, add, leave out or swap between
-// two texts, limit if there are as many.
+// distance is the number of letters to change, add, leave out or swap between two texts, limit if there are as many.
 func distance(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if len(x)-len(y) >= limit || len(y)-len(x) >= limit || len(x) > 100 {

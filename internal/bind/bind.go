@@ -1,18 +1,14 @@
-// Package bind makes records of JSON text that is known to be valid: a JSON
-// library has read it and found no fault with it. What is left is to walk it, and
-// to be as lenient about kinds of values as the vendor is free with them.
+// Package bind makes records of JSON text that is known to be valid: a JSON library has read it and found no fault with
+// it. What is left is to walk it, and to be as lenient about kinds of values as the vendor is free with them.
 //
-// Why not the library's own binding. Measured on a page of 100 contacts (103 kB),
-// Go 1.26: a List from memory takes 0.42 ms and 990 allocations this way; the
-// library alone, into the same types and without the copies for RawJSON, takes
-// 0.77 ms and 4,000. The library calls a type's UnmarshalJSON wherever a number
-// may stand for a text, and makes a string of each value. Here the strings of a
-// record are cut from the copy of its JSON that the record keeps for RawJSON
-// anyway.
+// Why not the library's own binding. Measured on a page of 100 contacts (103 kB), Go 1.26: a List from memory takes
+// 0.42 ms and 990 allocations this way; the library alone, into the same types and without the copies for RawJSON,
+// takes 0.77 ms and 4,000. The library calls a type's UnmarshalJSON wherever a number may stand for a text, and makes a
+// string of each value. Here the strings of a record are cut from the copy of its JSON that the record keeps for
+// RawJSON anyway.
 //
-// The price. One string that a caller keeps keeps the text of its whole record,
-// about a kilobyte, in memory. And there is a second reader of JSON to maintain,
-// which FuzzBinding holds to the library's.
+// The price. One string that a caller keeps keeps the text of its whole record, about a kilobyte, in memory. And there
+// is a second reader of JSON to maintain, which FuzzBinding holds to the library's.
 package bind
 
 import (
@@ -34,8 +30,8 @@ type Binder struct {
 	budget int64  // bytes that may still be built
 }
 
-// NewBinder returns a Binder for records of a struct type, which together may
-// take budget bytes. broken says that the text may hold bytes that are not UTF-8.
+// NewBinder returns a Binder for records of a struct type, which together may take budget bytes. broken says that the
+// text may hold bytes that are not UTF-8.
 func NewBinder(plans *Plans, record reflect.Type, budget int64, broken bool) *Binder {
 	return &Binder{plans: plans, record: plans.of(record), size: int(record.Size()), budget: budget, broken: broken}
 }
@@ -46,9 +42,8 @@ func (b *Binder) Knows(name string) bool {
 	return known
 }
 
-// Bind binds text, a valid JSON value without white space around it, to the
-// record that record points to. It returns the copy of the text that the record
-// must keep: its strings are parts of it. The error is an *Error or ErrBudget.
+// Bind binds text, a valid JSON value without white space around it, to the record that record points to. It returns
+// the copy of the text that the record must keep: its strings are parts of it. The error is an *Error or ErrBudget.
 func (b *Binder) Bind(text []byte, record any) (own string, err error) {
 	v := reflect.ValueOf(record).Elem()
 	if err := b.charge(len(text)); err != nil {
@@ -111,8 +106,8 @@ func (b *Binder) bindRaw(v reflect.Value) error {
 	return nil
 }
 
-// isNone reports whether the value is null or "", the vendor's ways to say that
-// there is no object or list, and moves behind it if so.
+// isNone reports whether the value is null or "", the vendor's ways to say that there is no object or list, and moves
+// behind it if so.
 func (b *Binder) isNone() bool {
 	if b.peek() != 'n' && !b.isEmptyString() {
 		return false
@@ -121,8 +116,7 @@ func (b *Binder) isNone() bool {
 	return true
 }
 
-// bindSlice takes an array; null is none, "" an empty one, and any other value
-// the one element of a list of one.
+// bindSlice takes an array; null is none, "" an empty one, and any other value the one element of a list of one.
 func (b *Binder) bindSlice(v reflect.Value, element bindFunc) error {
 	v.SetZero()
 	isNull := b.peek() == 'n'
@@ -178,9 +172,8 @@ func (b *Binder) grow(v reflect.Value, n int) error {
 	return nil
 }
 
-// bindPointer takes an object; anything else is none: the vendor leaves some
-// references as ids, and is not explicit about what stands for nothing (our
-// decision; RawJSON has what came).
+// bindPointer takes an object; anything else is none: the vendor leaves some references as ids, and is not explicit
+// about what stands for nothing (our decision; RawJSON has what came).
 func (b *Binder) bindPointer(v reflect.Value, element bindFunc) error {
 	v.SetZero()
 	if b.peek() != '{' {

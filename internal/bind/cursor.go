@@ -2,10 +2,9 @@ package bind
 
 import "bytes"
 
-// cursor walks JSON text that is known to be valid. A JSON library has read the
-// text once and found no fault with it; what is left is to find where each value
-// ends, which takes a fraction of the time. A cursor panics on text that is not
-// valid JSON.
+// cursor walks JSON text that is known to be valid. A JSON library has read the text once and found no fault with it;
+// what is left is to find where each value ends, which takes a fraction of the time. A cursor panics on text that is
+// not valid JSON.
 type cursor struct {
 	text    []byte
 	pos     int
@@ -34,8 +33,7 @@ func (c *cursor) enter() {
 	c.space()
 }
 
-// next moves from behind a value in an array or object to what follows it: the
-// next one, or the closing bracket.
+// next moves from behind a value in an array or object to what follows it: the next one, or the closing bracket.
 func (c *cursor) next() {
 	c.space()
 	if c.text[c.pos] == ',' {

@@ -7,16 +7,14 @@ import (
 	"sync"
 )
 
-// Plans holds how each record type is bound, worked out once. It is safe for
-// concurrent use.
+// Plans holds how each record type is bound, worked out once. It is safe for concurrent use.
 type Plans struct {
 	text    func(reflect.Type) Text
 	mu      sync.Mutex
 	structs map[reflect.Type]*plan
 }
 
-// NewPlans returns Plans for which text says how each type whose kind is string
-// is read.
+// NewPlans returns Plans for which text says how each type whose kind is string is read.
 func NewPlans(text func(reflect.Type) Text) *Plans {
 	return &Plans{text: text, structs: map[reflect.Type]*plan{}}
 }
@@ -67,8 +65,7 @@ var (
 	typeUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
 )
 
-// bindFunc chooses how a type is read. Types of other kinds than the records
-// have are left to encoding/json.
+// bindFunc chooses how a type is read. Types of other kinds than the records have are left to encoding/json.
 func (p *Plans) bindFunc(t reflect.Type) bindFunc {
 	if t == typeRawMessage {
 		return (*Binder).bindRaw
@@ -92,8 +89,7 @@ func (p *Plans) bindFunc(t reflect.Type) bindFunc {
 	return (*Binder).bindOwn
 }
 
-// find reads a member's name and finds its field; -1: there is none. The
-// likeliest are those after the last one.
+// find reads a member's name and finds its field; -1: there is none. The likeliest are those after the last one.
 func (p *plan) find(b *Binder, last int) int {
 	const likely = 3
 	for at := last + 1; at <= last+likely && at < len(p.fields); at++ {

@@ -8,9 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Text says how a type whose kind is string reads a JSON scalar. The zero Text
-// takes a string or a number, whose text it keeps exactly, and null, which is
-// the empty text.
+// Text says how a type whose kind is string reads a JSON scalar. The zero Text takes a string or a number, whose text
+// it keeps exactly, and null, which is the empty text.
 type Text struct {
 	Canonical  func(text string) string // nil: the text as it is
 	Booleans   bool                     // takes true and false, as texts
@@ -20,8 +19,8 @@ type Text struct {
 // errKind is a JSON value of a kind that its type does not take.
 var errKind = errors.New("wrong kind of JSON value")
 
-// Read returns the text of a JSON value. It is the one reader of scalars: the
-// UnmarshalJSON methods of the lenient types and the binding of records use it.
+// Read returns the text of a JSON value. It is the one reader of scalars: the UnmarshalJSON methods of the lenient
+// types and the binding of records use it.
 func (t Text) Read(value string) (string, error) {
 	if value == "" || !jsontext.Value(value).IsValid(lenient...) && !IsDecimal(value) {
 		return "", errKind
@@ -57,8 +56,8 @@ func isPlain(quoted string) bool {
 	return strings.IndexByte(quoted, '\\') < 0 && utf8.ValidString(quoted)
 }
 
-// unquote returns the text of a valid JSON string. Bytes that are not UTF-8, and
-// halves of surrogate pairs, become U+FFFD.
+// unquote returns the text of a valid JSON string. Bytes that are not UTF-8, and halves of surrogate pairs, become
+// U+FFFD.
 func unquote(quoted string) string {
 	text, _ := jsontext.AppendUnquote(nil, quoted)
 	return string(text)
@@ -67,8 +66,7 @@ func unquote(quoted string) string {
 // isNumber reports whether a JSON value that begins with the byte is a number.
 func isNumber(first byte) bool { return first == '-' || first >= '0' && first <= '9' }
 
-// IsDecimal reports whether text is a decimal number: a JSON number, leading
-// zeros allowed.
+// IsDecimal reports whether text is a decimal number: a JSON number, leading zeros allowed.
 func IsDecimal(text string) bool {
 	rest, ok := digits(strings.TrimPrefix(text, "-"))
 	if !ok {
@@ -100,8 +98,7 @@ func digits(text string) (rest string, ok bool) {
 	return text[i:], i > 0
 }
 
-// ShortNumber returns a decimal number without the leading zeros that JSON
-// forbids, and any other text as it is.
+// ShortNumber returns a decimal number without the leading zeros that JSON forbids, and any other text as it is.
 func ShortNumber(text string) string {
 	if !IsDecimal(text) {
 		return text

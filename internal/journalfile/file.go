@@ -111,7 +111,8 @@ func (f *File) makePrivate() {
 	}
 }
 
-// scan reads the lines; size is then where the next one goes. The last line may be whole but for its end.
+// scan reads the lines, and sets size to where the next one goes. unended reports that the last line only lacks its
+// end.
 func (f *File) scan(magic string, read func(int, []byte, Span) error) (unended bool, err error) {
 	lines := bufio.NewReaderSize(f.file, 64<<10)
 	for number := 1; ; number++ {
@@ -169,8 +170,8 @@ func (f *File) readLine(number int, line []byte, read func(int, []byte, Span) er
 	return read(number, text, Span{Offset: f.size, Length: int32(len(line))})
 }
 
-// isCut reports whether a last line is the beginning of one, as a crash leaves it. One that ends as lines do was whole, and
-// is damaged, unless it only lacks what closes it: a cut can fall behind an inner brace.
+// isCut reports whether a last line is the beginning of a line, as a crash leaves it. A last line that ends like a
+// whole line is damaged, unless only closing braces are missing: a crash can cut a line after an inner brace.
 func isCut(line []byte, begin string) bool {
 	if n := min(len(line), len(begin)); string(line[:n]) != begin[:n] {
 		return false
@@ -183,7 +184,7 @@ func isCut(line []byte, begin string) bool {
 	return errors.Is(json.NewDecoder(bytes.NewReader(line)).Decode(&whole), io.ErrUnexpectedEOF)
 }
 
-// unclosed returns what would close the brackets that a text has opened; nothing if it ends within a string.
+// unclosed returns the brackets that would close a text, or nothing if the text ends within a string.
 func unclosed(text []byte) []byte {
 	var open []byte
 	inString := false
@@ -207,7 +208,7 @@ func unclosed(text []byte) []byte {
 	return open
 }
 
-// readLine reads a line without its end. Too long a line is damaged; it is read to its end all the same.
+// readLine reads a line without its end. A line that is too long is damaged; it is still read to its end.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	tooLong := false
@@ -228,7 +229,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// A line begins with a checksum of its rest: one that was edited, or rotted, is damaged, and not another line.
+// A line begins with a checksum of its rest, so that a changed line is found to be damaged.
 const (
 	sealBegin = `{"sum":"`
 	sealEnd   = `",`
@@ -265,7 +266,7 @@ func (f *File) Begin(text []byte) error {
 // Append writes a line: a JSON object, which gets its checksum.
 func (f *File) Append(text []byte) (Span, error) { return f.write(seal(text)) }
 
-// write appends a line. After a failure nothing more is written: the next line would be glued to a torn one.
+// write appends a line. After a failure it writes nothing more: the next line would be joined to an incomplete one.
 func (f *File) write(line []byte) (Span, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -320,8 +321,8 @@ func (f *File) Size() int64 {
 	return f.size
 }
 
-// Sync returns when everything before end is on the disk, in the file of that name. Those who wait for the fsync of
-// another share the next one.
+// Sync returns when everything before end is on the disk, in the file of that name. Callers that wait while another
+// fsync runs share the next one.
 func (f *File) Sync(end int64) error {
 	f.syncing.Lock()
 	defer f.syncing.Unlock()

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// openLocked opens a file and makes another beside it, which says that it is
-// in use. Here a crash leaves that file: the error names it.
+// openLocked opens a file and makes another beside it, which says that it is in use. Here a crash leaves that file: the
+// error names it.
 func openLocked(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

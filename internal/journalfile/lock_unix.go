@@ -9,8 +9,7 @@ import (
 	"syscall"
 )
 
-// openLocked opens a file for this process alone. The lock ends with the
-// process, however it ends.
+// openLocked opens a file for this process alone. The lock ends with the process, however it ends.
 func openLocked(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 // sharingViolation is ERROR_SHARING_VIOLATION.
 const sharingViolation = syscall.Errno(32)
 
-// openLocked opens a file that nobody else may open meanwhile (no sharing).
-// That ends with the process, however it ends.
+// openLocked opens a file that nobody else may open meanwhile (no sharing). That ends with the process, however it
+// ends.
 func openLocked(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {

@@ -1,8 +1,9 @@
-// Package questions lists what the vendor's pages leave open about AntCRM's HTTP API: each question, what this SDK decided, every other
-// answer that a server could have, and what happens to a caller where the server has that other answer.
+// Package questions lists what the vendor's pages leave open about AntCRM's HTTP API: each question, what this SDK
+// decided, every other answer that a server could have, and what happens to a caller where the server has that other
+// answer.
 //
-// The fake server (antcrmtest) plays every answer, package probe asks a real server, docs/wire.md and the x-decisions of openapi.yaml
-// name the same IDs. A test holds the four together.
+// The fake server (antcrmtest) plays every answer, package probe asks a real server, docs/wire.md and the x-decisions
+// of openapi.yaml name the same IDs. A test holds the four together.
 package questions
 
 import "slices"
@@ -19,8 +20,8 @@ type Question struct {
 type Alternative struct {
 	Name        string // short and stable, in kebab case; unique within its question
 	Consequence string // what happens to a caller of this SDK whose server answers so
-	// Invisible says that no client can see the difference in the answers it gets: the caller is told something that is not so.
-	// Only an experiment that writes and reads back (package probe) finds it out.
+	// Invisible says that no client can see the difference in the answers it gets: the caller is told something that is
+	// not so. Only an experiment that writes and reads back (package probe) finds it out.
 	Invisible bool
 }
 

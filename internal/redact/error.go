@@ -7,10 +7,9 @@ import (
 	"net/url"
 )
 
-// Error returns an error whose text, and those of its causes, show nothing
-// private: clean is what a text must be to be shown. errors.Is sees every
-// cause. errors.As does too, but for a url.Error, whose text is the URL with
-// its query, and for what wraps one.
+// Error returns an error whose text, and those of its causes, show nothing private: clean is what a text must be to be
+// shown. errors.Is sees every cause. errors.As does too, but for a url.Error, whose text is the URL with its query, and
+// for what wraps one.
 func Error(err error, clean func(string) string) error {
 	shown, hidden := withoutURLs(err, clean)
 	if text := clean(err.Error()); hidden || text != err.Error() {
@@ -19,8 +18,7 @@ func Error(err error, clean func(string) string) error {
 	return err
 }
 
-// withoutURLs returns err itself, or, if it is or wraps a url.Error, the
-// causes that remain of it.
+// withoutURLs returns err itself, or, if it is or wraps a url.Error, the causes that remain of it.
 func withoutURLs(err error, clean func(string) string) (shown []error, hidden bool) {
 	if _, found := errors.AsType[*url.Error](err); !found {
 		return []error{err}, false

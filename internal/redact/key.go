@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Key takes the key out of a text that came from outside, however it is
-// escaped there. If the text was cut short, the beginning of the key may stand
-// at its end, and is taken out too.
+// Key takes the key out of a text that came from outside, however it is escaped there. If the text was cut short, the
+// beginning of the key may stand at its end, and is taken out too.
 func Key(text, key string, cut bool) string {
 	var b strings.Builder
 	kept := 0
@@ -38,10 +37,9 @@ func Key(text, key string, cut bool) string {
 	return b.String() + text[kept:]
 }
 
-// matchKey returns how much of the beginning of text is the key; ranOut says
-// that text ends before that can be told. A character of the key may be
-// written as itself or escaped: for a URL, a JSON or Go string, or HTML. Both
-// can fit ("\\" is one backslash or two), hence all ends are followed.
+// matchKey returns how much of the beginning of text is the key; ranOut says that text ends before that can be told. A
+// character of the key may be written as itself or escaped: for a URL, a JSON or Go string, or HTML. Both can fit ("\\"
+// is one backslash or two), hence all ends are followed.
 func matchKey(text, key string) (n int, ranOut bool) {
 	ends := []int{0}
 	for i := range len(key) {
@@ -70,8 +68,8 @@ func matchKey(text, key string) (n int, ranOut bool) {
 	return ends[len(ends)-1], false
 }
 
-// unescape reads the escape sequence at the beginning of text, if there is
-// one of a single byte. whole is false if text ends within what may be one.
+// unescape reads the escape sequence at the beginning of text, if there is one of a single byte. whole is false if text
+// ends within what may be one.
 func unescape(text string) (c byte, size int, whole bool) {
 	switch text[0] {
 	case '%':

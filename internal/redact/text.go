@@ -1,6 +1,5 @@
-// Package redact takes out of texts and errors what must not be shown: the API
-// key, query values, the password of a proxy, and the pieces of an answer that
-// net/http quotes.
+// Package redact takes out of texts and errors what must not be shown: the API key, query values, the password of a
+// proxy, and the pieces of an answer that net/http quotes.
 package redact
 
 import (
@@ -8,12 +7,10 @@ import (
 	"strings"
 )
 
-// Transport takes out of the text of a transport's error whatever may be
-// private, but for the key.
+// Transport takes out of the text of a transport's error whatever may be private, but for the key.
 func Transport(text string) string { return quotes(queries(userinfo(text))) }
 
-// userinfo cuts the user and password out of every URL in a text, such as that
-// of a proxy.
+// userinfo cuts the user and password out of every URL in a text, such as that of a proxy.
 func userinfo(text string) string {
 	var b strings.Builder
 	for {

@@ -1,6 +1,5 @@
-// Package retry decides whether a request is sent again and how long a client
-// waits before. Nothing in it sends anything: it is arithmetic over the facts
-// of an attempt, the caller's options and the clock.
+// Package retry decides whether a request is sent again, and how long a client waits before that. It sends nothing: it
+// computes from the facts of an attempt, the caller's options and the clock.
 package retry
 
 import (
@@ -8,13 +7,13 @@ import (
 	"time"
 )
 
-// Attempt is what one request came to, as far as its repetition is concerned.
+// Attempt is the result of one request, as far as it matters for retries.
 type Attempt struct {
 	Method    string
 	Number    int           // from 1
 	Status    int           // of a complete answer; 0 if none came
-	After     time.Duration // the wait that the answer's Retry-After asks for
-	Asked     bool          // the answer has a Retry-After that means something
+	After     time.Duration // the wait of the answer's Retry-After
+	Asked     bool          // the answer has a usable Retry-After
 	Sent      bool          // without an answer: the request may have reached the server
 	Permanent bool          // without an answer: another attempt would fail in the same way
 }
@@ -22,8 +21,7 @@ type Attempt struct {
 // Lost reports whether no complete answer came.
 func (a Attempt) Lost() bool { return a.Status == 0 }
 
-// Refused reports whether the server has said that it did nothing, and to come
-// back later: 429, and 503 with a Retry-After.
+// Refused reports whether the server has done nothing and asks for a retry later: 429, and 503 with a Retry-After.
 func (a Attempt) Refused() bool {
 	return a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable && a.Asked
 }
@@ -31,32 +29,29 @@ func (a Attempt) Refused() bool {
 // Pauses reports whether the answer asks the whole client to wait.
 func (a Attempt) Pauses() bool { return a.Refused() && a.Asked && a.After > 0 }
 
-// Policy is what the caller's options say.
+// Policy has the caller's options.
 type Policy struct {
 	MaxRetries int
 	MaxWait    time.Duration // the longest Retry-After that a call waits for
 	Unsafe     bool          // a POST may be repeated like a PUT
 }
 
-// Verdict is what follows from an attempt.
+// Verdict is the decision after an attempt.
 type Verdict struct {
 	Repeat bool
-	// AsAsked says that the server has named the wait; else it is a backoff.
+	// AsAsked says that the wait is the one that the server has named. Else it is a backoff.
 	AsAsked bool
-	// MaybeDone says that the attempt may have been carried out although no
-	// good answer came.
+	// MaybeDone says that the attempt may have been carried out although no good answer came.
 	MaybeDone bool
 }
 
-// Decide is the whole retry policy, a function of its arguments alone. The
-// caller, who knows the clock, checks the wait against its context.
+// Decide is the whole retry policy, a function of its arguments alone. The caller, who knows the clock, checks the wait
+// against its context.
 //
-//   - GET (and HEAD, OPTIONS) is repeated after a lost answer, on 408, 429, and
-//     on every 5xx but 501, 505 and 511.
-//   - PUT and DELETE the same: they are keyed, so that repeating them ends in
-//     the same state.
-//   - POST, and any other method, is repeated only if nothing was sent, on 429,
-//     and on 503 with Retry-After, which say that nothing was done.
+//   - GET (and HEAD, OPTIONS) is repeated after a lost answer, on 408, 429, and on every 5xx but 501, 505 and 511.
+//   - PUT and DELETE the same: they are keyed, so that repeating them ends in the same state.
+//   - POST, and any other method, is repeated only if nothing was sent, on 429, and on 503 with Retry-After, which say
+//     that nothing was done.
 //   - What would fail in the same way again is not repeated.
 func Decide(a Attempt, p Policy) Verdict {
 	var v Verdict
@@ -73,14 +68,13 @@ func Decide(a Attempt, p Policy) Verdict {
 		v.Repeat = safe && isTransient(a.Status)
 	}
 	v.Repeat = v.Repeat && a.Number <= p.MaxRetries && a.After <= p.MaxWait
-	// A wait of 0 names none: the backoff keeps a client from hammering.
+	// A Retry-After of 0 names no wait: the backoff limits the rate of the attempts.
 	v.AsAsked = v.Repeat && a.Asked && a.After > 0
 	return v
 }
 
-// isTransient reports whether another attempt may meet another answer: what
-// the server cannot do at all (501, 505), or only a person at a login page
-// can mend (511), stays as it is.
+// isTransient reports whether another attempt may get another answer. It cannot if the server is unable to do it at all
+// (501, 505) or a person has to log in to the network (511).
 func isTransient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout:
@@ -91,8 +85,7 @@ func isTransient(status int) bool {
 	return status >= 500 && status < 600
 }
 
-// isSwitch reports whether the server goes on in another protocol, in which the
-// answer to the request would come (RFC 9110, 7.8).
+// isSwitch reports whether the server continues in another protocol, in which the answer would come (RFC 9110, 7.8).
 func isSwitch(status int) bool { return status > 0 && status < 200 }
 
 // IsRead reports whether the method changes nothing.

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Backoff is full jitter: uniform in [0, min(max, min·2ⁿ)], n counting from 0.
+// Backoff returns a wait with full jitter: uniform in [0, min(max, min·2ⁿ)], with n from 0.
 func Backoff(minimum, maximum time.Duration, n int) time.Duration {
 	ceiling := minimum
 	for range n {
@@ -32,27 +32,24 @@ func random(ceiling time.Duration) time.Duration {
 	return time.Duration(rand.Uint64N(uint64(ceiling) + 1))
 }
 
-// Spread is what is added to a wait whose end the server has named, so that
-// all who wait for it do not set out together: up to a tenth of the wait, and
-// at most a second.
+// Spread returns a random time to add to a wait that the server has named, so that those who wait for the same end do
+// not all send together: up to a tenth of the wait, and at most a second.
 func Spread(wait time.Duration) time.Duration {
 	return random(min(wait/10, time.Second))
 }
 
-// maxRetryAfter is the longest wait that a header can mean: more is a
-// mistake, such as the seconds since 1970.
+// maxRetryAfter is the longest plausible wait. A longer one is a mistake, such as the seconds since 1970.
 const maxRetryAfter = 24 * time.Hour
 
-// After reads the Retry-After of an answer: seconds, also with a fraction, or
-// an HTTP date. A date is measured from the answer's own Date, if it has one,
-// since the local clock may be wrong. A date of the past is a wait of 0.
-// Anything else, and a wait of more than a day, says nothing.
+// After reads the Retry-After of an answer: seconds, also with a fraction, or an HTTP date. A date is measured from the
+// answer's own Date, if it has one, since the local clock may be wrong. A date of the past is a wait of 0. Anything
+// else, and a wait of more than a day, is ignored: ok is false then.
 func After(header http.Header, now time.Time) (wait time.Duration, ok bool) {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if value == "" {
 		return 0, false
 	}
-	// ParseFloat alone would take Inf, NaN and hexadecimal too.
+	// ParseFloat alone would accept Inf, NaN and hexadecimal numbers too.
 	if strings.Trim(value, "0123456789.") == "" {
 		seconds, err := strconv.ParseFloat(value, 64)
 		if err != nil && !errors.Is(err, strconv.ErrRange) || seconds > maxRetryAfter.Seconds() {
@@ -80,7 +77,7 @@ func MayWait(ctx context.Context, wait time.Duration) bool {
 	return !ok || time.Until(deadline) > wait
 }
 
-// Sleep waits, or returns the context's error at once when it ends.
+// Sleep waits. If the context ends, it returns the context's error at once.
 func Sleep(ctx context.Context, wait time.Duration) error {
 	if wait <= 0 {
 		return ctx.Err()
@@ -95,17 +92,15 @@ func Sleep(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// Pause is the wait that a server has asked of a whole client. The zero value
-// is no pause.
+// Pause is a wait of the whole client that the server has asked for. The zero value is no pause.
 type Pause struct {
 	mu    sync.Mutex
 	named time.Time // the end that the server has named
-	ends  time.Time // when it is over whatever was named
+	ends  time.Time // the latest end, whatever the server has named
 }
 
-// Extend begins a pause of the wait that the server has named, or makes the
-// present one longer. It is over after longest at the latest, so that no
-// header stops a client for good.
+// Extend begins or extends the pause by the wait that the server has named. The pause ends after longest at the latest,
+// so that no header stops a client for good.
 func (p *Pause) Extend(wait, longest time.Duration) {
 	now := time.Now()
 	named := now.Add(wait)
@@ -117,8 +112,8 @@ func (p *Pause) Extend(wait, longest time.Duration) {
 	p.named, p.ends = named, now.Add(min(wait, longest))
 }
 
-// Left is how long the pause goes on: until the end that the server has named,
-// which decides who may wait for it, and in fact. Both are 0 if there is none.
+// Left returns how long the pause lasts: until the end that the server has named, which decides whether a call may wait
+// for it, and until its actual end. Both are 0 if there is no pause.
 func (p *Pause) Left() (named, actual time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,10 +127,9 @@ func (p *Pause) Left() (named, actual time.Duration) {
 	return p.named.Sub(now), actual
 }
 
-// The retry budget: an outage must not be multiplied by the retries of every
-// goroutine of a large service. It begins full, each retry takes one token
-// (one whose wait the server has named takes none), each good answer returns a
-// tenth, and time a few a second.
+// The retry budget keeps the many goroutines of a large service from multiplying an outage by their retries. It begins
+// full. Each retry uses one token, except a retry whose wait the server has named. Each good answer returns a tenth of
+// a token, and each second a few.
 const (
 	budgetSize       = 500
 	budgetPerSuccess = 0.1
@@ -145,12 +139,12 @@ const (
 // Budget bounds the retries of a client. The zero value is full.
 type Budget struct {
 	mu     sync.Mutex
-	spent  float64 // tokens taken and not yet returned
+	spent  float64 // tokens used and not yet returned
 	recent time.Time
 }
 
-// Take takes a token for a retry, if there is one.
-func (b *Budget) Take() bool {
+// Acquire takes a token for a retry, and reports whether there was one.
+func (b *Budget) Acquire() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()

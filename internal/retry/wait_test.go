@@ -116,27 +116,27 @@ func TestRetryBudgetIsRefilledByTimeAndByGoodAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var budget Budget
 		for i := range budgetSize {
-			require.True(t, budget.Take(), "token %d", i)
+			require.True(t, budget.Acquire(), "token %d", i)
 		}
-		assert.False(t, budget.Take(), "empty")
+		assert.False(t, budget.Acquire(), "empty")
 
 		time.Sleep(time.Second)
 		for i := range budgetPerSecond {
-			assert.True(t, budget.Take(), "token %d of a second", i)
+			assert.True(t, budget.Acquire(), "token %d of a second", i)
 		}
-		assert.False(t, budget.Take(), "empty again")
+		assert.False(t, budget.Acquire(), "empty again")
 
 		for range 11 { // a tenth each, and a little for the rounding
 			budget.Succeeded()
 		}
-		assert.True(t, budget.Take(), "a token for ten good answers")
-		assert.False(t, budget.Take())
+		assert.True(t, budget.Acquire(), "a token for ten good answers")
+		assert.False(t, budget.Acquire())
 
 		time.Sleep(time.Hour)
 		for i := range budgetSize {
-			require.True(t, budget.Take(), "token %d: never more than full", i)
+			require.True(t, budget.Acquire(), "token %d: never more than full", i)
 		}
-		assert.False(t, budget.Take())
+		assert.False(t, budget.Acquire())
 	})
 }
 

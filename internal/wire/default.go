@@ -7,20 +7,18 @@ import (
 	"time"
 )
 
-// idleConnections is how many connections are kept for the next calls when
-// the concurrency is not bounded: with net/http's default of 2 a burst of 50
-// parallel calls opens nearly 50 new connections every time.
+// idleConnections is how many idle connections are kept if the concurrency is not limited. With net/http's default of 2
+// each burst of 50 parallel calls opens nearly 50 new connections.
 const idleConnections = 256
 
-// Pool is the transport of a client without one of the caller's: connections
-// that can be given up all at once.
+// Pool is the client's own transport. It can abandon all its connections at once.
 type Pool struct {
 	mu      sync.Mutex
 	current *http.Transport
 }
 
-// NewPool returns a pool for a client that sends up to maxConcurrency requests
-// at a time (0: any number), each within limit (0: none).
+// NewPool returns a pool for a client that sends up to maxConcurrency requests at a time (0: any number), each within
+// limit (0: none).
 func NewPool(maxConcurrency int, limit time.Duration) *Pool {
 	return &Pool{current: defaultTransport(maxConcurrency, limit)}
 }
@@ -43,11 +41,10 @@ func (p *Pool) CloseIdleConnections() {
 	p.current.CloseIdleConnections()
 }
 
-// Done ends an attempt that the trace has watched, once its answer was read.
-// After one that timed out, later attempts use new connections: its own may be
-// dead, and so may be those that were opened with it. An HTTP/2 connection
-// would otherwise be used until TCP gives it up, after minutes. Requests under
-// way keep their connections, which are closed when they end.
+// Done must be called at the end of each attempt, with its trace. If the attempt timed out, later attempts use new
+// connections: its own may be dead, and so may those that were opened at the same time. An HTTP/2 connection would
+// otherwise be used until TCP gives it up, after minutes. Requests under way keep their connections, which are closed
+// when they end.
 func (p *Pool) Done(t *Trace, timedOut bool) {
 	used := t.used.Load()
 	if used == nil {
@@ -81,9 +78,8 @@ func defaultTransport(maxConcurrency int, limit time.Duration) *http.Transport {
 	}
 }
 
-// pings finds out that the peer of an HTTP/2 connection has vanished within
-// the limit of an attempt. A second is the least: servers close connections
-// on which they are asked more often.
+// pings configures HTTP/2 to notice a dead connection within the limit of an attempt. The shortest interval is a
+// second: servers close connections with more frequent pings.
 func pings(limit time.Duration) *http.HTTP2Config {
 	const least, most = time.Second, 15 * time.Second
 	if limit == 0 {

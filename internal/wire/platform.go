@@ -14,8 +14,7 @@ func dialContext() func(ctx context.Context, network, addr string) (net.Conn, er
 	return (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 }
 
-// endsBodies reports whether a transport ends the body of an answer with the
-// request's context: net/http's does.
+// endsBodies reports whether a transport ends the body of an answer with the request's context: net/http's does.
 func endsBodies(next http.RoundTripper) bool {
 	switch next.(type) {
 	case *http.Transport, *Pool:

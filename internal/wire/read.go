@@ -16,9 +16,8 @@ var (
 	ErrNotGzip  = errors.New("answer is not valid gzip")
 )
 
-// ReadBody reads at most limit bytes of an answer, decompressed, into buf; the
-// caller closes it. Reading to the end is what lets the connection be used
-// again.
+// ReadBody reads at most limit bytes of an answer, decompressed, into buf. The caller closes the body. It reads to the
+// end, so that the connection can be used again.
 func ReadBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
 	var body io.Reader = res.Body
 	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") && !res.Uncompressed {
@@ -41,15 +40,14 @@ func ReadBody(buf *bytes.Buffer, res *http.Response, limit int64) error {
 	return err
 }
 
-// Drain reads what is left of a cut error body, so that the connection can be
-// used again; more than this is not worth the wait.
+// Drain reads the rest of an error body, up to a limit, so that the connection can be used again.
 func Drain(res *http.Response) {
 	const most = 256 << 10
 	_, _ = io.CopyN(io.Discard, res.Body, most)
 }
 
-// presize is what to allocate before reading: what the server announces plus
-// the room that ReadFrom wants to see the end, but not whatever it announces.
+// presize returns how much to allocate before reading: the announced size, up to a limit, plus the room that ReadFrom
+// needs to see the end.
 func presize(announced, limit int64) int {
 	const unannounced, most = 4 << 10, 1 << 20
 	if announced < 0 {
@@ -70,8 +68,7 @@ func (p *Buffers) Get() *bytes.Buffer {
 	return new(bytes.Buffer)
 }
 
-// Put takes a buffer back; one grown huge by a rare answer is left to the
-// garbage collector.
+// Put returns a buffer for reuse, unless a rare large answer has made it huge.
 func (p *Buffers) Put(buf *bytes.Buffer) {
 	const maxKept = 1 << 20
 	if buf != nil && buf.Cap() <= maxKept {

@@ -12,17 +12,15 @@ import (
 	"sync/atomic"
 )
 
-// maxConnections is how many new connections one attempt may open. net/http
-// repeats a request by itself when a server drops the connection before it has
-// looked at it (an HTTP/2 GOAWAY), with no limit of its own: a server that does
-// so each time was sent more than 600 connections a second.
+// maxConnections is how many new connections one attempt may open. net/http repeats a request by itself, without limit,
+// if the server drops the connection before it has read the request (an HTTP/2 GOAWAY). With a server that always does
+// so it opened more than 600 connections a second.
 const maxConnections = 8
 
 // ErrDropped ends an attempt whose every connection was dropped.
 var ErrDropped = errors.New("the server drops every connection before it answers")
 
-// Trace watches an attempt and knows whether any of it can have reached the
-// server.
+// Trace watches an attempt to find out whether any of it may have reached the server.
 type Trace struct {
 	traced    atomic.Bool // the transport reports to httptrace at all
 	connected atomic.Bool // a connection was made, to the server or to a proxy
@@ -35,13 +33,12 @@ type Trace struct {
 
 type traceKey struct{}
 
-// With returns a context under which the trace watches a request. The trace
-// calls cancel to end an attempt that goes in circles.
+// With returns a context with which the trace watches a request. The trace calls cancel if the attempt opens too many
+// connections.
 func (t *Trace) With(ctx context.Context, cancel context.CancelFunc) context.Context {
 	return httptrace.WithClientTrace(context.WithValue(ctx, traceKey{}, t), &httptrace.ClientTrace{
-		// Another connection is asked for when the one before was found dead
-		// with nothing written to it, but also by a transport of the caller's
-		// that repeats requests itself: what was written once stays written.
+		// net/http asks for another connection if the one before was dead and nothing was written to it. A caller's own
+		// transport may repeat a request that was written: wrote therefore stays true.
 		GetConn: func(string) {
 			t.traced.Store(true)
 			t.gotConn.Store(false)
@@ -63,7 +60,7 @@ func (t *Trace) With(ctx context.Context, cancel context.CancelFunc) context.Con
 	})
 }
 
-// Explain returns the reason of a failure that only the trace knows.
+// Explain replaces the error of a failure whose reason only the trace knows.
 func (t *Trace) Explain(err error) error {
 	if t.dropped.Load() && errors.Is(err, context.Canceled) {
 		return ErrDropped
@@ -71,9 +68,8 @@ func (t *Trace) Explain(err error) error {
 	return err
 }
 
-// MaybeSent reports, after a failure, whether the request may have reached the
-// server. A transport that reports nothing (a test double, say) is believed
-// only when its error says that it could not connect.
+// MaybeSent reports, after a failure, whether the request may have reached the server. If the transport does not use
+// httptrace (a test double, for example), it may have, unless the error says that the transport could not connect.
 func (t *Trace) MaybeSent(err error) bool {
 	if t.gotConn.Load() || t.wrote.Load() {
 		return true
@@ -88,17 +84,15 @@ func (t *Trace) MaybeSent(err error) bool {
 	return (!ok || op.Op != "dial") && !isBadAddress(err) && !isBadCertificate(err)
 }
 
-// IsPermanent reports, after a failure, whether another attempt would fail in
-// the same way: a certificate that does not verify, a proxy that refuses to
-// connect, an address that is none, a redirect in a browser.
+// IsPermanent reports, after a failure, whether another attempt would fail in the same way: a certificate that does not
+// verify, a proxy that refuses to connect, an address that is none, a redirect in a browser.
 func (t *Trace) IsPermanent(err error) bool {
 	if isBadCertificate(err) || isBadAddress(err) || errors.Is(err, ErrNoStatus) {
 		return true
 	}
-	// Between a connection and its use come a proxy's answer, which net/http
-	// makes an error of no type, and the handshake, in which a caller's own
-	// check of the certificate may fail. What is no failure of the network
-	// there is a refusal.
+	// Between a connection and its use come a proxy's answer, which net/http makes an error of no type, and the
+	// handshake, in which a caller's own check of the certificate may fail. What is no failure of the network there is
+	// a refusal.
 	return t.connected.Load() && !t.gotConn.Load() && !isNetworkFailure(err)
 }
 
@@ -110,8 +104,7 @@ func isBadCertificate(err error) bool {
 	return unverified || authority || hostname || invalid
 }
 
-// isBadAddress reports whether there is nothing to dial: the address cannot be
-// read, or the name does not exist.
+// isBadAddress reports whether there is nothing to dial: the address cannot be read, or the name does not exist.
 func isBadAddress(err error) bool {
 	if name, ok := errors.AsType[*net.DNSError](err); ok {
 		return name.IsNotFound

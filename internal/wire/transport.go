@@ -1,6 +1,5 @@
-// Package wire is the last step of a request before net/http and the first of
-// its answer: the key bound to its origin, what is known of whether a request
-// was sent, answers read into buffers that are used again.
+// Package wire is the last step of a request before net/http, and the first step of its answer. It adds the key to
+// requests for its origin, finds out whether a request was sent, and reads answers into reused buffers.
 package wire
 
 import (
@@ -20,14 +19,13 @@ import (
 // keyHeader carries the API key (the vendor's page).
 const keyHeader = "Apikey"
 
-// ErrNoStatus is an answer without a status, which HTTP does not have: a browser
-// makes one of a redirect that it was told not to follow.
+// ErrNoStatus is an answer without a status. HTTP has no such answers: a browser makes one of a redirect that it must
+// not follow.
 var ErrNoStatus = errors.New("the answer has no status: in a browser, it is a redirect, which is not followed")
 
-// KeyTransport adds the key to requests for the origin it belongs to, and
-// takes it off any other. Here, below redirects, retries and debug logs, is
-// the one place where the key exists: resty and net/http forward a header set
-// above to any host.
+// KeyTransport adds the key to requests for its origin, and removes the header from any other request. The key exists
+// only here, below redirects, retries and debug logs: resty and net/http would forward a header that was set above to
+// any host.
 type KeyTransport struct {
 	next   http.RoundTripper
 	origin string
@@ -43,7 +41,7 @@ func NewKeyTransport(next http.RoundTripper, base *url.URL, key func() string) *
 
 // RoundTrip sends the request, with the key if it is for the key's origin.
 func (t *KeyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	// A RoundTripper may not change the request it is given.
+	// A RoundTripper must not change the caller's request.
 	bound := *req
 	bound.Header = maps.Clone(req.Header) // whose values nobody changes
 	bound.Header.Del(keyHeader)
@@ -74,21 +72,20 @@ func (t *KeyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CloseIdleConnections makes http.Client.CloseIdleConnections reach the
-// transport below.
+// CloseIdleConnections makes http.Client.CloseIdleConnections reach the transport below.
 func (t *KeyTransport) CloseIdleConnections() {
 	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
 }
 
-// unsentError is what ended a request before any transport had it.
+// unsentError is an error before the request was passed to a transport.
 type unsentError struct{ error }
 
 func (e unsentError) Unwrap() error { return e.error }
 
-// dropBadLocation keeps http.Client from making a transport failure of a 3xx
-// whose Location is not a URL, and from quoting it.
+// dropBadLocation removes a Location that is not a URL from a 3xx: http.Client would make a transport error of the
+// answer, and quote the Location.
 func dropBadLocation(req *http.Request, res *http.Response) {
 	location := res.Header.Get("Location")
 	if location == "" || res.StatusCode < 300 || res.StatusCode >= 400 {
@@ -118,9 +115,8 @@ func IsLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// endingBody is an answer's body that ends with its attempt. net/http's do by
-// themselves; one of another transport may block, and is then closed, or
-// return nothing for ever.
+// endingBody is an answer's body that ends with its attempt. net/http's do by themselves; one of another transport may
+// block, and is then closed, or return nothing for ever.
 type endingBody struct {
 	io.ReadCloser
 	ctx    context.Context
