@@ -212,7 +212,12 @@ func (l *listAnswer[T]) acceptObject(a *answer) error {
 		return a.problemAt("/data", "the answer has no array of records")
 	}
 	l.items = make([]T, 1)
-	if err := l.bind(bytes.TrimSpace(l.body), &l.items[0]); err != nil {
+	begin := len(l.body) - len(bytes.TrimLeft(l.body, " \t\r\n"))
+	err := l.bind(bytes.TrimSpace(l.body), &l.items[0])
+	if failure, ok := errors.AsType[*bind.Error](err); ok {
+		failure.Offset += begin
+	}
+	if err != nil {
 		return a.decodeError(err)
 	}
 	return nil

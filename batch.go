@@ -120,6 +120,7 @@ func WithProgress(report func(BatchProgress)) BatchOption {
 
 // WithCallOptions applies options to every request of a batch or an import.
 func WithCallOptions(opts ...CallOption) BatchOption {
+	opts = slices.Clone(opts)
 	return func(cfg *batchConfig) error {
 		cfg.callOptions = append(cfg.callOptions, opts...)
 		return nil

@@ -128,7 +128,7 @@ func (a *answer) decodeAny(out any) error {
 	case a.isEmptySuccess():
 		return nil
 	case out == nil:
-		return a.checkComplete(text)
+		return a.checkComplete()
 	}
 	body, err := a.json()
 	if err != nil {
@@ -141,11 +141,12 @@ func (a *answer) decodeAny(out any) error {
 }
 
 // checkComplete reports a body that begins as JSON and is cut short or broken. Any other text, such as Ok, is good.
-func (a *answer) checkComplete(text []byte) error {
-	if len(text) == 0 || !strings.ContainsRune(`{["`, rune(text[0])) {
-		return nil
+func (a *answer) checkComplete() error {
+	body, err := a.json()
+	if err != nil || !strings.ContainsRune(`{["`, rune(a.text()[0])) {
+		return nil //nolint:nilerr // what is no JSON is no broken JSON either
 	}
-	if err := readJSON(a.ctx, text, lenient, func(r *reader) error { return r.SkipValue() }); err != nil {
+	if err := readJSON(a.ctx, body, lenient, func(r *reader) error { return r.SkipValue() }); err != nil {
 		return a.decodeError(err)
 	}
 	return nil

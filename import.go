@@ -14,6 +14,7 @@ import (
 // importAll is Import for any package endpoint.
 func (b bulk[P, R]) importAll(ctx context.Context, source iter.Seq2[P, error], opts []BatchOption) iter.Seq2[ImportResult[R], error] {
 	var used atomic.Bool
+	opts = slices.Clone(opts) // the caller may change the slice before ranging
 	return func(yield func(ImportResult[R], error) bool) {
 		var none ImportResult[R]
 		r, err := b.newImport(ctx, opts, yield)

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -23,6 +24,7 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 
 // all iterates over the records of every page. Ranging twice starts over.
 func (l listEndpoint[T]) all(ctx context.Context, f *filters, opts []CallOption) iter.Seq2[T, error] {
+	opts = slices.Clone(opts) // the caller may change the slice before ranging
 	return func(yield func(T, error) bool) {
 		cfg, err := newCallConfig(opts)
 		if ctx == nil {
