@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/antbuddy/antcrm-go"
@@ -18,7 +19,8 @@ import (
 // Before its first creation the key is looked up (GET /contacts with
 // customerIdApiRing): a contact that carries it is taken over and updated. That
 // filter is not documented; if the server does not know it, nothing is taken
-// over, and the state alone says what is there.
+// over, and the state alone says what is there. If the lookup fails, nothing is
+// created, and the error is the lookup's.
 //
 // Calls for the same key wait for one another. If an earlier request may still
 // be under way, or it cannot be told what became of it, the error is
@@ -140,17 +142,34 @@ func heldBack(ctx context.Context, outcome antcrm.Outcome, err error) bool {
 // adoptedDigest is no record's: one that was taken over is updated next.
 var adoptedDigest = make([]byte, digestSize)
 
-// adopt takes over a record that carries the key already.
+// adopt takes over a record that carries the key already. A lookup that failed
+// says nothing, so that the call ends with its error: to create the record all the
+// same might create it twice.
 func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fieldSet) (ref R, found bool, err error) {
 	if r.spec.byKey == nil {
 		return ref, false, nil
 	}
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
-	if found = found && err == nil; !found {
+	switch {
+	case err == nil && found:
+		end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
+		return ref, true, r.finish(ctx, token, end, nil)
+	case err == nil, filterUnknown(err):
 		return ref, false, nil
+	case errors.Is(err, ErrStateLost):
+		return ref, false, nil // what is sent next ends with it, too
 	}
-	end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
-	return ref, true, r.finish(ctx, token, end, nil)
+	return ref, false, r.finish(ctx, token, ending{key: r.item.key, what: refused}, err)
+}
+
+// filterUnknown reports whether a lookup found nothing, or met a server that does
+// not know its filter.
+func filterUnknown(err error) bool {
+	if errors.Is(err, antcrm.ErrFilterIgnored) || errors.Is(err, antcrm.ErrNotFound) {
+		return true
+	}
+	answered, ok := errors.AsType[*antcrm.APIError](err)
+	return ok && (answered.StatusCode == http.StatusBadRequest || answered.StatusCode == http.StatusUnprocessableEntity)
 }
 
 // finish records an outcome and returns the error of the call, or why it could

@@ -201,7 +201,8 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		},
 		probes: func(p *params, _ *intent) []probe { return contactProbes(client, p) },
 		sample: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Contacts.All(ctx, antcrm.ContactListParams{}), contactCandidate)
+			page, err := client.Contacts.List(ctx, antcrm.ContactListParams{Limit: antcrm.MaxBatchSize})
+			return samples(page, err, contactCandidate)
 		},
 		same: sameContact,
 		validate: func(ctx context.Context, record params) error {
@@ -278,7 +279,8 @@ func orderKind(client *antcrm.Client) spec[antcrm.OpportunityCreateParams, antcr
 		refText: antcrm.ID.String, readRef: readID,
 		probes: func(p *params, _ *intent) []probe { return orderProbes(client, p) },
 		sample: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Opportunities.All(ctx, antcrm.OpportunityListParams{}), orderCandidate)
+			page, err := client.Opportunities.List(ctx, antcrm.OpportunityListParams{Limit: antcrm.MaxBatchSize})
+			return samples(page, err, orderCandidate)
 		},
 		same: sameOrder,
 		validate: func(ctx context.Context, record params) error {
@@ -326,7 +328,8 @@ func productKind(client *antcrm.Client) spec[antcrm.ProductCreateParams, antcrm.
 		},
 		probes: func(p *params, _ *intent) []probe { return productProbes(client, p) },
 		sample: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Products.All(ctx, antcrm.ProductListParams{}), productCandidate)
+			page, err := client.Products.List(ctx, antcrm.ProductListParams{Limit: antcrm.MaxBatchSize})
+			return samples(page, err, productCandidate)
 		},
 		same: sameProduct,
 		validate: func(ctx context.Context, record params) error {
@@ -357,7 +360,8 @@ func ticketKind(client *antcrm.Client) spec[antcrm.TicketCreateParams, antcrm.Ti
 		refText: antcrm.ID.String, readRef: readID,
 		probes: func(_ *params, in *intent) []probe { return ticketProbes(client, in) },
 		sample: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Tickets.All(ctx, antcrm.TicketListParams{}), ticketCandidate)
+			page, err := client.Tickets.List(ctx, antcrm.TicketListParams{Limit: antcrm.MaxBatchSize})
+			return samples(page, err, ticketCandidate)
 		},
 		same: sameTicket,
 		validate: func(ctx context.Context, record params) error {

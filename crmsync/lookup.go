@@ -72,16 +72,15 @@ func collectCandidates[T any](ctx context.Context, all iter.Seq2[T, error], read
 
 var errTooMany = errors.New("the lookup matches too many records")
 
-// firstPage reads some records of a list, for samples.
-func firstPage[T any](all iter.Seq2[T, error], read func(*T) candidate) ([]candidate, error) {
-	var found []candidate
-	for record, err := range all {
-		if err != nil {
-			return nil, err
-		}
-		if found = append(found, read(&record)); len(found) == antcrm.MaxBatchSize {
-			break
-		}
+// samples reads some records of a list. It names no page, so that it has the
+// first one whatever number the server begins with.
+func samples[T any](page *antcrm.Page[T], err error, read func(*T) candidate) ([]candidate, error) {
+	if err != nil {
+		return nil, err
+	}
+	found := make([]candidate, 0, len(page.Items))
+	for i := range page.Items {
+		found = append(found, read(&page.Items[i]))
 	}
 	return found, nil
 }

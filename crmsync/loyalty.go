@@ -253,7 +253,8 @@ func pointsKind(client *antcrm.Client) loyaltySpec[antcrm.AccumulateParams] {
 			return string(entry.Code) == params.Code
 		},
 		all: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Points.All(ctx, antcrm.LoyaltyListParams{}), historyCandidate)
+			page, err := client.Points.List(ctx, antcrm.LoyaltyListParams{})
+			return samples(page, err, historyCandidate)
 		},
 	}
 }
@@ -280,7 +281,8 @@ func redemptionKind(client *antcrm.Client) loyaltySpec[antcrm.RedeemParams] {
 			return entry.Gift != nil && string(entry.Gift.Code) == params.Code && entry.Status != antcrm.LoyaltyFailed
 		},
 		all: func(ctx context.Context) ([]candidate, error) {
-			return firstPage(client.Redeem.All(ctx, antcrm.LoyaltyListParams{}), historyCandidate)
+			page, err := client.Redeem.List(ctx, antcrm.LoyaltyListParams{})
+			return samples(page, err, historyCandidate)
 		},
 	}
 }

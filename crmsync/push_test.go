@@ -258,3 +258,19 @@ func TestAWrongKeyEndsThePush(t *testing.T) {
 	assert.Less(t, srv.RequestCount(), 20)
 	assert.Empty(t, unknown(t, state), "a refusal leaves nothing in doubt")
 }
+
+func TestEnsureThatCannotLookItsKeyUpCreatesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(1))) // another system's, with the key
+	s, state := newSyncer(t, srv, sqliteDSN(t))
+	fault := srv.Inject(antcrmtest.Fault{Method: http.MethodGet, Status: http.StatusInternalServerError})
+	_, err := s.Contacts.Ensure(ctx, customer(1))
+	require.ErrorIs(t, err, antcrm.ErrServer)
+	assert.Empty(t, unknown(t, state), "nothing was done")
+	fault.Remove()
+	_, err = s.Contacts.Ensure(ctx, customer(1))
+	require.NoError(t, err)
+	assert.Equal(t, 1, srv.Count(antcrmtest.Contacts))
+}

@@ -47,7 +47,8 @@ func (t *trust) learn(probes []probe, ref string) {
 }
 
 // trusts tests a lookup on a record that is there: one that this run has
-// created, or one that the CRM lists. An empty CRM needs no test.
+// created, or one that the CRM lists. A CRM that lists nothing needs no test,
+// unless a record of it is known.
 func (t *trust) trusts(ctx context.Context, p probe, sample func(context.Context) ([]candidate, error)) (bool, error) {
 	id := p.id()
 	t.mu.Lock()
@@ -64,7 +65,7 @@ func (t *trust) trusts(ctx context.Context, p probe, sample func(context.Context
 	}
 	records, err := sample(ctx)
 	if err != nil || len(records) == 0 {
-		return err == nil, err
+		return err == nil && known.ref == "", err
 	}
 	tried := 0
 	for _, record := range records {
