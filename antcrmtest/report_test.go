@@ -20,8 +20,8 @@ func reportFS(text string) fstest.MapFS {
 	return fstest.MapFS{"report.json": &fstest.MapFile{Data: []byte(text)}}
 }
 
-// A report that names an alternative must do exactly what the alternative's option does: the transcripts of alternatives_test.go
-// differ between any two of them.
+// A report that names an alternative must do exactly what the alternative's option does: the transcripts of
+// alternatives_test.go differ between any two of them.
 func TestAReportPlaysWhatItsAlternativesPlay(t *testing.T) {
 	t.Parallel()
 	for i, q := range antcrmtest.OpenQuestions() {

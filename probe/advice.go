@@ -164,3 +164,19 @@ func neverAsked() map[string]string {
 		questions.TicketContactID:   "The experiment would hang a ticket on a customer's contact.",
 	}
 }
+
+// needsWrites lists the questions that only an experiment that writes can answer.
+func needsWrites() map[string]bool {
+	all := map[string]bool{}
+	for _, id := range []string{
+		questions.SuccessStatus, questions.SuccessSpelling, questions.RefusalShape, questions.UpdateAnswer, questions.DeleteAnswer, questions.WriteAnswerID,
+		questions.ReadAfter, questions.DuplicateKey, questions.UpdateMissing, questions.UpdateArray, questions.UpdateEmpty, questions.ClearText, questions.ClearList,
+		questions.ClearAmount, questions.UpdateReprices, questions.OrderWithoutSum, questions.DeleteKey, questions.DeleteMissing, questions.IDsSent,
+		questions.MoneySent, questions.TagsSent, questions.EnumeratedValues, questions.ExtraFields, questions.SystemNames, questions.PhoneStored,
+		questions.PackagePartial, questions.PackageOrder, questions.PackageAnswer, questions.PackageMixed, questions.DateOfBirth,
+		questions.TicketExternalIDShown, questions.TicketUpdateAnswer, questions.TicketDeletedListed, questions.OrderExternalIDShown,
+	} {
+		all[id] = true
+	}
+	return all
+}

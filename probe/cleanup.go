@@ -1,11 +1,16 @@
 package probe
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
 // leftover is a record that is to be deleted: the path and the key that name it.
@@ -19,6 +24,12 @@ func (p *prober) forget(path, key string) {
 	p.made = slices.DeleteFunc(p.made, func(l leftover) bool { return l.path == path && l.key == key })
 }
 
+// forgetRecord takes back what was noted of a contact that is gone: its id, and its key of this run.
+func (w *writer) forgetRecord(l leftover) {
+	w.forget(l.path, l.key)
+	w.forget(l.path, w.ownKeys[l.key])
+}
+
 // create sends a create whose record carries a key of this run. Where it was not certainly refused, the record is
 // deleted at the end by that key.
 func (w *writer) create(ctx context.Context, path string, b body) reply {
@@ -27,11 +38,12 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	}[path]
 	own, _ := b[name].(string)
 	w.keep(path, name, own)
-	got := w.send(ctx, http.MethodPost, path, nil, b)
+	recordName, _ := b["name"].(string)
+	got := w.post(ctx, path, b, recordName)
 	idName := map[string]string{"/contacts": "leadId", "/opportunities": "number", "/tickets": "TicketId"}[path]
 	id := object(got.body).text(idName)
 	switch {
-	case got.status >= 300 && got.status < 500 || got.refused():
+	case errors.Is(got.err, errEnough), got.rejected(), got.status >= 300 && got.status < 400, got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, got.status == http.StatusNotFound:
 		w.forget(path, own)
 	case got.good() && id != "":
 		w.forget(path, own)
@@ -40,51 +52,96 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	return got
 }
 
-// cleanUp deletes what the run has made, the newest first, also where its context has ended. It returns the keys of
-// what may still be there.
+// cleanUp deletes what the run has made, also where its context has ended. It returns the keys of what may still be
+// there.
 func (p *prober) cleanUp(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	var left []string
-	for _, l := range slices.Backward(p.made) {
-		if !p.deleted(ctx, l) {
-			left = append(left, l.path+" "+l.name+"="+l.key)
-		}
+	made := p.made
+	p.made = nil // no request is kept back any more
+	// Ids first: a key of the caller's may name two records, one of which has an id here as well.
+	slices.SortStableFunc(made, func(a, b leftover) int { return cmp.Compare(a.byOwnKey(), b.byOwnKey()) })
+	left := p.deleteAll(ctx, made)
+	if len(left) > 0 {
+		left = p.deleteAll(ctx, left)
 	}
-	p.made = nil
-	return p.stillThere(ctx, left)
+	if len(made) > 0 {
+		left = p.verified(ctx, made, left)
+	}
+	var keys []string
+	for _, l := range left {
+		keys = append(keys, l.path+" "+l.name+"="+l.key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
-// stillThere drops the contacts whose absence a list shows: some servers do not say clearly that a record is gone.
-func (p *prober) stillThere(ctx context.Context, left []string) []string {
-	if len(left) == 0 || !p.findable || p.verify == nil {
+func (p *prober) deleteAll(ctx context.Context, made []leftover) (left []leftover) {
+	for _, l := range made {
+		if !p.deleted(ctx, l) {
+			left = append(left, l)
+		}
+	}
+	return left
+}
+
+func (l leftover) byOwnKey() int {
+	if strings.HasSuffix(l.name, "IdApiRing") {
+		return 1
+	}
+	return 0
+}
+
+// verified compares what was deleted with a list of this run's contacts. Some servers do not say clearly that a record
+// is gone, and one that still lists contacts which it says it has deleted is not believed about the other records
+// either.
+func (p *prober) verified(ctx context.Context, made, left []leftover) []leftover {
+	listed, ok := p.verify(ctx)
+	if !ok || !p.findable && len(listed) == 0 {
 		return left
 	}
-	p.sent = 0 // the deletes at the end come on top
-	listed := p.verify(ctx)
-	answered := p.sent > 0 && ctx.Err() == nil && p.lastGood
-	return slices.DeleteFunc(left, func(key string) bool {
-		return answered && strings.HasPrefix(key, "/contacts ") && !slices.ContainsFunc(listed, func(r record) bool {
-			return strings.HasSuffix(key, "="+r.text("leadId")) || strings.HasSuffix(r.text("name"), key[strings.IndexByte(key, '=')+1:])
-		})
+	isContact := func(l leftover) bool { return l.path == "/contacts" }
+	left = slices.DeleteFunc(left, isContact)
+	for _, r := range listed {
+		name := "leadId"
+		if r.text(name) == "" {
+			name = "customerId"
+		}
+		left = append(left, leftover{"/contacts", name, r.text(name)})
+	}
+	if p.disbelieved(listed, made) {
+		left = append(left, slices.DeleteFunc(slices.Clone(made), isContact)...)
+	}
+	return left
+}
+
+// disbelieved says that a contact is listed whose DELETE was answered with success.
+func (p *prober) disbelieved(listed []record, made []leftover) bool {
+	return p.deletedIDs != nil && slices.ContainsFunc(listed, func(r record) bool {
+		return slices.ContainsFunc(made, func(l leftover) bool { return l.key == r.text(l.name) && p.deletedIDs[l] })
 	})
 }
 
-// deleted deletes a record, and asks a second time where no answer came.
+// deleted deletes a record; it reports whether the record is certainly gone.
 func (p *prober) deleted(ctx context.Context, l leftover) bool {
 	if l.name == "opportunityIdApiRing" || l.name == "ticketIdApiRing" {
 		return false // no DELETE takes these keys
 	}
-	for range 2 {
-		got := p.remove(ctx, l, true, true)
-		switch {
-		case gone(got):
-			return true
-		case got.status == http.StatusBadRequest && gone(p.remove(ctx, l, true, false)):
-			return true
-		}
+	withBody := p.verdicts[questions.DeleteKey].alternative != "body-refused"
+	got := p.remove(ctx, l, true, withBody)
+	for n := 1; n < attempts && got.busy() && p.pause(ctx, got); n++ {
+		got = p.remove(ctx, l, true, withBody)
 	}
-	return false
+	if got.status == http.StatusBadRequest && withBody {
+		got = p.remove(ctx, l, true, false)
+	}
+	if gone(got) && got.status < 300 {
+		if p.deletedIDs == nil {
+			p.deletedIDs = map[leftover]bool{}
+		}
+		p.deletedIDs[l] = true
+	}
+	return gone(got)
 }
 
 // gone says that a DELETE's answer shows that the record is not there.
@@ -100,6 +157,9 @@ func (p *prober) remove(ctx context.Context, l leftover, inQuery, inBody bool) r
 	}
 	if inBody {
 		content = body{l.name: l.key}
+		if p.numericIDs && digits.MatchString(l.key) {
+			content = body{l.name: json.Number(l.key)}
+		}
 	}
 	return p.transmit(ctx, p.client, http.MethodDelete, l.path, query, content)
 }

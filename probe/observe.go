@@ -28,13 +28,14 @@ func (p *prober) observe(ctx context.Context) error {
 		return fmt.Errorf("probe: the key of this client may not read contacts: %w", antcrm.ErrForbidden)
 	}
 	for _, experiment := range []func(context.Context, reply){
-		p.wrongKey, p.contactShape, p.contactPages, p.contactLimits, p.contactFilters, p.keyFilters, p.phoneFilters,
+		p.wrongKey, p.contactShape, p.contactPages, p.contactLimits, p.phoneFilters, p.contactFilters, p.keyFilters,
 		p.campaigns, p.ratings, p.history, p.tickets, p.orders, p.products, p.znsMessages, p.messages,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		experiment(ctx, first)
+		p.report(false)
 	}
 	return ctx.Err()
 }
@@ -66,8 +67,10 @@ func (p *prober) wrongKey(ctx context.Context, _ reply) {
 		p.errorBody(got)
 	case got.refused():
 		p.differs(questions.BadKey, "success-false", "A wrong key is answered 2xx with a falsy success.")
+	case got.good():
+		p.differs(questions.BadKey, "", "A wrong key is answered like a right one.")
 	default:
-		p.differs(questions.BadKey, "", fmt.Sprintf("A wrong key is answered with status %d.", got.status))
+		p.unclear(questions.BadKey, "The request with a wrong key: "+got.problem()+".")
 	}
 }
 
@@ -80,6 +83,8 @@ func (p *prober) errorBody(got reply) {
 		p.differs(id, "empty", "An error has no body.")
 	case got.isHTML():
 		p.differs(id, "html", "An error is an HTML page.")
+	case bytes.HasPrefix(got.body, []byte("{")) && o == nil:
+		p.unclear(id, "An error's body was cut.")
 	case o == nil:
 		p.differs(id, "text", "An error is plain text.")
 	case o["msg"] != nil:
@@ -126,6 +131,9 @@ func (p *prober) contactPages(ctx context.Context, first reply) {
 	second := p.get(ctx, "/contacts", "page", "2")
 	next := second.records()
 	switch {
+	case !p.answered(second) && !second.rejected():
+		p.unclear(questions.PageParameter, "Page 2: "+second.problem()+".")
+		return
 	case second.good() && sameRecords(list, next):
 		p.differs(questions.PageParameter, "ignored", "Page 2 is page 1 again.")
 		return
@@ -159,6 +167,8 @@ func (p *prober) pageSize(n int) {
 func (p *prober) pageZero(ctx context.Context, first []record) {
 	zero := p.get(ctx, "/contacts", "page", "0")
 	switch list := zero.records(); {
+	case !p.answered(zero) && !zero.rejected():
+		p.unclear(questions.PageStart, "Page 0: "+zero.problem()+".")
 	case len(list) == 0:
 		p.asDecided(questions.PageStart, "Page 0 has no records.")
 	case sameRecords(list, first):
@@ -181,8 +191,10 @@ func (p *prober) pastEnd(ctx context.Context, first []record) {
 		p.differs(id, "not-found", "A page past the end is 404.")
 	case got.refused():
 		p.differs(id, "refused", "A page past the end is refused with a falsy success.")
-	case !got.good():
+	case got.rejected():
 		p.differs(id, "", "A page past the end: "+got.problem()+".")
+	case !got.good():
+		p.unclear(id, "A page past the end: "+got.problem()+".")
 	case string(got.body) == "null":
 		p.differs(id, "null", "A page past the end is null.")
 	case len(list) == 0:
@@ -209,8 +221,10 @@ func (p *prober) contactLimits(ctx context.Context, first reply) {
 	got := len(many.records())
 	said := fmt.Sprintf("With limit 1000 a page has %d records, without a limit %d.", got, size)
 	switch {
-	case many.status >= 400:
+	case many.rejected():
 		p.differs(id, "refused", "A limit of 1000 is refused.")
+	case !many.good() || !five.good():
+		p.unclear(id, "A page with a limit: "+many.problem()+".")
 	case len(five.records()) != 5:
 		p.differs(id, "ignored", "With limit 5 a page has "+strconv.Itoa(len(five.records()))+" records.")
 	case got > 100:
@@ -233,24 +247,26 @@ func (p *prober) contactFilters(ctx context.Context, first reply) {
 	}
 	got := p.get(ctx, "/contacts", "customerIdApiRing", randomText())
 	switch {
-	case got.status >= 400 && got.status < 500 && got.status != http.StatusNotFound || got.refused():
+	case got.rejected() && !p.answered(got):
 		p.differs(questions.ContactFilterExternalID, "refused", "The filter is refused.")
 		p.errorBody(got)
 	case len(got.records()) > 0:
 		p.differs(questions.ContactFilterExternalID, "ignored", "Contacts come for a key that nobody has.")
-	case got.good() || got.status == http.StatusNotFound:
+	case p.answered(got):
 		p.knownKey(ctx, first.records())
 	default:
 		p.unclear(questions.ContactFilterExternalID, got.problem())
 	}
 	got = p.get(ctx, "/contacts", "antcrmGoProbe", randomText())
 	switch {
-	case got.status >= 400 && got.status < 500 || got.refused():
+	case got.rejected() && !p.answered(got):
 		p.asDecided(questions.UnknownFilter, "A filter that does not exist is refused.")
 	case len(got.records()) > 0:
 		p.differs(questions.UnknownFilter, "ignored", "A filter that does not exist is ignored.")
-	default:
+	case p.answered(got):
 		p.unclear(questions.UnknownFilter, "A filter that does not exist selects nothing.")
+	default:
+		p.unclear(questions.UnknownFilter, "A filter that does not exist: "+got.problem()+".")
 	}
 }
 
@@ -261,10 +277,13 @@ func (p *prober) knownKey(ctx context.Context, list []record) {
 		if key == "" {
 			continue
 		}
-		if len(p.get(ctx, "/contacts", "customerIdApiRing", key).records()) > 0 {
+		switch got := p.get(ctx, "/contacts", "customerIdApiRing", key); {
+		case len(got.records()) > 0:
 			p.asDecided(questions.ContactFilterExternalID, "A key that a contact has selects it, a key that nobody has selects nothing.")
-		} else {
+		case p.answered(got):
 			p.differs(questions.ContactFilterExternalID, "matches-nothing", "A key that a contact has selects nothing.")
+		default:
+			p.unclear(questions.ContactFilterExternalID, "The filter: "+got.problem()+".")
 		}
 		return
 	}
@@ -332,10 +351,13 @@ func (p *prober) phoneFilters(ctx context.Context, first reply) {
 		if len(number) < 8 {
 			continue
 		}
-		if len(p.get(ctx, "/contacts", "phone", number[2:len(number)-1]).records()) > 0 {
+		switch got := p.get(ctx, "/contacts", "phone", number[2:len(number)-1]); {
+		case len(got.records()) > 0:
 			p.differs(questions.PhoneFilter, "part", "A part of a contact's number selects the contact.")
-		} else {
+		case p.answered(got):
 			p.asDecided(questions.PhoneFilter, "A part of a contact's number selects nothing.")
+		default:
+			p.unclear(questions.PhoneFilter, "The filter: "+got.problem()+".")
 		}
 		return
 	}

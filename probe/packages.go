@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,7 +20,25 @@ func (w *writer) sendPackage(ctx context.Context, contacts ...body) reply {
 			w.keep("/contacts", "customerIdApiRing", own)
 		}
 	}
-	return w.send(ctx, http.MethodPost, "/contacts/package", nil, contacts)
+	got := w.post(ctx, "/contacts/package", contacts, namesOf(contacts)...)
+	if errors.Is(got.err, errEnough) {
+		for _, contact := range contacts {
+			if own, ok := contact["customerIdApiRing"].(string); ok {
+				w.forget("/contacts", own)
+			}
+		}
+	}
+	return got
+}
+
+func namesOf(contacts []body) []string {
+	var names []string
+	for _, contact := range contacts {
+		if name, ok := contact["name"].(string); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // packageWithBadRecord sends a contact without a name between two good ones, and looks for what was written.
@@ -28,20 +47,28 @@ func (w *writer) packageWithBadRecord(ctx context.Context) {
 	before, bad, after := w.contact(), w.contact(), w.contact()
 	delete(bad, "name")
 	got := w.sendPackage(ctx, before, bad, after)
-	found := w.found(ctx)
+	found, ok := w.found(ctx)
 	w.findable = len(found) > 0
-	if len(found) == 0 {
+	if !ok || len(found) == 0 {
 		w.unclear(id, "The filter by phone finds no contact of the probe.")
 		return
 	}
 	has := func(b body) bool {
 		return slices.ContainsFunc(found, func(r record) bool { return r.text("name") == b["name"] })
 	}
-	refused := got.refused() || got.status >= 400
+	refused := got.rejected()
+	partly := has(before) || has(after)
 	switch {
-	case got.err != nil:
-		w.unclear(id, got.problem())
-	case refused && !has(before) && !has(after):
+	case !refused && !got.done():
+		w.unclear(id, "The package: "+got.problem()+".")
+	case !partly && w.verdicts[questions.ReadAfter].answer != AsDecided:
+		w.unclear(id, "New contacts are not listed right away.")
+	case refused && !partly:
+		w.refusedPackage = map[string]bool{}
+		for _, b := range []body{before, bad, after} {
+			own, _ := b["customerIdApiRing"].(string)
+			w.refusedPackage[own] = true
+		}
 		w.asDecided(id, "The package is refused, and nothing of it is there.")
 	case refused && has(after):
 		w.differs(id, "all-written-then-refused", "The package is refused, and its good records are there.")
@@ -49,7 +76,7 @@ func (w *writer) packageWithBadRecord(ctx context.Context) {
 		w.differs(id, "written-then-success-false", "The package is refused with a falsy success, and the records before the bad one are there.")
 	case refused:
 		w.differs(id, "written-then-refused", "The package is refused, and the records before the bad one are there.")
-	case !has(before) && !has(after):
+	case !partly:
 		w.unclear(id, "The package is answered with success, and nothing of it is found.")
 	default:
 		w.partialIDs(got, has(after))
@@ -100,9 +127,11 @@ func (w *writer) packageOrder(ctx context.Context) {
 		w.differs(questions.PackageAnswer, "lone-id", "A package of one answers its id without an array.")
 	}
 	byID := map[string]string{}
-	for _, r := range w.found(ctx) {
+	list, _ := w.found(ctx)
+	for _, r := range list {
 		byID[r.text("leadId")] = r.text("name")
 	}
+	w.forgetAbsent(list, contacts)
 	right, known := 0, 0
 	for i, raw := range packageIDs(got) {
 		name, ok := byID[record{"id": raw}.text("id")]
@@ -123,6 +152,29 @@ func (w *writer) packageOrder(ctx context.Context) {
 		w.differs(id, "reversed", "The ids are in the reverse order.")
 	default:
 		w.differs(id, "shuffled", "The ids are in another order than the records.")
+	}
+}
+
+// forgetAbsent drops what was never written: a list that has a later package, and not these records, shows it.
+func (w *writer) forgetAbsent(list []record, later []body) {
+	names := map[string]bool{}
+	for _, r := range list {
+		names[r.text("name")] = true
+	}
+	for _, contact := range later {
+		if name, _ := contact["name"].(string); !names[name] {
+			return
+		}
+	}
+	keys := map[string]bool{}
+	for _, r := range list {
+		keys[strings.TrimPrefix(r.text("name"), "antcrm-go probe ")] = true
+		keys[r.text("customerIdApiRing")] = true
+	}
+	for n := range w.count {
+		if own := fmt.Sprintf("%s-%d", w.run, n+1); !keys[own] && w.refusedPackage[own] {
+			w.forget("/contacts", own)
+		}
 	}
 }
 
@@ -157,12 +209,14 @@ func (w *writer) packageMixed(ctx context.Context) {
 	got := w.sendPackage(ctx, lead, customer)
 	o := object(got.body)
 	switch {
-	case got.refused() || got.status >= 400 && got.status < 500:
+	case got.rejected():
 		w.differs(id, "refused", "A package of a lead and a customer is refused.")
 	case !got.good():
 		w.unclear(id, "The package: "+got.problem()+".")
 	case hasIDs(o["leadId"]) && hasIDs(o["customerId"]):
 		w.asDecided(id, "Ids come under leadId and under customerId.")
+	case w.verdicts[questions.PackageAnswer].answer == Differs && w.verdicts[questions.PackageAnswer].alternative != "lone-id":
+		w.unclear(id, "A package's answer has no arrays of ids.")
 	default:
 		w.differs(id, "one-key", "All ids come under one key.")
 	}
@@ -175,39 +229,68 @@ func hasIDs(raw json.RawMessage) bool {
 // deletes finds out where a DELETE reads its key and what it answers, with three contacts of this run.
 func (w *writer) deletes(ctx context.Context) {
 	var targets []leftover
-	for _, r := range w.found(ctx) {
+	w.ownKeys = map[string]string{}
+	for _, r := range w.listed {
 		if id := r.text("leadId"); id != "" && id != w.id {
 			targets = append(targets, leftover{"/contacts", "leadId", id})
+			w.ownKeys[id] = strings.TrimPrefix(r.text("name"), "antcrm-go probe ")
 		}
 	}
 	if len(targets) < 3 {
 		w.unclear(questions.DeleteKey, "The filter by phone finds too few contacts of the probe.")
 		return
 	}
-	both := w.remove(ctx, targets[0], true, true)
-	query := w.remove(ctx, targets[1], true, false)
-	inBody := w.remove(ctx, targets[2], false, true)
-	w.sent += 3
+	both := w.take(ctx, targets[0], true, true)
+	query := w.take(ctx, targets[1], true, false)
+	inBody := w.take(ctx, targets[2], false, true)
+	list, ok := w.found(ctx)
+	if !ok || both.err != nil || query.err != nil || inBody.err != nil || both.busy() || query.busy() || inBody.busy() {
+		w.unclear(questions.DeleteKey, "One of the requests had no answer.")
+		return
+	}
 	there := map[string]bool{}
-	for _, r := range w.found(ctx) {
+	for _, r := range list {
 		there[r.text("leadId")] = true
 	}
-	w.deleteKey(both, there[targets[0].key], there[targets[1].key], there[targets[2].key])
+	for _, l := range targets[:3] {
+		if !there[l.key] {
+			w.forgetRecord(l)
+		}
+	}
+	w.deleteKey(both, query, inBody, there[targets[0].key], there[targets[1].key], there[targets[2].key])
 	answered := both
 	if there[targets[0].key] {
 		answered = query
 	}
 	w.deleteAnswer(answered)
-	if inBody.err == nil && query.err == nil && !there[targets[0].key] {
-		w.deleteMissing(w.remove(ctx, targets[0], true, true))
-		w.sent++
+	if !there[targets[0].key] {
+		w.deleteMissing(w.take(ctx, targets[0], true, true))
 	}
 }
 
-func (w *writer) deleteKey(both reply, bothLeft, queryLeft, bodyLeft bool) {
+// take sends a DELETE that counts as an experiment.
+func (w *writer) take(ctx context.Context, l leftover, inQuery, inBody bool) reply {
+	for n := 0; ; n++ {
+		if w.sent+w.reserve() >= MaxRequests {
+			w.exhausted = true
+			return reply{err: errEnough}
+		}
+		got := w.remove(ctx, l, inQuery, inBody)
+		if n == attempts-1 || !w.repeatable(http.MethodDelete, got, n) || !w.pause(ctx, got) {
+			return got
+		}
+	}
+}
+
+func (w *writer) deleteKey(both, query, inBody reply, bothLeft, queryLeft, bodyLeft bool) {
 	const id = questions.DeleteKey
+	ruled := func(left bool, got reply) bool {
+		return !left || got.rejected() || got.done() || got.status == http.StatusNotFound
+	}
 	switch {
-	case both.status == http.StatusBadRequest && bothLeft && !queryLeft:
+	case !ruled(bothLeft, both) || !ruled(queryLeft, query) || !ruled(bodyLeft, inBody):
+		w.unclear(id, "A DELETE is neither carried out nor refused: "+both.problem()+".")
+	case both.status == http.StatusBadRequest && bothLeft && !queryLeft && bodyLeft:
 		w.differs(id, "body-refused", "A DELETE with a body is refused.")
 	case bothLeft:
 		w.unclear(id, "The contact is still listed after its DELETE: "+both.problem()+".")

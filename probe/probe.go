@@ -111,7 +111,9 @@ type config struct {
 // automations may act on the records while they are there. What cannot be deleted is in Report.Leftovers.
 func WithWrites() Option { return func(c *config) error { c.writes = true; return nil } }
 
-// WithProgress calls report after each experiment, in order, from the goroutine that called Run.
+// WithProgress calls report once for each question, from the goroutine that called Run: for a difference right after
+// the experiment that found it, for all others at the end, when no experiment can change the answer any more. See also
+// WithRequestCount.
 func WithProgress(report func(Finding)) Option {
 	return func(c *config) error {
 		if report == nil {
@@ -164,7 +166,7 @@ const MaxRequests = 80
 const cleanupTime = time.Minute
 
 // Run asks the server behind the client. It reads only, unless WithWrites is given; it sends at most 80 requests and
-// never repeats one. An experiment that fails is a Finding that cannot tell. The error is that of a bad option, of a
+// repeats reads alone. An experiment that fails is a Finding that cannot tell. The error is that of a bad option, of a
 // server that refuses the key, or of the context; the report is then what was found out so far, and never nil.
 func Run(ctx context.Context, client *antcrm.Client, opts ...Option) (*Report, error) {
 	report := new(Report)
@@ -183,16 +185,13 @@ func Run(ctx context.Context, client *antcrm.Client, opts ...Option) (*Report, e
 	p := newProber(client, cfg)
 	err := p.observe(ctx)
 	if cfg.writes && err == nil {
-		p.experiment(ctx)
-		report.Leftovers = p.cleanUp(ctx)
+		report.Leftovers = p.experimentAndCleanUp(ctx)
 	}
+	p.stopped = ctx.Err() != nil
 	for _, q := range questions.All() {
-		finding := p.finding(q)
-		report.Findings = append(report.Findings, finding)
-		if cfg.progress != nil {
-			cfg.progress(finding)
-		}
+		report.Findings = append(report.Findings, p.finding(q))
 	}
+	p.report(true)
 	report.Fields = p.fields.list()
 	if err == nil {
 		err = ctx.Err()

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,9 +30,11 @@ func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
 	t.Helper()
 	srv := antcrmtest.NewServer(t, opts...)
 	seed := func(kind antcrmtest.Kind, n int, one func(i int) map[string]any) {
-		for i := range n {
-			require.NoError(t, srv.Seed(kind, one(i)))
+		list := make([]map[string]any, n)
+		for i := range list {
+			list[i] = one(i)
 		}
+		require.NoError(t, srv.Seed(kind, list))
 	}
 	seed(antcrmtest.Contacts, 130, func(i int) map[string]any {
 		return map[string]any{
@@ -41,7 +45,10 @@ func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
 		}
 	})
 	seed(antcrmtest.Contacts, 1, func(int) map[string]any {
-		return map[string]any{"name": secret + " prefix", "contactType": "lead", "leadId": 20001, "gender": 1}
+		return map[string]any{
+			"name": secret + " prefix", "contactType": "lead", "leadId": 20001, "gender": 1, "bgInfo": "", "industry": "", "addresses": []any{},
+			"phones": []any{}, "emails": []any{}, "im": []any{}, "tags": []any{}, "dateOfBirth": "", "customerIdApiRing": "", "type": 0, "hiddenByVendor": true,
+		}
 	})
 	seed(antcrmtest.Campaigns, 45, func(i int) map[string]any {
 		return map[string]any{"_id": fmt.Sprintf("%024x", i), "name": secret, "createdAt": stamp}
@@ -53,7 +60,7 @@ func account(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
 		return map[string]any{"id": fmt.Sprintf("%024x", i), "type": 1 + i%2, "score": 3, "status": 1, "createdAt": stamp + int64(i)}
 	})
 	seed(antcrmtest.Tickets, 3, func(i int) map[string]any {
-		return map[string]any{"TicketId": 17000 + i, "title": secret, "contact": map[string]any{"name": secret}, "createdAt": stamp}
+		return map[string]any{"TicketId": 17000 + i, "title": secret, "contact": map[string]any{"id": fmt.Sprintf("%024x", i), "name": secret}, "createdAt": stamp}
 	})
 	seed(antcrmtest.Opportunities, 3, func(i int) map[string]any {
 		return map[string]any{"number": 3600 + i, "name": secret, "value": 4520000, "createdAt": stamp, "opportunityIdApiRing": secret}
@@ -82,7 +89,7 @@ func run(t *testing.T, srv *antcrmtest.Server, opts ...probe.Option) *probe.Repo
 	assert.NotContains(t, string(text), secret, "a report holds no value of a record")
 	assert.NotContains(t, string(text), srv.APIKey)
 	assert.NotContains(t, string(text), strings.TrimPrefix(srv.URL, "http://"))
-	assert.LessOrEqual(t, srv.RequestCount(), 140)
+	assert.LessOrEqual(t, srv.RequestCount(), probe.MaxRequests)
 	return report
 }
 
@@ -126,42 +133,93 @@ func TestTheProbeFindsNoDifferenceWhereThereIsNone(t *testing.T) {
 	}
 }
 
+// entailed are differences that the fake has besides the one that it plays: they follow from it.
+func entailed(question, alternative string) []string {
+	return map[string][]string{
+		"error-body=html":        {"delete-missing", "zns-empty"}, // a 404 is an error
+		"update-answer=record":   {"ticket-update-answer"},
+		"page-parameter=ignored": {"message-paging"},
+		"update-array=merged":    {"clear-list"},
+		"update-array=appended":  {"clear-list"},
+	}[question+"="+alternative]
+}
+
+// TestTheProbeRecognizesEveryAnswer runs the probe against the fake for every alternative of every question. Its last
+// line has the totals; -v shows the reasons of what cannot be told.
 func TestTheProbeRecognizesEveryAnswer(t *testing.T) {
 	t.Parallel()
-	totals := map[string]int{}
-	results := make(chan string, 1000)
+	totals, reasons := map[string]int{}, map[string]int{}
+	type result struct{ verdict, reason string }
+	results := make(chan result, 1000)
 	t.Run("all", func(t *testing.T) {
 		for _, q := range antcrmtest.OpenQuestions() {
 			for _, a := range q.Alternatives {
 				t.Run(q.ID+"="+a.Name, func(t *testing.T) {
 					t.Parallel()
-					srv := account(t, a.Option)
-					report := run(t, srv, probe.WithWrites())
-					assert.Empty(t, report.Leftovers)
+					report := runOn(t, a.Option)
 					for _, f := range report.Findings {
-						if f.ID != q.ID {
-							continue
-						}
 						switch {
+						case f.ID != q.ID && f.Answer == probe.Differs:
+							assert.Contains(t, entailed(q.ID, a.Name), f.ID, "%s is not what this server does: %s", f.Alternative, f.Observed)
+						case f.ID != q.ID:
 						case f.Answer == probe.Differs && f.Alternative == a.Name:
-							results <- "recognized"
+							results <- result{"recognized", ""}
 							assert.Equal(t, a.Consequence, f.Consequence)
 							assert.NotEmpty(t, f.Advice)
 						case f.Answer == probe.CannotTell:
-							results <- "cannot tell"
-							t.Logf("cannot tell: %s", f.Observed)
+							results <- result{"cannot tell", q.ID + ": " + f.Observed}
 						default:
-							results <- "wrong"
+							results <- result{"wrong", ""}
 							t.Errorf("%v %q: %s", f.Answer, f.Alternative, f.Observed)
 						}
 					}
+					sameAgain(t, q.ID+"="+a.Name, report)
 				})
 			}
 		}
 	})
 	close(results)
-	for result := range results {
-		totals[result]++
+	for r := range results {
+		totals[r.verdict]++
+		if r.reason != "" {
+			reasons[r.reason]++
+		}
 	}
-	t.Logf("totals: %v", totals)
+	for reason, n := range reasons {
+		t.Logf("cannot tell %d alternatives of %s", n, reason)
+	}
+	t.Logf("%d questions; alternatives: %d recognized, %d cannot be told, %d wrong",
+		len(antcrmtest.OpenQuestions()), totals["recognized"], totals["cannot tell"], totals["wrong"])
+	assert.GreaterOrEqual(t, totals["recognized"], 190)
+}
+
+// runOn runs the probe with writes against a fake with those options, which must be as before afterwards.
+func runOn(t *testing.T, opts ...antcrmtest.Option) *probe.Report {
+	t.Helper()
+	srv := account(t, opts...)
+	report := run(t, srv, probe.WithWrites())
+	assert.Empty(t, report.Leftovers)
+	assert.Equal(t, 131, srv.Count(antcrmtest.Contacts), "what the probe made is gone")
+	return report
+}
+
+// sameAgain makes a fake from a report, and expects the same report from it. Where the report differs in nothing but
+// the answer that the first fake played, the second fake is set up alike: running the same once more shows nothing, and
+// is left to the long tests.
+func sameAgain(t *testing.T, played string, report *probe.Report) {
+	t.Helper()
+	var differences []string
+	for _, f := range report.Findings {
+		if f.Answer == probe.Differs {
+			differences = append(differences, f.ID+"="+f.Alternative)
+		}
+	}
+	alike := len(differences) == 1 && differences[0] == played
+	if alike && os.Getenv("ANTCRM_LONG_TESTS") == "" && len(played)%10 != 0 {
+		return
+	}
+	text, err := json.Marshal(probe.NewDocument(report, time.Now(), nil))
+	require.NoError(t, err)
+	files := fstest.MapFS{"report.json": &fstest.MapFile{Data: text}}
+	assert.Equal(t, report, runOn(t, antcrmtest.WithReport(files, "report.json")))
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/internal/questions"
@@ -29,13 +31,20 @@ type prober struct {
 	fields   fieldCounts
 	made     []leftover // what is still to be deleted
 
-	lastGood bool
-	findable bool                               // the filter by phone has found contacts of this run
-	verify   func(ctx context.Context) []record // lists them again
+	numericIDs bool            // an id as text is refused
+	reported   map[string]bool // by WithProgress
+	exhausted  bool            // the budget did not suffice
+	flaky      bool            // a read was answered 5xx, and well when it was repeated
+	stopped    bool            // the context has ended
+	noContact  string          // why there is no contact to experiment with
+	lastGood   bool
+	deletedIDs map[leftover]bool                          // whose DELETE at the end was answered with success
+	findable   bool                                       // the filter by phone has found contacts of this run
+	verify     func(ctx context.Context) ([]record, bool) // lists them again
 }
 
 func newProber(client *antcrm.Client, cfg config) *prober {
-	return &prober{client: client, cfg: cfg, verdicts: map[string]verdict{}, fields: fieldCounts{}}
+	return &prober{client: client, cfg: cfg, verdicts: map[string]verdict{}, reported: map[string]bool{}, fields: fieldCounts{}}
 }
 
 // asDecided, differs and unclear keep the first clear verdict on a question: a later experiment only adds to what could
@@ -55,6 +64,21 @@ func (p *prober) note(id string, v verdict) {
 	}
 }
 
+// report tells WithProgress what an experiment has found to differ: no later experiment changes that. final reports the
+// rest.
+func (p *prober) report(final bool) {
+	if p.cfg.progress == nil {
+		return
+	}
+	for _, q := range questions.All() {
+		early := p.verdicts[q.ID].answer == Differs && q.ID != questions.TagsFormat && q.ID != questions.RefusalShape
+		if !p.reported[q.ID] && (final || early) {
+			p.reported[q.ID] = true
+			p.cfg.progress(p.finding(q))
+		}
+	}
+}
+
 // finding puts the verdict on a question into words.
 func (p *prober) finding(q questions.Question) Finding {
 	f := Finding{ID: q.ID, Question: q.Text}
@@ -62,6 +86,9 @@ func (p *prober) finding(q questions.Question) Finding {
 	if !known {
 		f.Observed = p.whyNot(q.ID)
 		return f
+	}
+	if q.ID == questions.RefusalShape && v.alternative == "server-error" && p.flaky {
+		v = verdict{CannotTell, "", "The server answers 5xx to other requests as well."}
 	}
 	f.Answer, f.Observed = v.answer, v.observed
 	if v.answer != Differs {
@@ -80,10 +107,17 @@ func (p *prober) whyNot(id string) string {
 	if why, ok := neverAsked()[id]; ok {
 		return why
 	}
-	if !p.cfg.writes {
-		return "Only an experiment that writes, or more records than there are, can tell."
+	switch {
+	case !p.cfg.writes && needsWrites()[id]:
+		return "Only an experiment that writes can tell."
+	case p.stopped:
+		return "The run was stopped before that."
+	case p.exhausted:
+		return "The run had sent as many requests as it may."
+	case needsWrites()[id] && p.noContact != "":
+		return "No contact of the probe could be used: " + p.noContact + "."
 	}
-	return "The experiments did not get that far."
+	return "Too few records show it."
 }
 
 // reply is one answer. Its body is nil where none came.
@@ -96,23 +130,119 @@ type reply struct {
 
 var errEnough = errors.New("the probe has sent as many requests as it may")
 
-// send sends one request, once. What the SDK makes of the answer does not matter here, only what came.
+// send sends one request. A read that meets a fault or a rate limit is repeated; a write is not, unless the server says
+// that it was not carried out. What the SDK makes of the answer does not matter here, only what came.
 func (p *prober) send(ctx context.Context, method, path string, query url.Values, body any) reply {
 	return p.sendThrough(ctx, p.client, method, path, query, body)
 }
 
+// attempts is how often a request is sent at most.
+const attempts = 3
+
 func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
-	if p.sent >= MaxRequests {
-		return reply{err: errEnough}
+	var got reply
+	for n := range attempts {
+		if p.sent+p.reserve() >= MaxRequests {
+			p.exhausted = true
+			if n == 0 {
+				got = reply{err: errEnough}
+			}
+			return got
+		}
+		before := got
+		got = p.transmit(ctx, client, method, path, query, body)
+		if before.status >= 500 && got.good() {
+			p.flaky = true
+		}
+		if before.refused() && got.good() {
+			p.differs(questions.RateLimit, "every-fifth-success-false", "A request is refused with a falsy success, and the same one is answered well right after.")
+		}
+		if n == attempts-1 || !p.repeatable(method, got, n) || !p.pause(ctx, got) {
+			return got
+		}
 	}
-	p.sent++
-	return p.transmit(ctx, client, method, path, query, body)
+	return got
+}
+
+// repeatable says whether a request may be sent again: creates only by who looks first whether the first one was
+// carried out.
+func (p *prober) repeatable(method string, got reply, n int) bool {
+	read := method == http.MethodGet
+	switch {
+	case got.busy() && method == http.MethodPost:
+		return false // writer.post looks first
+	case got.busy():
+		p.rateLimit(got)
+		return true
+	case got.err != nil:
+		return read
+	case got.status >= 500:
+		return read
+	case got.refused():
+		// A limit that is worded as a refusal shows itself by one repetition.
+		limited := p.verdicts[questions.RateLimit].alternative == "every-fifth-success-false"
+		return n == 0 && (read || limited && method != http.MethodPost)
+	}
+	return false
+}
+
+// rateLimit notes how the server says that requests come too fast.
+func (p *prober) rateLimit(got reply) {
+	const id = questions.RateLimit
+	switch waits := got.header.Get("Retry-After") != ""; {
+	case got.status == http.StatusTooManyRequests && waits:
+		p.asDecided(id, "Requests that come too fast are answered 429 with Retry-After.")
+	case got.status == http.StatusTooManyRequests:
+		p.differs(id, "every-fifth-429", "Requests that come too fast are answered 429 without Retry-After.")
+	case waits:
+		p.differs(id, "every-fifth-503", "Requests that come too fast are answered 503 with Retry-After.")
+	default:
+		p.differs(id, "every-fifth-503-bare", "Some requests are answered 503 without Retry-After.")
+	}
+}
+
+// longestPause is how long the probe waits at most where a server asks for it.
+const longestPause = 30 * time.Second
+
+// pause waits as the server asks, else for a few requests' time.
+func (p *prober) pause(ctx context.Context, got reply) bool {
+	if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err == nil && seconds > 0 {
+		timer := time.NewTimer(min(time.Duration(min(seconds, 3600))*time.Second, longestPause))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for range 2 {
+		if p.cfg.limiter.Wait(ctx) != nil {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// reserve is how many requests the end of the run needs: a delete for each record, and a look at what is left.
+func (p *prober) reserve() int {
+	if len(p.made) == 0 {
+		return 0
+	}
+	if p.verdicts[questions.RateLimit].answer == Differs {
+		return len(p.made)*3/2 + 2
+	}
+	return len(p.made) + 1
 }
 
 func (p *prober) transmit(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
+	if p.sent >= MaxRequests {
+		return reply{err: errEnough}
+	}
 	if err := p.cfg.limiter.Wait(ctx); err != nil {
 		return reply{err: err}
 	}
+	p.sent++
 	if p.cfg.requests != nil {
 		defer func() { p.cfg.requests(p.sent) }()
 	}
@@ -157,6 +287,23 @@ func (r reply) refused() bool {
 		return true
 	}
 	return false
+}
+
+// busy says that the server asks to slow down.
+func (r reply) busy() bool {
+	return r.err == nil && (r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable)
+}
+
+// done says that a write was carried out.
+func (r reply) done() bool { return r.good() || r.err == nil && r.status == http.StatusNoContent }
+
+// rejected says that the server refuses what was sent: not the key, not the pace, not the path.
+func (r reply) rejected() bool {
+	switch r.status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return r.err == nil
+	}
+	return r.refused()
 }
 
 func (r reply) isHTML() bool {
@@ -216,12 +363,14 @@ func (o record) text(name string) string {
 // problem says in a few words why an answer is no good one, without anything of it.
 func (r reply) problem() string {
 	switch {
+	case errors.Is(r.err, errEnough):
+		return "the run had sent as many requests as it may"
 	case r.err != nil:
 		return "no answer came"
 	case r.refused():
 		return "refused: success is falsy"
 	case r.status >= 300:
-		return "status " + http.StatusText(r.status)
+		return strings.TrimSpace("status " + strconv.Itoa(r.status) + " " + http.StatusText(r.status))
 	case r.isHTML():
 		return "an HTML page came"
 	}

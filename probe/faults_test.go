@@ -1,0 +1,216 @@
+package probe_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/antbuddy/antcrm-go"
+	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/probe"
+)
+
+// seeded is how many records each kind has in the test account.
+func seeded(srv *antcrmtest.Server) map[antcrmtest.Kind]int {
+	all := map[antcrmtest.Kind]int{}
+	for _, kind := range antcrmtest.Kinds() {
+		all[kind] = srv.Count(kind)
+	}
+	return all
+}
+
+// left lists the probe's records that the server still has, as Report.Leftovers would name each.
+func left(srv *antcrmtest.Server) (names [][]string) {
+	for kind, keys := range map[antcrmtest.Kind][]string{
+		antcrmtest.Contacts: {"leadId", "customerId", "customerIdApiRing"}, antcrmtest.Opportunities: {"number", "opportunityIdApiRing"},
+		antcrmtest.Products: {"productIdApiRing"}, antcrmtest.Tickets: {"TicketId", "ticketIdApiRing"},
+	} {
+		for _, raw := range srv.Records(kind) {
+			if !strings.Contains(string(raw), "antcrm-go-probe-") {
+				continue
+			}
+			var r map[string]any
+			if json.Unmarshal(raw, &r) != nil || r["isTicketDeleted"] == true {
+				continue
+			}
+			var forms []string
+			for _, key := range keys {
+				if value, ok := r[key]; ok {
+					if number, ok := value.(float64); ok {
+						value = int64(number)
+					}
+					forms = append(forms, fmt.Sprintf("/%s %s=%v", kind, key, value))
+				}
+			}
+			names = append(names, forms)
+		}
+	}
+	return names
+}
+
+// namesAllLeft fails where a record of the probe is still there and the report does not name it.
+func namesAllLeft(t *testing.T, srv *antcrmtest.Server, report *probe.Report, what string) {
+	t.Helper()
+	for _, forms := range left(srv) {
+		named := slices.ContainsFunc(forms, func(form string) bool { return slices.Contains(report.Leftovers, form) })
+		assert.True(t, named, "%s: %v is left in silence; named are %v", what, forms, report.Leftovers)
+	}
+	assert.LessOrEqual(t, srv.RequestCount(), probe.MaxRequests, what)
+}
+
+// small is an account with a few records: the runs with faults are many.
+func small(t *testing.T, opts ...antcrmtest.Option) *antcrmtest.Server {
+	t.Helper()
+	srv := antcrmtest.NewServer(t, opts...)
+	for i := range 25 {
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, map[string]any{
+			"name": fmt.Sprint(secret, i), "contactType": "lead", "customerIdApiRing": fmt.Sprintf("%s-key-%d", secret, i),
+			"phones": []any{map[string]any{"value": fmt.Sprintf("0901%06d", i)}},
+		}))
+	}
+	return srv
+}
+
+// Each request of a run is lost once, one after the other: before the server sees it, and after it was carried out.
+func TestEveryRequestLostOnce(t *testing.T) {
+	t.Parallel()
+	whole := small(t)
+	run(t, whole, probe.WithWrites())
+	total := whole.RequestCount()
+	for _, effect := range []antcrmtest.Effect{antcrmtest.CloseBefore, antcrmtest.CloseAfter} {
+		for n := range total {
+			// Half of the pairs, in turn; the long tests have them all.
+			if os.Getenv("ANTCRM_LONG_TESTS") == "" && (n%2 == 0) == (effect == antcrmtest.CloseBefore) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d", effect, n+1), func(t *testing.T) {
+				t.Parallel()
+				srv := small(t)
+				require.NoError(t, srv.Inject(antcrmtest.Fault{Do: effect, Nth: n + 1}).Err())
+				report := run(t, srv, probe.WithWrites())
+				namesAllLeft(t, srv, report, t.Name())
+				for _, f := range report.Findings {
+					if f.Answer == probe.Differs {
+						assert.Equal(t, "missing-values", f.ID, "a lost request is no difference: %s", f.Observed)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestNoFaultLeavesARecordInSilence(t *testing.T) {
+	t.Parallel()
+	everySecond := func(r *antcrmtest.Request) bool { return r.Number%2 == 0 }
+	for name, c := range map[string]struct {
+		faults []antcrmtest.Fault
+		opts   []antcrmtest.Option
+		differ []string // what may be found to differ
+	}{
+		"500 to every second request":       {faults: []antcrmtest.Fault{{Status: 500, Match: everySecond}}},
+		"500 to every second, carried out":  {faults: []antcrmtest.Fault{{Status: 500, Commit: true, Match: everySecond}}},
+		"a gateway's page for every second": {faults: []antcrmtest.Fault{{Do: antcrmtest.HTML, Match: everySecond}}},
+		"503 to every second":               {faults: []antcrmtest.Fault{{Status: 503, Match: everySecond}}, differ: []string{"rate-limit"}},
+		"DELETE does nothing":               {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 200, Body: `{"success":1}`}}},
+		"DELETE is forbidden":               {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 403}}},
+		"DELETE is an error":                {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 500}}},
+		"DELETE is never answered":          {faults: []antcrmtest.Fault{{Method: "DELETE", Do: antcrmtest.CloseBefore}}},
+		"only contacts may be read":         {faults: []antcrmtest.Fault{{Match: func(r *antcrmtest.Request) bool { return r.Method != "GET" || r.Path != "/contacts" }, Status: 403}}},
+		"PUT is forbidden":                  {faults: []antcrmtest.Fault{{Method: "PUT", Status: 403}}},
+		"packages are not there":            {faults: []antcrmtest.Fault{{Path: "/contacts/package", Status: 404}}},
+		"creates are lost":                  {faults: []antcrmtest.Fault{{Method: "POST", Do: antcrmtest.CloseAfter}}},
+		"answers are cut":                   {faults: []antcrmtest.Fault{{Do: antcrmtest.Truncate, Match: everySecond}}},
+		"three writes a minute":             {faults: []antcrmtest.Fault{{Method: "POST", Status: 429, After: 3}}, differ: []string{"rate-limit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := small(t, c.opts...)
+			for _, f := range c.faults {
+				require.NoError(t, srv.Inject(f).Err())
+			}
+			report := run(t, srv, probe.WithWrites())
+			namesAllLeft(t, srv, report, name)
+			for _, f := range report.Findings {
+				if f.Answer == probe.Differs && !slices.Contains(c.differ, f.ID) && f.ID != "missing-values" {
+					t.Errorf("%s differs (%s): %s", f.ID, f.Alternative, f.Observed)
+				}
+			}
+		})
+	}
+}
+
+// Ctrl-C at any time: what was made is deleted, and the report says what was seen so far.
+func TestAStoppedRunCleansUp(t *testing.T) {
+	t.Parallel()
+	for stopAt := 1; stopAt < 80; stopAt += 6 {
+		t.Run(fmt.Sprint(stopAt), func(t *testing.T) {
+			t.Parallel()
+			srv := small(t)
+			before := seeded(srv)
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			report, err := probe.Run(ctx, srv.Client(), probe.WithWrites(), probe.WithRate(1e6), probe.WithRequestCount(func(sent int) {
+				if sent == stopAt {
+					stop(errors.New("Ctrl-C"))
+				}
+			}))
+			namesAllLeft(t, srv, report, "stopped")
+			if err != nil {
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			assert.Empty(t, report.Leftovers)
+			after := seeded(srv)
+			delete(before, antcrmtest.Tickets) // a deleted one stays, with its mark
+			delete(after, antcrmtest.Tickets)
+			assert.Equal(t, before, after)
+			assert.Len(t, report.Findings, len(antcrmtest.OpenQuestions()))
+		})
+	}
+}
+
+func TestAKeyThatMayNothingIsAnError(t *testing.T) {
+	t.Parallel()
+	srv := small(t)
+	require.NoError(t, srv.Inject(antcrmtest.Fault{Status: http.StatusForbidden}).Err())
+	report, err := probe.Run(t.Context(), srv.Client(), probe.WithWrites(), probe.WithRate(1e6))
+	require.ErrorIs(t, err, antcrm.ErrForbidden)
+	assert.Equal(t, 1, srv.RequestCount())
+	for _, f := range report.Findings {
+		assert.NotEqual(t, probe.Differs, f.Answer, f.ID)
+	}
+}
+
+// An account without a record, and one with many, must be told nothing wrong.
+func TestEmptyAndLargeAccounts(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{"none": 0, "one": 1, "a full page": 20, "many": 5000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := antcrmtest.NewServer(t)
+			var list []map[string]any
+			for i := range n {
+				list = append(list, map[string]any{"name": fmt.Sprint(secret, i), "contactType": "lead", "phones": []any{map[string]any{"value": fmt.Sprintf("0901%06d", i)}}})
+			}
+			if n > 0 {
+				require.NoError(t, srv.Seed(antcrmtest.Contacts, list))
+				require.NoError(t, srv.Seed(antcrmtest.Campaigns, list))
+			}
+			report := run(t, srv, probe.WithWrites())
+			namesAllLeft(t, srv, report, name)
+			for _, f := range report.Findings {
+				if f.Answer == probe.Differs && f.ID != "missing-values" {
+					t.Errorf("%s differs (%s): %s", f.ID, f.Alternative, f.Observed)
+				}
+			}
+		})
+	}
+}
