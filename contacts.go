@@ -204,7 +204,8 @@ func (p *ContactCreateParams) group() string {
 // cleared: set GenderOther. An empty one is ErrValidation.
 //
 // The vendor does not say either whether the server replaces a list or merges the new elements into it. If it matters,
-// read the contact after you have changed a list. Elements of a list are sent without their empty texts.
+// read the contact after you have changed a list. An element of a list is a new value and not a change: its empty texts
+// are not sent.
 type ContactUpdateParams struct {
 	redacted
 

@@ -138,17 +138,18 @@ func (p OpportunityCreateParams) validate() error {
 
 // OpportunityUpdateParams changes an order. Nil leaves a field alone, but for Value: see there.
 //
-// To clear a text, point to "". To clear a list, set an empty slice that is not nil. To clear the address, point to an
-// empty Address. That this clears the field is our guess. The vendor does not say either whether the server replaces or
-// merges lists and the address: send them whole. Empty texts within them are not sent.
+// To clear a text, point to "", in the address too. To clear a list, set an empty slice that is not nil. To clear the
+// address, point to an empty AddressUpdate, or send each of its texts empty: Address{}.Update(). That this clears the
+// field is our guess. The vendor does not say either whether the server replaces or merges lists and the address: send
+// them whole. An element of a list is a new value and not a change: its empty texts are not sent.
 type OpportunityUpdateParams struct {
 	redacted
 
-	Name            *string    `json:"name,omitzero"`
-	ReceiverName    *string    `json:"receiverName,omitzero"`
-	ReceiverPhone   *string    `json:"receiverPhone,omitzero"`
-	ReceiverAddress *Address   `json:"receiverAddressObj,omitzero"`
-	LineItems       []LineItem `json:"groupPackage,omitzero"`
+	Name            *string        `json:"name,omitzero"`
+	ReceiverName    *string        `json:"receiverName,omitzero"`
+	ReceiverPhone   *string        `json:"receiverPhone,omitzero"`
+	ReceiverAddress *AddressUpdate `json:"receiverAddressObj,omitzero"`
+	LineItems       []LineItem     `json:"groupPackage,omitzero"`
 	// Value is the price of the order. Send it with every change: the vendor says that the system computes the price of
 	// an order that is sent without one, so an update without Value may change the amount. "0" is a price. The empty
 	// Decimal is ErrValidation.

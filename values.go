@@ -30,6 +30,47 @@ type Address struct {
 	ID           ID       `json:"_id,omitzero"`       // read only
 }
 
+// Update returns the change that makes an order's address this one: every text that the vendor takes is set, so that an
+// empty one is cleared whether the server replaces the address or merges it. The fields that are read only, and a nil
+// country, are left alone.
+func (a Address) Update() *AddressUpdate {
+	update := &AddressUpdate{
+		Type: new(a.Type), HouseNumber: new(a.HouseNumber), StreetName: new(a.StreetName), Ward: new(a.Ward), District: new(a.District),
+		City: new(a.City),
+	}
+	if a.Country != nil {
+		update.Country = &CountryUpdate{Code: new(a.Country.Code), Name: new(a.Country.Name)}
+	}
+	return update
+}
+
+// AddressUpdate changes an order's address. Nil leaves a text out; a pointer to "" sends the empty text, to clear it.
+//
+// The vendor does not say whether the server replaces the address or merges what is sent into it, so whether a text that
+// is left out stays is not known. Address.Update makes a change that names every text, and has one result either way.
+type AddressUpdate struct {
+	redacted
+
+	Type         *string        `json:"type,omitzero"` // such as Work
+	HouseNumber  *string        `json:"street,omitzero"`
+	StreetName   *string        `json:"streetName,omitzero"`
+	Ward         *string        `json:"wards,omitzero"`
+	District     *string        `json:"state,omitzero"`
+	City         *string        `json:"city,omitzero"`
+	Country      *CountryUpdate `json:"country,omitzero"`
+	CityCode     *string        `json:"cityCode,omitzero"`  // read only: the vendor lists it in answers
+	DistrictCode *string        `json:"stateCode,omitzero"` // read only
+	WardCode     *string        `json:"wardsCode,omitzero"` // read only
+	Zip          *string        `json:"zip,omitzero"`       // read only
+	ID           *ID            `json:"_id,omitzero"`       // read only
+}
+
+// CountryUpdate changes the country of an address: see AddressUpdate.
+type CountryUpdate struct {
+	Code *string `json:"code,omitzero"` // ISO 3166 code, such as VN
+	Name *string `json:"name,omitzero"`
+}
+
 // Phone is a telephone number.
 type Phone struct {
 	redacted

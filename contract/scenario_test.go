@@ -196,7 +196,7 @@ func scenarios(t testing.TB) map[string]func(ctx context.Context, c *antcrm.Clie
 		"Opportunities.Update": func(ctx context.Context, c *antcrm.Client) error {
 			whole := body[antcrm.OpportunityUpdateParams](`{"name":"A","receiverName":"B",` + orderRest + `}`)
 			cleared := antcrm.OpportunityUpdateParams{
-				Name: new(""), Value: new(antcrm.Decimal("0")), ShippingCost: new(antcrm.Decimal("0")), LineItems: []antcrm.LineItem{}, ReceiverAddress: new(antcrm.Address{}),
+				Name: new(""), Value: new(antcrm.Decimal("0")), ShippingCost: new(antcrm.Decimal("0")), LineItems: []antcrm.LineItem{}, ReceiverAddress: antcrm.Address{}.Update(),
 			}
 			return errors.Join(value(c.Opportunities.Update(ctx, orderNumber, whole)), value(c.Opportunities.Update(ctx, orderNumber, cleared)),
 				value(c.Opportunities.Update(ctx, orderNumber, antcrm.OpportunityUpdateParams{})))
