@@ -129,7 +129,7 @@ func TestEveryJobUnderEveryAnswer(t *testing.T) {
 				w := start(t, a.option)
 				for _, f := range faults() {
 					for _, j := range jobs() {
-						if f.name == "no fault" && chosen(2, a.name, j.name) || chosen(20, a.name, j.name, f.name) {
+						if f.name == "no fault" && chosen(4, a.name, j.name) || chosen(50, a.name, j.name, f.name) {
 							sum.hold(t, []answer{a}, j, f, play(t, w, j, f))
 						}
 					}
@@ -178,9 +178,9 @@ func countInvisible() int {
 // TestEveryJobUnderPairsOfAnswers draws pairs at random, the same in every run.
 func TestEveryJobUnderPairsOfAnswers(t *testing.T) {
 	t.Parallel()
-	pairs := 20
+	pairs := 10
 	if long() {
-		pairs = 400
+		pairs = 250
 	}
 	rng := rand.New(rand.NewPCG(14, 5)) //nolint:gosec // a repeatable sequence is the point
 	sum := &totals{invisible: map[string]int{}}

@@ -101,3 +101,21 @@ func TestDecisionsNameTheirQuestions(t *testing.T) {
 		}
 	}
 }
+
+// Every row of "what happens" in docs/wire.md names a test. Its subtests are made from the questions, as the rows are.
+func TestTheTestThatTheDocumentNamesExists(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../docs/wire.md")
+	require.NoError(t, err)
+	matrix, err := os.ReadFile("../matrixtest/matrix_test.go")
+	require.NoError(t, err)
+	named := regexp.MustCompile("`(Test[A-Za-z]+)[/`]").FindAllStringSubmatch(string(document), -1)
+	rows := 0
+	for _, q := range questions.All() {
+		rows += len(q.Alternatives)
+	}
+	assert.GreaterOrEqual(t, len(named), rows)
+	for _, name := range named {
+		require.Contains(t, string(matrix), "func "+name[1]+"(", "docs/wire.md names a test that is not there")
+	}
+}
