@@ -39,8 +39,8 @@ func Example_errors() {
 	// look at the key
 }
 
-// The answer to a write is lost: nobody can know from here whether it was
-// carried out. The SDK says so and sends nothing twice; the program looks.
+// The answer to a write is lost, so its outcome is unknown. The SDK does not send it again; the program searches by a
+// filter that the vendor documents. If it finds nothing, the lost request may still be under way: look again later.
 func Example_outcomeUnknown() {
 	ctx, server, client := startFake()
 	defer server.Close()
@@ -50,12 +50,14 @@ func Example_outcomeUnknown() {
 	ref, err := client.Contacts.Create(ctx, customer)
 	if errors.Is(err, antcrm.ErrOutcomeUnknown) {
 		fmt.Println("unknown: looking")
-		found, err := client.Contacts.Get(ctx, antcrm.ExternalRef(customer.ExternalID))
-		switch {
-		case err == nil:
-			ref = found.Ref() // it was carried out
-		case errors.Is(err, antcrm.ErrNotFound):
-			ref, _ = client.Contacts.Create(ctx, customer) // it was not
+		for found, err := range client.Contacts.All(ctx, antcrm.ContactListParams{Phone: customer.Phones[0].Value}) {
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			if found.Name == customer.Name {
+				ref = found.Ref() // it was carried out
+			}
 		}
 	}
 	fmt.Println(ref.CustomerID, "of", server.Count(antcrmtest.Contacts))
