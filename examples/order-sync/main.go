@@ -1,7 +1,7 @@
 // Order-sync is a nightly job in small: it brings the orders that have changed
 // in an ERP since its last run into the CRM. Known orders are updated, new ones
 // created, in packages of 100; what became of each is done, rejected or
-// unknown, and each is handled in a way of its own (sync.go).
+// unknown, and each is handled in a way of its own (ordersync/sync.go).
 //
 // Module crmsync does this job ready-made, with its state in a database
 // (docs/sync.md): this program shows what a batch reports, and what follows.
@@ -23,6 +23,7 @@ import (
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
+	"github.com/antbuddy/antcrm-go/examples/order-sync/ordersync"
 )
 
 func main() {
@@ -48,40 +49,40 @@ func run(ctx context.Context) error {
 	defer func() { _ = os.RemoveAll(folder) }()
 
 	fmt.Println("talking to an embedded fake AntCRM at", fake.URL)
-	source := &erp{}
+	source := &ordersync.ERP{}
 	evening := time.Date(2026, time.November, 23, 22, 0, 0, 0, time.UTC)
-	nightly := &syncer{
-		erp: source, crm: fake.Client(antcrm.WithRateLimit(500, 20)), path: filepath.Join(folder, "state.json"),
-		now: func() time.Time { return evening }, // the nights are played: a real one has time.Now
+	nightly := &ordersync.Syncer{
+		ERP: source, CRM: fake.Client(antcrm.WithRateLimit(500, 20)), Path: filepath.Join(folder, "state.json"),
+		Out: os.Stdout, Now: func() time.Time { return evening }, // the nights are played: a real one has time.Now
 	}
 
 	fmt.Println("night 1: everything is new")
-	source.place(250, evening)
-	if err := nightly.run(ctx); err != nil {
+	source.Place(250, evening)
+	if _, err := nightly.Run(ctx); err != nil {
 		return err
 	}
 
 	fmt.Println("night 2: 40 orders were delivered, 130 placed; the CRM refuses one, and the network fails")
 	evening = evening.AddDate(0, 0, 1)
-	source.deliver(40, evening)
-	source.place(130, evening)
+	source.Deliver(40, evening)
+	source.Place(130, evening)
 	if err := goWrong(fake); err != nil {
 		return err
 	}
-	if err := nightly.run(ctx); err != nil {
+	if _, err := nightly.Run(ctx); err != nil {
 		return err
 	}
 
 	fmt.Println("night 3: somebody has mended the order that was refused, and the network")
 	fake.ClearFaults()
 	evening = evening.AddDate(0, 0, 1)
-	if err := nightly.run(ctx); err != nil {
+	if _, err := nightly.Run(ctx); err != nil {
 		return err
 	}
 
 	doubled := len(fake.Duplicates(antcrmtest.Opportunities))
-	fmt.Printf("the ERP has %d orders, the CRM %d, %d of them doubled\n", len(source.orders), fake.Count(antcrmtest.Opportunities), doubled)
-	if doubled > 0 || fake.Count(antcrmtest.Opportunities) != len(source.orders) {
+	fmt.Printf("the ERP has %d orders, the CRM %d, %d of them doubled\n", len(source.Orders), fake.Count(antcrmtest.Opportunities), doubled)
+	if doubled > 0 || fake.Count(antcrmtest.Opportunities) != len(source.Orders) {
 		return errors.New("the two are not the same")
 	}
 	return nil

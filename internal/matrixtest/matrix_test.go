@@ -32,7 +32,7 @@ func jobs() []job {
 		{"delete", deleteRecords}, {"get", getRecords}, {"list all", listAll}, {"look up, then create", lookUpThenCreate},
 		{"batch", createBatch}, {"batch with a bad record", createBatchWithABadRecord}, {"update batch", updateBatch},
 		{"import", importRecords}, {"import with isolation", importIsolated}, {"crash and resume", crashAndResume}, {"resolver", resolveUnknown},
-		{"testing example", placeOrder}, {"points", movePoints}, {"segment", setSegment},
+		{"testing example", placeOrder}, {"order-sync", syncOrders}, {"points", movePoints}, {"segment", setSegment},
 	}
 }
 

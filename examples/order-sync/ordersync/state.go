@@ -1,4 +1,4 @@
-package main
+package ordersync
 
 import (
 	"encoding/json"

@@ -1,12 +1,12 @@
-package main
+package ordersync
 
 import (
 	"fmt"
 	"time"
 )
 
-// order is an order as the ERP has it.
-type order struct {
+// Order is an order as the ERP has it.
+type Order struct {
 	Key      string // the ERP's own number
 	Customer string
 	Phone    string
@@ -15,18 +15,18 @@ type order struct {
 	Changed  time.Time
 }
 
-// erp stands for the system that the orders come from: a table with a column
+// ERP stands for the system that the orders come from: a table with a column
 // that says when a row was changed last.
-type erp struct {
-	orders []order
+type ERP struct {
+	Orders []Order
 }
 
 // changedSince lists the orders that changed after a moment. A real query goes
 // back some minutes further: rows that are committed late carry earlier times,
 // and to update an order once more does no harm.
-func (e *erp) changedSince(after time.Time) []order {
-	var changed []order
-	for _, o := range e.orders {
+func (e *ERP) changedSince(after time.Time) []Order {
+	var changed []Order
+	for _, o := range e.Orders {
 		if o.Changed.After(after) {
 			changed = append(changed, o)
 		}
@@ -34,11 +34,11 @@ func (e *erp) changedSince(after time.Time) []order {
 	return changed
 }
 
-// place adds n orders.
-func (e *erp) place(n int, at time.Time) {
+// Place adds n orders.
+func (e *ERP) Place(n int, at time.Time) {
 	for range n {
-		number := len(e.orders) + 1
-		e.orders = append(e.orders, order{
+		number := len(e.Orders) + 1
+		e.Orders = append(e.Orders, Order{
 			Key:      fmt.Sprintf("SO-%06d", number),
 			Customer: fmt.Sprintf("Nguyễn Văn Mẫu %d", number),
 			Phone:    fmt.Sprintf("0900%06d", number),
@@ -49,9 +49,9 @@ func (e *erp) place(n int, at time.Time) {
 	}
 }
 
-// deliver changes the first n orders.
-func (e *erp) deliver(n int, at time.Time) {
+// Deliver changes the first n orders.
+func (e *ERP) Deliver(n int, at time.Time) {
 	for i := range n {
-		e.orders[i].Stage, e.orders[i].Changed = "Delivered", at
+		e.Orders[i].Stage, e.Orders[i].Changed = "Delivered", at
 	}
 }
