@@ -307,7 +307,7 @@ func (e *ledgerEntry) begin(ctx context.Context) error {
 		return nil
 	}
 	e.entry.Begun = time.Now()
-	e.failed = e.ledger.journal.Begin(ctx, e.entry)
+	e.failed = e.ledger.journal.Begin(ctx, e.entry.copy())
 	e.begun = e.begun || e.failed == nil
 	return e.failed
 }
@@ -331,7 +331,13 @@ func (e *ledgerEntry) end(ctx context.Context, refs any, err error, halved bool)
 			return journalFailure{err}
 		}
 	}
-	return firstError(e.failed, e.ledger.journal.Record(context.WithoutCancel(ctx), e.entry))
+	return firstError(e.failed, e.ledger.journal.Record(context.WithoutCancel(ctx), e.entry.copy()))
+}
+
+// copy is an entry for a journal: the slices passed to one belong to it.
+func (e JournalEntry) copy() JournalEntry {
+	e.Records = slices.Clone(e.Records)
+	return e
 }
 
 func (e *ledgerEntry) failure() error {
@@ -495,7 +501,7 @@ func (r *bulkRun[P, R]) recordFound(ctx context.Context, whole, done *chunk[P], 
 	if len(still.at) == len(whole.at) {
 		return nil // nothing new
 	}
-	void := whole.sent.JournalEntry
+	void := whole.sent.copy()
 	void.Outcome = OutcomeNotSent
 	entries := []JournalEntry{void}
 	for _, part := range []*chunk[P]{done, still} {

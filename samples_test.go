@@ -123,8 +123,8 @@ func TestEverySampleIsUsed(t *testing.T) {
 	samples, err := os.ReadDir("testdata")
 	require.NoError(t, err)
 	for _, file := range samples {
-		if strings.HasSuffix(file.Name(), ".json") {
-			assert.True(t, strings.Contains(tests.String(), `"`+file.Name()+`"`), file.Name())
+		if strings.HasSuffix(file.Name(), ".json") && !strings.Contains(tests.String(), `"`+file.Name()+`"`) {
+			t.Errorf("no test reads testdata/%s", file.Name())
 		}
 	}
 }
