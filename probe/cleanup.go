@@ -43,13 +43,22 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	idName := map[string]string{"/contacts": "leadId", "/opportunities": "number", "/tickets": "TicketId"}[path]
 	id := object(got.body).text(idName)
 	switch {
-	case errors.Is(got.err, errEnough), got.rejected(), got.status >= 300 && got.status < 400, got.status == http.StatusUnauthorized, got.status == http.StatusForbidden, got.status == http.StatusNotFound:
+	case errors.Is(got.err, errEnough), got.turnedAway():
 		w.forget(path, own)
 	case got.good() && id != "":
 		w.forget(path, own)
 		w.keep(path, idName, id)
 	}
 	return got
+}
+
+// turnedAway says that a create was certainly not carried out.
+func (r reply) turnedAway() bool {
+	switch r.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		return true
+	}
+	return r.rejected() || r.status >= 300 && r.status < 400
 }
 
 // cleanUp deletes what the run has made, also where its context has ended. It returns the keys of what may still be

@@ -169,18 +169,26 @@ func (w *writer) refusedCreate(ctx context.Context) {
 	}
 }
 
-// oddValues sends what the pages do not say whether it is kept: at once, and one by one where that is refused.
-func (w *writer) oddValues(ctx context.Context) {
+// oddValue is something of which the pages do not say whether it is kept.
+type oddValue struct {
+	question string
+	changes  body
+	kept     func(record) bool
+}
+
+func oddValuesSent() []oddValue {
 	const text, id, birth = "antcrm-go probe", "0123456789abcdef01234567", "March 15, 2000"
-	odd := []struct {
-		question string
-		changes  body
-		kept     func(record) bool
-	}{
+	email := body{"type": "Work", "value": "probe@example.com", "_id": id}
+	return []oddValue{
 		{questions.SystemNames, body{"stage": text}, func(r record) bool { return r.text("stage") == text }},
-		{questions.ExtraFields, body{"emails": []any{body{"type": "Work", "value": "probe@example.com", "_id": id}}}, func(r record) bool { return strings.Contains(string(r["emails"]), id) }},
+		{questions.ExtraFields, body{"emails": []any{email}}, func(r record) bool { return strings.Contains(string(r["emails"]), id) }},
 		{questions.DateOfBirth, body{"dateOfBirth": birth}, func(r record) bool { return r.text("dateOfBirth") == birth }},
 	}
+}
+
+// oddValues sends the odd values: at once, and one by one where that is refused.
+func (w *writer) oddValues(ctx context.Context) {
+	odd := oddValuesSent()
 	all := body{}
 	for _, o := range odd {
 		maps.Copy(all, o.changes)
