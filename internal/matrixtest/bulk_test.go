@@ -130,6 +130,10 @@ func crashAndResume(ctx context.Context, w *world) {
 	w.resume(ctx, "resumed import", people("7", 16, -1))
 }
 
+func crashAndResumeIsolated(ctx context.Context, w *world) {
+	w.resume(ctx, "resumed import with isolation", people("5", 16, 6), antcrm.WithIsolation())
+}
+
 // resolveUnknown resumes with the resolver that the documents show.
 func resolveUnknown(ctx context.Context, w *world) {
 	w.srv.Inject(antcrmtest.Fault{Method: "POST", Nth: 2, Do: antcrmtest.CloseAfter})

@@ -31,7 +31,8 @@ func jobs() []job {
 		{"create ticket", createTicket}, {"update contact", updateContact}, {"update missing", updateMissing}, {"update order", updateOrder},
 		{"delete", deleteRecords}, {"get", getRecords}, {"list all", listAll}, {"look up, then create", lookUpThenCreate},
 		{"batch", createBatch}, {"batch with a bad record", createBatchWithABadRecord}, {"update batch", updateBatch},
-		{"import", importRecords}, {"import with isolation", importIsolated}, {"crash and resume", crashAndResume}, {"resolver", resolveUnknown},
+		{"import", importRecords}, {"import with isolation", importIsolated}, {"crash and resume", crashAndResume}, {"crash and resume with isolation", crashAndResumeIsolated},
+		{"resolver", resolveUnknown},
 		{"testing example", placeOrder}, {"order-sync", syncOrders}, {"points", movePoints}, {"segment", setSegment},
 	}
 }
@@ -175,8 +176,8 @@ func countInvisible() int {
 	return n
 }
 
-// TestEveryJobUnderPairsOfAnswers draws pairs at random, the same in every run.
-func TestEveryJobUnderPairsOfAnswers(t *testing.T) {
+// TestEveryJobUnderPairsAndTriplesOfAnswers draws them at random, the same in every run.
+func TestEveryJobUnderPairsAndTriplesOfAnswers(t *testing.T) {
 	t.Parallel()
 	pairs := 10
 	if long() {
@@ -187,17 +188,33 @@ func TestEveryJobUnderPairsOfAnswers(t *testing.T) {
 	all := answers()
 	t.Run("pairs", func(t *testing.T) {
 		for range pairs {
-			a, b, f := all[rng.IntN(len(all))], all[rng.IntN(len(all))], faults()[rng.IntN(len(faults()))]
-			t.Run(a.name+"+"+b.name, func(t *testing.T) {
+			drawn, name := draw(rng, all, 2+rng.IntN(2))
+			f := faults()[rng.IntN(len(faults()))]
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				w := start(t, a.option, b.option)
+				var options []antcrmtest.Option
+				for _, a := range drawn {
+					options = append(options, a.option)
+				}
+				w := start(t, options...)
 				for _, j := range jobs() {
-					if chosen(3, a.name, b.name, j.name) {
-						sum.hold(t, []answer{a, b}, j, f, play(t, w, j, f))
+					if chosen(3, name, j.name) {
+						sum.hold(t, drawn, j, f, play(t, w, j, f))
 					}
 				}
 			})
 		}
 	})
-	sum.print(t, "pairs of answers")
+	sum.print(t, "pairs and triples of answers")
+}
+
+// draw picks n answers.
+func draw(rng *rand.Rand, all []answer, n int) (drawn []answer, name string) {
+	names := make([]string, n)
+	for i := range n {
+		a := all[rng.IntN(len(all))]
+		drawn = append(drawn, a)
+		names[i] = a.name
+	}
+	return drawn, strings.Join(names, "+")
 }
