@@ -1,6 +1,7 @@
 package antcrm_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -16,6 +17,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,10 +33,11 @@ import (
 
 // What an answer may cost, whatever the server sends within the default cap of 16
 // MiB: the memory of the whole process, and the processor time of the call. On a
-// quiet machine no call takes 2 s; on a busy one the same work is charged for more.
+// busy machine the same work is charged for more.
 const (
 	mostResident = 256 << 20
-	mostCPU      = 5 * time.Second
+	mostCPU      = 2 * time.Second
+	mostCPUBusy  = 5 * time.Second
 )
 
 // hostileAnswer is an answer made to hurt, the call that gets it, and what the call
@@ -77,14 +81,19 @@ func writeRepeated(w io.Writer, head, unit, tail string, size int) {
 func manyMembers(head, value, tail string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		io.WriteString(w, head)
+		block := make([]byte, 0, 64<<10)
 		for n, sent := 0, 0; sent < almost-64; n++ {
-			size, err := fmt.Fprintf(w, `"m%d":%s,`, n, value)
-			if err != nil {
-				return
+			before := len(block)
+			block = append(strconv.AppendInt(append(block, `"m`...), int64(n), 10), `":`+value+`,`...)
+			sent += len(block) - before
+			if len(block) > 63<<10 {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+				block = block[:0]
 			}
-			sent += size
 		}
-		io.WriteString(w, `"end":0`+tail)
+		w.Write(append(block, `"end":0`+tail...))
 	}
 }
 
@@ -94,6 +103,29 @@ func zipped(send func(http.ResponseWriter)) func(http.ResponseWriter) {
 		zip := gzip.NewWriter(w)
 		send(&zippedWriter{w, zip})
 		zip.Close()
+	}
+}
+
+// zippedMany sends head and tail and, between them, so many times a block that was
+// compressed once: a gzip text may be several behind each other.
+func zippedMany(head, block, tail string, many int) func(http.ResponseWriter) {
+	squeeze := func(text string) []byte {
+		var out bytes.Buffer
+		zip := gzip.NewWriter(&out)
+		io.WriteString(zip, text)
+		zip.Close()
+		return out.Bytes()
+	}
+	return func(w http.ResponseWriter) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(squeeze(head))
+		squeezed := squeeze(block)
+		for range many {
+			if _, err := w.Write(squeezed); err != nil {
+				return
+			}
+		}
+		w.Write(squeeze(tail))
 	}
 }
 
@@ -185,7 +217,7 @@ func hostileLists() []hostileAnswer {
 		{name: "white space", send: list(``, "\n", ``), call: contacts, isDecode: true, want: []error{}},
 		{name: "more than the cap", send: repeated(`[`, `{"leadId":1},`, `]`, capBytes+1<<20), call: contacts, want: tooLarge, isDecode: true, quick: true},
 		{name: "no end", send: endless(`{},`), call: contacts, want: tooLarge, isDecode: true},
-		{name: "a gigabyte, zipped", send: zipped(repeated(`[`, strings.Repeat(" ", 1<<10), `]`, 1<<30)), call: contacts, want: tooLarge, isDecode: true},
+		{name: "a gigabyte, zipped", send: zippedMany(`[`, strings.Repeat(" ", 1<<20), `]`, 1<<10), call: contacts, want: tooLarge, isDecode: true},
 	}
 }
 
@@ -285,6 +317,8 @@ func hostileOuts() []hostileAnswer {
 
 // hostileReport is what a child process says of a call.
 type hostileReport struct {
+	Answer   int // of hostileAnswers
+	Protocol string
 	Failed   string
 	Is       []bool // of want
 	IsDecode bool
@@ -295,17 +329,18 @@ type hostileReport struct {
 }
 
 const (
-	hostileName = "ANTCRM_HOSTILE_NAME"
-	hostileURL  = "ANTCRM_HOSTILE_URL"
-	hostileCert = "ANTCRM_HOSTILE_CERT"
+	hostileNumbers = "ANTCRM_HOSTILE_NUMBERS" // of answers, separated by spaces
+	hostilePlain   = "ANTCRM_HOSTILE_PLAIN"   // the server over HTTP/1.1
+	hostileSecure  = "ANTCRM_HOSTILE_SECURE"  // over HTTP/2; empty: not wanted
+	hostileCert    = "ANTCRM_HOSTILE_CERT"
 )
 
 // isLongRun reports whether the tests that take long are wanted.
 func isLongRun() bool { return os.Getenv("ANTCRM_LONG_TESTS") == "1" }
 
 // Whatever a server answers within the cap, a call takes bounded memory and time,
-// returns a typed error, and leaves nothing behind. Each call runs in a process of
-// its own, whose memory is the call's.
+// returns a typed error, and leaves nothing behind. The calls run in other
+// processes, whose memory is theirs: a few in each, one after another.
 func TestHostileAnswersCostBoundedMemoryAndTime(t *testing.T) {
 	t.Parallel()
 	if raceDetector {
@@ -314,14 +349,34 @@ func TestHostileAnswersCostBoundedMemoryAndTime(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what a process has used is read from /proc")
 	}
-	byName := map[string]hostileAnswer{}
+	const atOnce = 8
+	env := hostileServers(t)
+	var numbers []string
 	for i, answer := range hostileAnswers() {
-		byName[fmt.Sprint(i)] = answer
+		if isLongRun() || answer.quick {
+			numbers = append(numbers, strconv.Itoa(i))
+		}
 	}
+	for group := range slices.Chunk(numbers, atOnce) {
+		t.Run("answers "+strings.Join(group, " "), func(t *testing.T) {
+			t.Parallel()
+			for _, report := range inChild(t, group, env) {
+				checkHostile(t, report, env)
+			}
+		})
+	}
+}
+
+// hostileServers give the hostile answers; they are named in the environment of a child.
+func hostileServers(t *testing.T) (env []string) {
+	t.Helper()
+	answers := hostileAnswers()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
-		byName[strings.SplitN(r.URL.Path, "/", 3)[1]].send(w)
+		number, err := strconv.Atoi(strings.SplitN(r.URL.Path, "/", 3)[1])
+		assert.NoError(t, err)
+		answers[number].send(w)
 	})
 	plain := httptest.NewServer(handler)
 	t.Cleanup(plain.Close)
@@ -330,86 +385,107 @@ func TestHostileAnswersCostBoundedMemoryAndTime(t *testing.T) {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	cert := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}))
+	env = []string{hostilePlain + "=" + plain.URL, hostileCert + "=" + cert}
+	if isLongRun() {
+		env = append(env, hostileSecure+"="+secure.URL)
+	}
+	return env
+}
 
-	for i, answer := range hostileAnswers() {
-		for protocol, base := range map[string]string{"HTTP 1.1": plain.URL, "HTTP 2": secure.URL} {
-			if !isLongRun() && !(answer.quick && base == plain.URL) {
-				continue
+func checkHostile(t *testing.T, report hostileReport, env []string) {
+	t.Helper()
+	answer := hostileAnswers()[report.Answer]
+	name := answer.name + ", " + report.Protocol
+	if report.CPU > mostCPU {
+		// Something else may have had the machine.
+		for _, again := range inChild(t, []string{strconv.Itoa(report.Answer)}, env) {
+			if again.Protocol == report.Protocol {
+				report.CPU = min(report.CPU, again.CPU)
 			}
-			t.Run(answer.name+", "+protocol, func(t *testing.T) {
-				report := inChild(t, hostileName+"="+answer.name, hostileURL+"="+base+"/"+fmt.Sprint(i), hostileCert+"="+cert)
-				checkHostile(t, answer, report)
-			})
 		}
 	}
-}
-
-func checkHostile(t *testing.T, answer hostileAnswer, report hostileReport) {
-	t.Helper()
-	t.Logf("%d MiB, %v, %.200s", report.Resident>>20, report.CPU, report.Failed)
-	assert.LessOrEqual(t, report.Resident, int64(mostResident))
-	assert.LessOrEqual(t, report.CPU, mostCPU)
-	assert.Empty(t, report.Leak)
+	t.Logf("%s: %d MiB, %v, %.200s", name, report.Resident>>20, report.CPU, report.Failed)
+	assert.LessOrEqual(t, report.Resident, int64(mostResident), name)
+	if isBusy(t) {
+		assert.LessOrEqual(t, report.CPU, mostCPUBusy, name)
+	} else {
+		assert.LessOrEqual(t, report.CPU, mostCPU, name)
+	}
+	assert.Empty(t, report.Leak, name)
 	if answer.want == nil {
-		assert.Empty(t, report.Failed)
+		assert.Empty(t, report.Failed, name)
 		return
 	}
-	assert.True(t, report.IsDecode || report.IsAPI, report.Failed)
-	assert.Equal(t, answer.isDecode, report.IsDecode, report.Failed)
+	assert.True(t, report.IsDecode || report.IsAPI, "%s: %s", name, report.Failed)
+	assert.Equal(t, answer.isDecode, report.IsDecode, "%s: %s", name, report.Failed)
 	for i, is := range report.Is {
-		assert.True(t, is, "%v: %s", answer.want[i], report.Failed)
+		assert.True(t, is, "%s: %v: %s", name, answer.want[i], report.Failed)
 	}
 }
 
-// inChild runs one hostile call in a process of its own.
-func inChild(t *testing.T, env ...string) (report hostileReport) {
+// inChild runs hostile calls in a process of their own.
+func inChild(t *testing.T, numbers, env []string) (reports []hostileReport) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHostileChild$", "-test.v")
-	child.Env = append(os.Environ(), env...)
+	child.Env = append(append(os.Environ(), env...), hostileNumbers+"="+strings.Join(numbers, " "))
 	out, err := child.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	_, line, found := strings.Cut(string(out), "report: ")
-	require.True(t, found, "%s", out)
-	line, _, _ = strings.Cut(line, "\n")
-	require.NoError(t, json.Unmarshal([]byte(line), &report))
-	return report
+	for line := range strings.Lines(string(out)) {
+		if text, found := strings.CutPrefix(line, "report: "); found {
+			reports = append(reports, fromJSON[hostileReport](t, text))
+		}
+	}
+	require.GreaterOrEqual(t, len(reports), len(numbers), "%s", out)
+	return reports
 }
 
 // TestHostileChild is the other process of TestHostileAnswersCostBoundedMemoryAndTime.
 func TestHostileChild(t *testing.T) { //nolint:paralleltest // alone in its process
-	name := os.Getenv(hostileName)
-	if name == "" {
+	numbers := strings.Fields(os.Getenv(hostileNumbers))
+	if len(numbers) == 0 {
 		t.Skip("runs in a process of its own")
 	}
+	for _, number := range numbers {
+		for protocol, base := range map[string]string{"HTTP/1.1": os.Getenv(hostilePlain), "HTTP/2": os.Getenv(hostileSecure)} {
+			if base == "" {
+				continue
+			}
+			i, err := strconv.Atoi(number)
+			require.NoError(t, err)
+			report := meetHostile(t, hostileAnswers()[i], base+"/"+number)
+			report.Answer, report.Protocol = i, protocol
+			fmt.Println("report: " + toJSON(t, report))
+		}
+	}
+}
+
+// meetHostile makes one hostile call.
+func meetHostile(t *testing.T, answer hostileAnswer, base string) (report hostileReport) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(os.Getenv(hostileCert)))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(os.Getenv(hostileURL)), antcrm.WithMaxRetries(0), antcrm.WithHTTPClient(&http.Client{Transport: transport}))
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(base), antcrm.WithMaxRetries(0), antcrm.WithHTTPClient(&http.Client{Transport: transport}))
 	require.NoError(t, err)
 	before := goleak.IgnoreCurrent()
-	for _, answer := range hostileAnswers() {
-		if answer.name != name {
-			continue
-		}
-		var report hostileReport
-		began := processorTime(t)
-		err := answer.call(t.Context(), client)
-		report.CPU, report.Resident = processorTime(t)-began, mostMemory(t)
-		if err != nil {
-			report.Failed = err.Error()
-		}
-		_, report.IsDecode = errors.AsType[*antcrm.DecodeError](err)
-		_, report.IsAPI = errors.AsType[*antcrm.APIError](err)
-		for _, want := range answer.want {
-			report.Is = append(report.Is, errors.Is(err, want))
-		}
-		client.CloseIdleConnections()
-		if leak := goleak.Find(before); leak != nil {
-			report.Leak = leak.Error()
-		}
-		fmt.Println("report: " + toJSON(t, report))
+	forgetMemory() // of the call before
+	began := processorTime(t)
+	err = answer.call(t.Context(), client)
+	report.CPU, report.Resident = processorTime(t)-began, mostMemory(t)
+	if err != nil {
+		report.Failed = err.Error()
 	}
+	_, report.IsDecode = errors.AsType[*antcrm.DecodeError](err)
+	_, report.IsAPI = errors.AsType[*antcrm.APIError](err)
+	for _, want := range answer.want {
+		report.Is = append(report.Is, errors.Is(err, want))
+	}
+	client.CloseIdleConnections()
+	if leak := goleak.Find(before); leak != nil {
+		report.Leak = leak.Error()
+	}
+	return report
 }
 
 // fullContacts is a page of so many contacts with nearly every field filled, as

@@ -144,3 +144,20 @@ func TestObserversSeeWhatTheCallerSees(t *testing.T) {
 	_, err = antcrm.NewClient(secretKey, antcrm.WithObserver(nil))
 	require.ErrorIs(t, err, antcrm.ErrValidation)
 }
+
+// A panic of an observer is its caller's. The client is as good as before: the slot is free.
+func TestAnObserverThatPanicsLeavesTheClientWhole(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	client := scripted(t, ok(`[]`), ok(`[]`)).client(antcrm.WithMaxConcurrency(1), antcrm.WithObserver(func(context.Context, antcrm.Attempt) {
+		if calls++; calls == 1 {
+			panic("observer")
+		}
+	}))
+	list := func() error {
+		_, err := client.Contacts.List(t.Context(), antcrm.ContactListParams{})
+		return err
+	}
+	assert.PanicsWithValue(t, "observer", func() { _ = list() })
+	require.NoError(t, list())
+}

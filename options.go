@@ -200,7 +200,7 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // WithObserver calls observe after each attempt, whether it succeeded or failed, for metrics and traces. The call waits
-// for observe, so observe must not block. Many goroutines may call it at once. Several observers are called in the
+// for observe, so observe must not block. A panic in it is not caught. Many goroutines may call it at once. Several observers are called in the
 // order of the options.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {

@@ -10,3 +10,7 @@ import (
 func processorTime(testing.TB) time.Duration { return 0 }
 
 func mostMemory(testing.TB) int64 { return 0 }
+
+func forgetMemory() {}
+
+func isBusy(testing.TB) bool { return true }

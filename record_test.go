@@ -141,7 +141,12 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 		List    []antcrm.Contact
 	}
 	chunk := antcrm.UnknownChunk[antcrm.ContactCreateParams]{Records: []antcrm.ContactCreateParams{create}}
+	failures := []antcrm.BatchFailure{{Count: 1, Outcome: antcrm.OutcomeRejected, Err: apiErr}}
+	batch := antcrm.BatchResult[antcrm.ContactRef]{Failures: failures}
+	imported := antcrm.ImportResult[antcrm.ContactRef]{Err: apiErr}
 	for name, v := range map[string]any{
+		"batch": batch, "batch pointer": &batch, "batches": []any{batch, &batch}, "failures": failures, "batch error": &antcrm.BatchError{Failures: failures},
+		"import": imported, "import pointer": &imported, "imports": []antcrm.ImportResult[antcrm.ContactRef]{imported}, "import map": map[string]any{"a": imported, "b": &imported},
 		"pages": []*antcrm.Page[antcrm.Contact]{page}, "page value": *page, "page pointer": &page, "anything": []any{contact, &contact, page, *page, chunk, &chunk},
 		"pointers": []*antcrm.Contact{&contact}, "map": map[string]antcrm.Contact{"a": contact}, "map of pages": map[string]*antcrm.Page[antcrm.Contact]{"a": page},
 		"struct": mine{contact, &contact, page, page.Items}, "struct pointer": &mine{contact, &contact, page, page.Items}, "array": [1]antcrm.Contact{contact},
