@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,40 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
-
-// newCluster starts three servers that replicate to each other.
-func newCluster(t *testing.T) (servers [3]*server.Server, address string) {
-	t.Helper()
-	var ports [3]int
-	var routes []*url.URL
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-		require.NoError(t, listener.Close())
-		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", ports[i])})
-	}
-	var addresses []string
-	for i := range servers {
-		s, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "fleet", Password: "secret",
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
-			JetStream: true, StoreDir: filepath.Join(t.TempDir(), "js"), NoSigs: true, NoLog: true,
-		})
-		require.NoError(t, err)
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		servers[i] = s
-	}
-	for _, s := range servers {
-		require.True(t, s.ReadyForConnections(10*time.Second))
-		addresses = append(addresses, strings.Replace(s.ClientURL(), "nats://", "nats://fleet:secret@", 1))
-	}
-	return servers, strings.Join(addresses, ",")
-}
 
 func TestAClusterThatWantsTLSIsReachedWithItsCA(t *testing.T) {
 	t.Parallel()
@@ -77,50 +43,6 @@ func TestAClusterThatWantsTLSIsReachedWithItsCA(t *testing.T) {
 	cfg.TLS = nil
 	_, err = Open(t.Context(), cfg)
 	require.ErrorContains(t, err, "certificate")
-}
-
-func TestAClusterLosesAServerAndNoRecord(t *testing.T) {
-	t.Parallel()
-	const n = 5000
-	servers, address := newCluster(t)
-	srv := antcrmtest.NewServer(t, antcrmtest.WithLatency(20*time.Millisecond), antcrmtest.WithRequestLog(10, 0))
-	f, err := Open(t.Context(), Config{URL: address, DeadAfter: 10 * time.Second})
-	require.NoError(t, err)
-	defer f.Close()
-	info, err := f.chunks.Info(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, 3, info.Config.Replicas)
-	feedContacts(t, f, "job", contacts(n, true))
-
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	worked := make(chan error, 2)
-	for range cap(worked) {
-		other, err := Open(t.Context(), Config{URL: address, DeadAfter: 10 * time.Second})
-		require.NoError(t, err)
-		defer other.Close()
-		limiter, err := other.Limiter(t.Context(), 50)
-		require.NoError(t, err)
-		go func() {
-			worked <- other.Work(ctx, WorkerConfig{Client: srv.Client(antcrm.WithRateLimiter(limiter)), Concurrency: 2, AckWait: 2 * time.Second, UntilDone: true})
-		}()
-	}
-	require.Eventually(t, func() bool { return srv.Count(antcrmtest.Contacts) > n/5 }, 30*time.Second, 5*time.Millisecond)
-	servers[1].Shutdown()
-	for range cap(worked) {
-		require.NoError(t, <-worked)
-	}
-	require.NoError(t, ctx.Err(), "not done in time")
-	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
-	done := 0
-	for _, r := range resultsOf(t, f, "job") {
-		if r.Outcome == antcrm.OutcomeDone {
-			done++
-			assert.Equal(t, 1, srv.CountByExternalID(antcrmtest.Contacts, r.Key))
-		}
-	}
-	t.Logf("%d records: done %d; in the CRM %d", n, done, srv.Count(antcrmtest.Contacts))
-	assert.Equal(t, n, done, "no worker died: nothing is unknown")
 }
 
 func TestAServerAloneIsToldFromAClusterAtOnce(t *testing.T) {

@@ -131,7 +131,7 @@ func waitingFor(t *testing.T, f *Fleet, reason string) func() bool {
 
 func TestAPausedFleetFinishesWhatItHasBegunAndGoesOnAfterResume(t *testing.T) {
 	t.Parallel()
-	f, srv := newMortalFleet(t), antcrmtest.NewServer(t)
+	f, srv := newFleet(t), antcrmtest.NewServer(t)
 	held, release := holdRequests(srv, 0, antcrmtest.Fault{Do: antcrmtest.Delay})
 	feedContacts(t, f, "job", contacts(1000, false))
 	stop := startWork(t, f, WorkerConfig{Client: srv.Client(), Concurrency: 1})

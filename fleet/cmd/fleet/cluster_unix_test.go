@@ -224,7 +224,7 @@ func pipedFeeder(t *testing.T, srv *antcrmtest.Server, args []string) (*program,
 // and one hangs until the job is finished. ANTCRM_SOAK makes it longer.
 func TestAClusterThatStumblesLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	n, noQuorum, hung := 6_000, 4*time.Second, 4*time.Second
+	n, noQuorum, hung := 3_000, 4*time.Second, 4*time.Second
 	if soak() {
 		n, noQuorum, hung = 40_000, 15*time.Second, 20*time.Second
 	}
@@ -302,7 +302,7 @@ func TestAClusterThatStumblesLosesAndDoublesNothing(t *testing.T) {
 		said("a server was restarted")
 	}
 	for _, feeder := range feeders {
-		feeder.done(t, 90*time.Second)
+		feeder.done(t, 3*time.Minute)
 	}
 	require.NoError(t, nodes[2].Process.Signal(syscall.SIGSTOP))
 	time.Sleep(hung)
