@@ -186,7 +186,7 @@ func TestReadmeSnippetsAreTheOnesThatAreCompiled(t *testing.T) {
 	for _, name := range sources {
 		source, err := os.ReadFile(name)
 		require.NoError(t, err)
-		compiled.WriteString(string(source))
+		compiled.Write(source)
 	}
 	for name, simplify := range map[string]func(string) string{
 		"README.md": squeeze, "docs/bulk-import.md": squeeze, "docs/errors-and-retries.md": squeeze,

@@ -12,7 +12,7 @@ import (
 // TicketsService reads and writes support tickets.
 type TicketsService struct{ core *core }
 
-// TicketTimeUpdated, as TicketListParams.TimeField, makes From and To filter by the time of the last update.
+// TicketTimeUpdated is the TicketListParams.TimeField that makes From and To filter by the time of the last update.
 const TicketTimeUpdated = "updatedAt"
 
 // Ticket is a ticket, as the CRM lists it. Fields whose shape the vendor does not document are raw JSON.
