@@ -34,6 +34,7 @@ type app struct {
 	flags          globals
 	fake           *antcrmtest.Server // of --mock
 	server         string             // the address that client has given
+	lines          lines              // of --verbose
 }
 
 // globals are the flags of every command.
@@ -43,6 +44,7 @@ type globals struct {
 	noColor   bool
 	quiet     bool
 	debug     bool
+	verbose   bool
 	keyFile   string
 	baseURL   string
 	timeout   time.Duration
@@ -127,6 +129,10 @@ On a terminal records are printed as a table, elsewhere as JSON Lines; -o and
 func flagProblem(err error) string {
 	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
+		name, word, found := strings.Cut(err.Error(), " in ") // unknown shorthand flag: 'k' in -kSECRET
+		if found && masked(word) != word {
+			return name
+		}
 		return err.Error()
 	}
 	problem := strings.TrimPrefix(wrong.Unwrap().Error(), "time: ")
@@ -136,7 +142,7 @@ func flagProblem(err error) string {
 	case "bool", "boolfunc":
 		problem = "must be true or false"
 	}
-	return fmt.Sprintf("--%s %q: %s", wrong.GetFlag().Name, wrong.GetValue(), problem)
+	return fmt.Sprintf("--%s %q: %s", wrong.GetFlag().Name, masked(wrong.GetValue()), problem)
 }
 
 func (a *app) globalFlags(root *cobra.Command) {
@@ -146,6 +152,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.StringSliceVar(&g.columns, "columns", nil, "`FIELDS` to print, in this order, such as name,phones.value")
 	f.BoolVar(&g.noColor, "no-color", false, "no colours (as with NO_COLOR in the environment)")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress and no notes, errors only")
+	f.BoolVar(&g.verbose, "verbose", false, "report each request that is repeated, and why; never a key or a record")
 	f.BoolVar(&g.debug, "debug", false, "log each request to stderr: method, path, status, time; never a key or a record")
 	f.StringVar(&g.keyFile, "key-file", "", "read the API key from this `FILE`, which only its owner may read")
 	f.StringVar(&g.baseURL, "base-url", "", "address (`URL`) of the service (or ANTCRM_BASE_URL)")
@@ -189,7 +196,7 @@ func asGroup(cmd *cobra.Command) {
 		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 			next = "did you mean " + similar[0] + "?"
 		}
-		return usage(next, "unknown command %q for %q", args[0], cmd.CommandPath())
+		return usage(next, "unknown command %q for %q", masked(args[0]), cmd.CommandPath())
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	if cmd.SuggestionsMinimumDistance <= 0 {
@@ -204,7 +211,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usage("see: antcrm --help", "no help for %q", args)
+				return usage("see: antcrm --help", "no help for %q", masked(strings.Join(args, " ")))
 			}
 			return cmd.Help()
 		},
@@ -219,7 +226,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 			return usage(next, "%s is missing", names[len(args)])
 		}
 		if len(args) > len(names) {
-			return usage(next, "unexpected argument %q", args[len(names)])
+			return usage(next, "unexpected argument %q", masked(args[len(names)]))
 		}
 		return nil
 	}
@@ -261,6 +268,9 @@ func (a *app) newClient(c creds.Credentials, more ...antcrm.Option) (*antcrm.Cli
 	}
 	if g.debug {
 		opts = append(opts, antcrm.WithLogger(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	}
+	if g.verbose {
+		opts = append(opts, antcrm.WithObserver(a.reportRetry))
 	}
 	client, err := antcrm.NewClient(c.Key, append(opts, more...)...)
 	if invalid, ok := errors.AsType[*antcrm.ValidationError](err); ok {

@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/antbuddy/antcrm-go/cli/internal/creds"
 )
 
 // backgroundLife is how long a fake in the background lives that nobody stops.
@@ -39,6 +42,7 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 	// Not CommandContext: it outlives this command.
 	child := exec.Command(self, args...) //nolint:noctx // see above
 	child.SysProcAttr = ownSession()
+	child.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, creds.EnvKey+"=") }) // it needs none
 	out, err := child.StdoutPipe()
 	if err != nil {
 		return fail(err)

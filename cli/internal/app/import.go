@@ -29,6 +29,7 @@ type importing[P records.Params, R any] struct {
 	packages bool     // many records travel in one request
 	merged   bool     // rows may belong together: what comes by a pipe is read to its end before anything is sent
 	toTarget bool     // the first argument names what they are sent to
+	updates  bool     // records are changed, not created: the CRM's own keys in the file do no harm
 	run      func(c *antcrm.Client, target string, b *bulkFlags) importFunc[P, R]
 	// check sends a record. With a context that has ended it only checks it.
 	check func(ctx context.Context, c *antcrm.Client, target string, record P) error
@@ -47,6 +48,7 @@ type bulkFlags struct {
 	rejected, unknown string
 	journal           string
 	retryRejected     bool
+	replacedKey       bool
 	concurrency       int
 	chunk             int
 	stopOnError       bool
@@ -82,6 +84,8 @@ func (b *bulkFlags) check(mock bool) error {
 		return usage("", "--chunk must be between 1 and %d", antcrm.MaxBatchSize)
 	case b.retryRejected && b.journal == "":
 		return usage("give --journal FILE too", "--retry-rejected needs a journal")
+	case b.replacedKey && b.journal == "":
+		return usage("give --journal FILE too", "--replaced-key needs a journal")
 	case b.fromLine < 0:
 		return usage("", "--from-line must be at least 1")
 	case b.fromLine > 0 && b.journal != "":
@@ -111,7 +115,9 @@ one out. The delimiter and UTF-16 are detected.%[1]s
 Rows that are refused or cannot be sent are written to a file beside FILE
 (%[2]s.rejected.csv) with the reason. Rows whose answer was lost are
 written to another one (%[2]s.unknown.csv): they may be in the CRM, so look
-them up before you send them again.
+them up before you send them again.`
+
+const createsHelp = `
 
 An import only creates. A file with the CRM's own keys is an export and is
 refused, because every record in it would exist in the CRM twice.`
@@ -134,6 +140,9 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		lists = " These columns may hold several\nvalues separated by ; or |: " + im.lists + "."
 	}
 	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file)
+	if !im.updates {
+		long += createsHelp
+	}
 	if im.journal {
 		long += journalHelp
 	}
@@ -149,10 +158,16 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		},
 	}
 	b.add(cmd, im.packages)
+	if im.updates {
+		b.asNew = true
+		_ = cmd.Flags().MarkHidden("as-new")
+	}
 	offerFields(cmd, records.Columns[P]())
 	if im.journal {
 		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
-		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again what an earlier run saw refused")
+		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again the rows that an earlier run saw refused")
+		cmd.Flags().BoolVar(&b.replacedKey, "replaced-key", false, "with --journal: go on although the journal was begun with another key. Only for a new key of the\n"+
+			"same account: in another account, rows would be reported as imported that are not there")
 	}
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == len(names)-1 {

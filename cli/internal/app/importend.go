@@ -57,6 +57,8 @@ func (j *importJob[P, R]) tell() {
 	j.app.note("%s", text)
 	if j.in.replaced() {
 		j.app.note("%s was replaced by another file meanwhile: the rows above are those of the old one", j.in.name)
+	} else if j.in.changed() {
+		j.app.note("%s has changed meanwhile: the rows above are those that it had at the beginning", j.in.name)
 	}
 	if j.broken != nil {
 		return // the files are not complete
@@ -68,24 +70,34 @@ func (j *importJob[P, R]) tell() {
 func (j *importJob[P, R]) tellReports() {
 	t := j.tally
 	if j.rejected.count() > 0 {
-		what, next := "refused", "correct them there and import that file"
+		what, next := "refused", "correct them there and "+j.sendThatFile()
 		switch {
 		case j.flags.journal != "": // the next run repeats them: whoever imports the report too has them twice
 			next = fmt.Sprintf("correct them in %s itself, leaving every row in its place, then run: %s", j.in.name, j.again("--retry-rejected"))
 		case t.notSent > 0 && t.rejected+t.bad == 0:
-			what, next = "unsent", "import that file"
+			what, next = "unsent", j.sendThatFile()
 		case t.notSent > 0:
-			what, next = "refused and unsent", "correct the refused ones there and import that file"
+			what, next = "refused and unsent", "correct the refused ones there and "+j.sendThatFile()
 		}
 		j.app.note("%s rows are in %s: %s", what, j.rejected.name, next)
 	}
-	if j.unknown.count() > 0 {
+	if j.unknown.count() > 0 && j.updates {
+		j.app.note("unknown rows are in %s: a change may be sent again without harm, so %s", j.unknown.name, j.sendThatFile())
+	} else if j.unknown.count() > 0 {
 		where := ""
 		if j.flags.journal != "" {
 			where = ", without this journal"
 		}
 		j.app.note("unknown rows are in %s: look each one up in the CRM, delete from that file those that are there, and import the rest%s", j.unknown.name, where)
 	}
+}
+
+// sendThatFile says how the rows of a report are sent.
+func (j *importJob[P, R]) sendThatFile() string {
+	if j.verb == "imported" {
+		return "import that file"
+	}
+	return "run this command with that file"
 }
 
 // verdict is the exit code of an import that was not done to the end, and its line on stderr.
@@ -244,6 +256,8 @@ func (j *importJob[P, R]) journalError(err error) error {
 	switch text := err.Error(); {
 	case errors.Is(err, antcrm.ErrJournalLocked):
 		next = "wait until the other import has ended"
+	case strings.Contains(text, "another account"):
+		next = "use the key and the address that it was begun with; if that account has a new key now, add --replaced-key"
 	case strings.Contains(text, "is not a journal"), strings.Contains(text, "is not a regular file"), strings.Contains(text, "it is one of"):
 		next = "it belongs to something else: name this import's own journal with --journal"
 	}

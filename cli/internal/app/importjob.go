@@ -98,6 +98,9 @@ func (j *importJob[P, R]) withJournal(opts []antcrm.BatchOption) (with []antcrm.
 	if j.flags.retryRejected {
 		opts = append(opts, antcrm.WithRetryRejected())
 	}
+	if j.flags.replacedKey {
+		opts = append(opts, antcrm.WithReplacedKey())
+	}
 	return opts, func() { _ = journal.Close() }, nil // the import has made it durable
 }
 
@@ -151,6 +154,7 @@ func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, total
 		return err
 	}
 	j.bar = j.app.importBar(j.noun, total)
+	j.app.lines.printTo(j.bar.say)
 	ctx, j.stop = gentleStop(ctx, j.bar.say)
 	err := j.openSource()
 	var ended error
@@ -158,6 +162,7 @@ func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, total
 		ended = j.results(j.run(client, j.target, j.flags)(ctx, j.stoppable(j.source.All()), opts...))
 	}
 	j.stop.end()
+	j.app.lines.printTo(nil)
 	j.bar.end()
 	if err != nil {
 		return err

@@ -143,6 +143,15 @@ func ofSystem(path string) bool {
 	return err == nil && (strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/"))
 }
 
+// changed reports that the file has another size by now: what was sent is what it had when it was checked.
+func (in *input) changed() bool {
+	if in.sums == nil || in.book != nil {
+		return false
+	}
+	now, err := in.file.Stat()
+	return err == nil && now.Size() != in.sums.size
+}
+
 // replaced reports that the file's name leads to another file by now.
 func (in *input) replaced() bool {
 	if in.path == "-" || in.kept || in.sums == nil {

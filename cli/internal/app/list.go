@@ -122,24 +122,29 @@ Without -f they go to stdout, as JSON Lines.`)
 	cmd.Example = prefix + "export " + l.example + " -f " + l.noun + ".csv\n" + prefix + "export | head -3"
 	params := l.addFlags(cmd)
 	target := ""
-	bom := false
+	var bom, excel bool
 	cmd.Flags().StringVarP(&target, "file", "f", "", "write to this `FILE` (- is stdout)")
 	cmd.Flags().BoolVar(&bom, "bom", false, "begin CSV with a byte order mark, so that Excel reads Vietnamese")
+	cmd.Flags().BoolVar(&excel, "excel", false, "write CSV for Excel: with a byte order mark, a sep= line, and an apostrophe before what Excel\n"+
+		"would run as a formula. Such a file is for reading, not for importing it again")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		return l.save(ctx, a, *params, target, bom)
+		return l.save(ctx, a, *params, target, bom, excel)
 	}
 	return cmd
 }
 
-func (l listing[T, P]) save(ctx context.Context, a *app, params P, target string, bom bool) error {
+func (l listing[T, P]) save(ctx context.Context, a *app, params P, target string, bom, excel bool) error {
 	format, err := exportFormat(a.flags.output, target)
 	if err != nil {
 		return err
 	}
 	opts := l.format(format)
-	opts.Format, opts.Columns, opts.BOM = format, a.flags.columns, bom
+	if excel && format != output.CSV {
+		return usage("give -o csv, or a FILE that ends in .csv", "--excel is for CSV")
+	}
+	opts.Format, opts.Columns, opts.BOM, opts.Excel = format, a.flags.columns, bom, excel
 	client, err := a.client()
 	if err != nil {
 		return err

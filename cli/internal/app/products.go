@@ -15,7 +15,7 @@ func productImport() importing[antcrm.ProductCreateParams, antcrm.ID] {
 		short: "Import products from CSV, Excel or JSON Lines", file: "products",
 		long:     "Creates a product for each row of FILE, one request each: the API has no other\nway.",
 		required: []string{"name", "code", "productIdApiRing"}, template: []string{"name", "code", "productIdApiRing", "value", "canEdit"},
-		changes: []string{"antcrm sync products --help", "antcrm products update --help"},
+		changes: []string{"antcrm products update-file --help", "antcrm sync products --help"},
 		example: "  antcrm products import products.csv --dry-run\n  antcrm products import products.xlsx --map 'Mã SP=code' --decimal ,",
 		run: func(c *antcrm.Client, _ string, b *bulkFlags) importFunc[params, antcrm.ID] {
 			create := func(ctx context.Context, p params) (antcrm.ID, error) { return c.Products.Create(ctx, p) }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -137,7 +138,57 @@ func (r *reportFile) close() error {
 	if r.device {
 		return r.named(errors.Join(r.report.Flush(), r.file.Close()))
 	}
-	return r.named(errors.Join(r.report.Flush(), r.file.Sync(), r.file.Close()))
+	err := r.named(errors.Join(r.report.Flush(), r.file.Sync(), r.file.Close()))
+	if err == nil && !r.chosen {
+		r.replaceOlder()
+	}
+	return err
+}
+
+// maxOlder is how many older reports are looked at, and how large they may be.
+const (
+	maxOlder     = 20
+	maxOlderSize = 64 << 20
+)
+
+// replaceOlder removes reports of earlier runs whose every line is in this one: those of a run that was killed, or run again with its journal. A report that
+// somebody has corrected has other lines, and stays.
+func (r *reportFile) replaceOlder() {
+	own, err := os.ReadFile(r.name)
+	if err != nil || len(own) > maxOlderSize {
+		return
+	}
+	lines := map[string]bool{}
+	for line := range bytes.Lines(own) {
+		lines[string(line)] = true
+	}
+	removed := false
+	for n := 1; n <= maxOlder; n++ {
+		name := numbered(r.stem, r.ext, n)
+		if name == r.name {
+			break
+		}
+		info, err := os.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxOlderSize {
+			continue
+		}
+		if older, err := os.ReadFile(name); err == nil && allIn(older, lines) && os.Remove(name) == nil {
+			removed = true
+		}
+	}
+	if name := freeName(r.stem, r.ext); removed && name != r.name && os.Rename(r.name, name) == nil {
+		r.name = name
+	}
+}
+
+// allIn reports that a text has no other lines. The last one may be cut.
+func allIn(text []byte, lines map[string]bool) bool {
+	for line := range bytes.Lines(text) {
+		if !lines[string(line)] && bytes.HasSuffix(line, []byte("\n")) {
+			return false
+		}
+	}
+	return true
 }
 
 // named calls a failed write by the file alone.
@@ -150,13 +201,20 @@ func (r *reportFile) named(err error) error {
 
 // freeName is a name that nothing has.
 func freeName(stem, ext string) string {
-	name := stem + ext
-	for n := 2; ; n++ {
+	for n := 1; ; n++ {
+		name := numbered(stem, ext, n)
 		if info, err := os.Lstat(name); err != nil || info.Mode().IsRegular() && info.Size() == 0 {
 			return name
 		}
-		name = fmt.Sprintf("%s-%d%s", stem, n, ext)
 	}
+}
+
+// numbered is the nth of several names.
+func numbered(stem, ext string, n int) string {
+	if n == 1 {
+		return stem + ext
+	}
+	return fmt.Sprintf("%s-%d%s", stem, n, ext)
 }
 
 // sameName reports that two names are of one file, be it there or not.

@@ -66,10 +66,11 @@ func contacts() group {
 				return c.Contacts.Update
 			},
 		},
+		contactUpdates(),
 		importing[antcrm.ContactCreateParams, antcrm.ContactRef]{
 			use: "import FILE", noun: noun, verb: "imported", journal: true, packages: true,
 			short: "Import contacts from CSV, Excel or JSON Lines", long: "Creates a contact for each row of FILE.", file: "customers", lists: contactListColumns,
-			required: []string{"name", "customerIdApiRing"}, template: contactTemplate(), changes: []string{"antcrm sync contacts --help", "antcrm contacts update --help"},
+			required: []string{"name", "customerIdApiRing"}, template: contactTemplate(), changes: []string{"antcrm contacts update-file --help", "antcrm sync contacts --help"},
 			example: `  antcrm contacts import customers.csv --dry-run
   antcrm contacts import customers.csv --map 'Mã KH=customerIdApiRing' --map 'Tên=name' --journal customers.journal
   antcrm contacts import customers.rejected.csv`,
@@ -270,7 +271,7 @@ func products() group {
 				return c.Products.Update
 			},
 		},
-		productImport(),
+		productImport(), productUpdates(),
 		deleting[string]{noun: noun, one: one, key: byExternal, remove: func(c *antcrm.Client) deleteFunc[string] { return c.Products.Delete }},
 	)}
 }

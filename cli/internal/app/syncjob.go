@@ -119,6 +119,9 @@ func (j *syncJob[P, R]) fileError(err error) error {
 	if errors.Is(err, errStopped) {
 		return err
 	}
+	if errors.Is(err, records.ErrExported) {
+		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: sync your own file with the state that created the records; to change records by an export, see: antcrm " + j.noun + " update-file --help"}
+	}
 	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; columns can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -135,7 +136,7 @@ func (f stored) baseURL() string {
 // load reads the config file. One that is not there is empty.
 func (s Sources) load() (stored, error) {
 	path, _ := Path(s.Getenv) // "" for an account without a home: there is no such file
-	data, err := readPrivate("the config file "+path, path, "make it readable, or set "+EnvKey)
+	data, err := readPrivate("the config file "+path, path, "make it a file that can be read, or set "+EnvKey, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stored{}, nil
 	}
@@ -154,7 +155,10 @@ func (s Sources) load() (stored, error) {
 }
 
 // readPrivate reads a file with a key, which nobody but its owner may read. what names it in errors; hint is what to do if it cannot be read.
-func readPrivate(what, path, hint string) ([]byte, error) {
+func readPrivate(what, path, hint string, pipes bool) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 && !pipes {
+		return nil, &Error{Problem: what + " is a pipe", Hint: hint} // it might never bring anything
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, &Error{Problem: "read " + what, Hint: hint, Err: err}
@@ -174,9 +178,17 @@ func readPrivate(what, path, hint string) ([]byte, error) {
 	return data, nil
 }
 
+// keyShape is what keys look like, given by mistake in the place of a file.
+var keyShape = regexp.MustCompile(`^[A-Za-z0-9_=+-]{16,}$`)
+
 func readKeyFile(path string) (string, error) {
 	const hint = "give --key-file a file that holds the key on its only line"
-	data, err := readPrivate("the key file "+path, path, hint)
+	if keyShape.MatchString(path) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return "", &Error{Problem: "--key-file names no file, and may hold the key itself", Hint: hint + ", or set " + EnvKey}
+		}
+	}
+	data, err := readPrivate("the key file "+path, path, hint, true)
 	if err != nil {
 		return "", err
 	}

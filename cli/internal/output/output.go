@@ -36,7 +36,11 @@ type Options struct {
 	Width    int           // columns of the terminal; 0: as wide as it takes
 	Color    bool
 	BOM      bool // a byte order mark before CSV, for Excel
+	Excel    bool // CSV that a spreadsheet opens without harm: with BOM, the line sep=, and no formulas
 }
+
+// chosen reports that the user has said which columns there are to be.
+func (o Options) chosen() bool { return o.Columns != nil }
 
 // ColumnError is a column that no record has.
 type ColumnError struct {
@@ -306,8 +310,13 @@ type csvForm struct {
 }
 
 func (f *csvForm) begin([]record) error {
-	if f.opts.BOM {
+	if f.opts.BOM || f.opts.Excel {
 		if err := f.text("\ufeff"); err != nil {
+			return err
+		}
+	}
+	if f.opts.Excel {
+		if err := f.text("sep=,\n"); err != nil {
 			return err
 		}
 	}
@@ -328,12 +337,26 @@ func (f *csvForm) write(r record) error {
 
 // row hands each line on at once: the buffer that counts is that of the Writer.
 func (f *csvForm) row(cells []string) error {
+	for i, cell := range cells {
+		if f.opts.Excel && isFormula(cell) {
+			cell = "'" + cell
+		}
+		if f.opts.Terminal {
+			cell = Clean(cell)
+		}
+		cells[i] = cell
+	}
 	_ = f.csv.Write(cells) // the error of Flush is the same
 	f.csv.Flush()
 	if err := f.csv.Error(); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
+}
+
+// isFormula reports what a spreadsheet would compute, or take for a number that loses its beginning, such as +84.
+func isFormula(cell string) bool {
+	return cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0]))
 }
 
 func (f *csvForm) end() error { return nil }

@@ -71,7 +71,7 @@ func TestTable_CutsTimesLast(t *testing.T) {
 	record := `{"name":"Công ty Trách nhiệm Hữu hạn Ví Dụ","createdAt":1692084490615,"stage":"A new customer"}`
 	opts := output.Options{Format: output.Table, Width: 40, Terminal: true, Default: []string{"name", "createdAt", "stage"}}
 	got := render(t, opts, record)
-	assert.Regexp(t, `(?m)^Công.*…  2023-08-15 \d\d:28  A new cus…$`, strings.TrimRight(got, "\n"))
+	assert.Regexp(t, `(?m)^Công.*…  2023-08-15 \d\d:28  A new…$`, strings.TrimRight(got, "\n"))
 }
 
 func TestTable_OfTwentyColumnsLosesNothing(t *testing.T) {
@@ -190,4 +190,23 @@ func TestJSON_OfNoRecordsIsAnEmptyArray(t *testing.T) {
 	assert.Equal(t, "[]\n", render(t, output.Options{Format: output.JSON}))
 	assert.Empty(t, render(t, output.Options{Format: output.JSONL}))
 	assert.Equal(t, "customerId,name,phones.value,stage\n", render(t, output.Options{Format: output.CSV}))
+}
+
+// On 80 columns names and phones stay readable: empty columns go first, then the others are cut.
+func TestTable_KeepsNamesAndPhonesReadable(t *testing.T) {
+	t.Parallel()
+	record := `{"name":"Nguyễn Văn Mẫu","phones":[{"value":"0900000001"}],"stage":"A new customer of a long name","emails":[{"value":"nguyen.van.mau@example.com"}],"createdAt":1692084490615}`
+	opts := output.Options{
+		Format: output.Table, Width: 80, Terminal: true,
+		Default: []string{"contactType", "leadId", "customerId", "name", "phones.value", "emails.value", "stage", "createdAt"},
+	}
+	got := render(t, opts, record)
+	assert.Regexp(t, `^name +phones\.value +emails\.value +stage +createdAt`, got)
+	assert.Contains(t, got, "Nguyễn Văn Mẫu")
+	assert.Contains(t, got, "0900000001")
+	assert.NotContains(t, got, "customerId")
+	opts.Width = 0
+	assert.Contains(t, render(t, opts, record), "customerId", "elsewhere nothing is left out")
+	opts.Width, opts.Columns = 80, opts.Default
+	assert.Contains(t, render(t, opts, record), "cust", "what was asked for is printed")
 }

@@ -44,6 +44,9 @@ func (f *tableForm) begin(held []record) error {
 		}
 	}
 	if f.opts.Width > 0 {
+		if !f.opts.chosen() {
+			f.dropEmpty(held)
+		}
 		f.vertical = !f.squeeze(f.opts.Width)
 	}
 	if f.vertical {
@@ -56,12 +59,34 @@ func (f *tableForm) begin(held []record) error {
 	return f.text(f.bold(f.line(header)) + "\n")
 }
 
-// squeeze takes columns from the widest until the table fits; false if it cannot.
-func (f *tableForm) squeeze(width int) bool {
+// dropEmpty leaves out columns that no record fills where the table does not fit the terminal.
+func (f *tableForm) dropEmpty(held []record) {
+	if len(held) == 0 || f.total() <= f.opts.Width {
+		return
+	}
+	var columns []column
+	var widths []int
+	for i, col := range f.columns {
+		if slices.ContainsFunc(held, func(r record) bool { return f.cell(r, i) != "" }) {
+			columns, widths = append(columns, col), append(widths, f.widths[i])
+		}
+	}
+	if len(columns) > 0 {
+		f.columns, f.widths = columns, widths
+	}
+}
+
+func (f *tableForm) total() int {
 	total := len(gap) * max(0, len(f.widths)-1)
 	for _, w := range f.widths {
 		total += w
 	}
+	return total
+}
+
+// squeeze takes columns from the widest until the table fits; false if it cannot.
+func (f *tableForm) squeeze(width int) bool {
+	total := f.total()
 	for total > width {
 		i := f.widest()
 		if i < 0 {
@@ -73,19 +98,34 @@ func (f *tableForm) squeeze(width int) bool {
 	return true
 }
 
-// widest is the column to cut next, -1 if none can be. A time says little when cut: its turn comes after the others'.
+// readable is the width to which names and phones are kept while other columns can be cut.
+const readable = 16
+
+// widest is the column to cut next, -1 if none can be. A short name, a phone and a time say little when cut: their turn
+// comes after the others'.
 func (f *tableForm) widest() int {
-	best := -1
+	best, bestWorth := -1, 0
 	for i, w := range f.widths {
-		switch {
-		case w <= narrow:
-		case best < 0,
-			f.columns[best].isTime && !f.columns[i].isTime,
-			f.columns[best].isTime == f.columns[i].isTime && w > f.widths[best]:
-			best = i
+		worth := f.columns[i].worth(w)
+		if w > narrow && (best < 0 || worth < bestWorth || worth == bestWorth && w > f.widths[best]) {
+			best, bestWorth = i, worth
 		}
 	}
 	return best
+}
+
+// worth is how late a column of a width is cut.
+func (c column) worth(width int) int {
+	last := strings.ToLower(c.path[len(c.path)-1])
+	switch {
+	case strings.HasSuffix(last, "name"), strings.HasPrefix(c.name, "phone"), strings.HasSuffix(last, "phone"):
+		if width <= readable {
+			return 1
+		}
+	case c.isTime:
+		return 2
+	}
+	return 0
 }
 
 func (f *tableForm) cell(r record, i int) string {
