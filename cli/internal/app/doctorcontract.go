@@ -94,7 +94,7 @@ func (a *app) agreeToWrites(ctx context.Context, c *contract) error {
 	if !c.write {
 		return nil
 	}
-	say(a.stderr, fmt.Sprintf(`--write creates about 15 contacts, 2 orders, a product and a ticket at %s,
+	say(a.stderr, fmt.Sprintf(`--write creates about 12 contacts, an order, a product and a ticket at %s,
 changes them and deletes them again. All are named "antcrm-go probe ...", their keys begin with
 "antcrm-go-probe-". Rules and automations of the account may act on them while they are there.
 At most %d requests are sent.`, a.server, probe.MaxRequests))
