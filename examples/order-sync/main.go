@@ -4,7 +4,7 @@
 // unknown, and each is handled in a way of its own (ordersync/sync.go).
 //
 // Module crmsync does this job ready-made, with its state in a database
-// (docs/sync.md): this program shows what a batch reports, and what follows.
+// (docs/sync.md, crmsync/examples/nightly): this program shows what a batch reports, and what follows.
 //
 // It plays three nights against an embedded fake of the service and makes the
 // second one go wrong. In a program of your own the ERP is a query, the client

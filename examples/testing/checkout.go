@@ -1,5 +1,8 @@
 // Package checkout is a small piece of a shop that keeps its customers and orders in AntCRM. It is here for its tests: they show how a service
 // of one's own is tested against package antcrmtest, a lost answer and a 429 included.
+//
+// Module crmsync keeps customers and orders ready-made, exactly once and through crashes: see docs/sync.md and
+// crmsync/examples/webhook.
 package checkout
 
 import (

@@ -338,13 +338,21 @@ func (j *syncJob[P, R]) summary(t *syncTally) {
 }
 
 // ended explains what ended a push.
+// tooManyNext is the way on from more deletions than allowed. Only a plan may be tried with a larger number.
+func (j *syncJob[P, R]) tooManyNext() string {
+	if j.flags.plan {
+		return "nothing was sent; raise --max-deletes of the plan to see which they are"
+	}
+	return "none was deleted: see which they are with --plan and a larger --max-deletes, then repeat without --plan if they are right"
+}
+
 func (j *syncJob[P, R]) ended(err error) error {
 	bad := &records.RowError{}
 	switch {
 	case errors.Is(err, errStopped):
 		return &failure{code: exitPartial, text: "stopped before the end", next: "run the same command again to go on"}
 	case errors.Is(err, crmsync.ErrTooManyDeletes):
-		return &failure{code: exitPartial, text: plainError(err), next: "none was deleted: look at --plan, then raise --max-deletes if it is right"}
+		return &failure{code: exitPartial, text: plainError(err), next: j.tooManyNext()}
 	case errors.As(err, &bad):
 		return &failure{code: exitPartial, text: j.path, err: bad, next: "what stands before it was sent; correct it and run the same command again"}
 	}
