@@ -1,6 +1,7 @@
 package crmsync
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -294,17 +295,15 @@ func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
 	r.prepareAll(d[0], batch[:len(batch)/2])
 	half.Wait()
 	keys := make([]keyAt, 0, len(batch))
-	names := make([]string, 0, len(batch))
 	for i := range batch {
 		if batch[i].err == nil {
 			keys = append(keys, keyAt{batch[i].key, batch[i].index})
-			names = append(names, batch[i].key)
 		}
 	}
 	var doubled map[int64]int64
 	var spoolErr error
 	half.Go(func() { doubled, spoolErr = r.spool.add(r.ctx, keys) })
-	rows, err := r.core.state.rows(r.ctx, r.spec.kind, names)
+	done, rows, err := r.known(batch)
 	half.Wait()
 	if err == nil {
 		err = spoolErr
@@ -324,11 +323,45 @@ func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
 			err := &DuplicateKeyError{Key: it.key, First: first, Second: it.index}
 			changes = append(changes, Change[R]{Key: it.key, Action: Unchanged, Index: it.index, Outcome: antcrm.OutcomeNotSent, Err: err})
 		default:
+			if before, same := done[it.key]; same && bytes.Equal(before.digest, it.digest) {
+				changes = append(changes, r.unchanged(it, before.ref))
+				continue
+			}
 			changes = append(changes, r.route(d[0], it, rows[it.key])...)
 		}
 	}
 	r.report(changes...)
 	return nil
+}
+
+// known returns what the state has of a batch: of unchanged records, which most
+// are, only what they need, of the others all of it.
+func (r *pushRun[P, U, R]) known(batch []item[P]) (done map[string]sent, rows map[string]*row, err error) {
+	names := make([]string, 0, len(batch))
+	for i := range batch {
+		if batch[i].err == nil {
+			names = append(names, batch[i].key)
+		}
+	}
+	if done, err = r.core.state.confirmed(r.ctx, r.spec.kind, names); err != nil {
+		return nil, nil, err
+	}
+	names = names[:0]
+	for i := range batch {
+		if it := &batch[i]; it.err == nil && !bytes.Equal(done[it.key].digest, it.digest) {
+			names = append(names, it.key)
+		}
+	}
+	if len(names) == 0 {
+		return done, nil, nil
+	}
+	rows, err = r.core.state.rows(r.ctx, r.spec.kind, names)
+	return done, rows, err
+}
+
+func (r *pushRun[P, U, R]) unchanged(it *item[P], text string) Change[R] {
+	ref, err := r.spec.readRef(text, "")
+	return Change[R]{Key: it.key, Action: Unchanged, Index: it.index, Ref: ref, Outcome: antcrm.OutcomeDone, Err: err}
 }
 
 func (r *pushRun[P, U, R]) prepareAll(d *digester, items []item[P]) {
@@ -340,10 +373,8 @@ func (r *pushRun[P, U, R]) prepareAll(d *digester, items []item[P]) {
 // route sends one record its way. What needs no request is returned.
 func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[R] {
 	change := Change[R]{Key: it.key, Index: it.index}
-	if known != nil && known.intent == nil && string(known.digest) == string(it.digest) {
-		ref, err := r.spec.readRef(known.ref, "")
-		change.Action, change.Ref, change.Outcome, change.Err = Unchanged, ref, antcrm.OutcomeDone, err
-		return []Change[R]{change}
+	if known != nil && known.intent == nil && bytes.Equal(known.digest, it.digest) { // it was confirmed just now
+		return []Change[R]{r.unchanged(it, known.ref)}
 	}
 	change.Action = Create
 	if known != nil && known.digest != nil {

@@ -49,15 +49,17 @@ type dialect struct {
 	now      string // milliseconds since the epoch, by the database's clock
 	forWrite string // makes a SELECT lock the rows that it reads
 	greatest string // the larger of two values
+	keysOf   string // the texts of a JSON array, as rows
 }
 
 var (
 	sqliteDialect = dialect{
-		name: "sqlite", now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)", greatest: "max",
+		name: "sqlite", now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)", greatest: "max", keysOf: "SELECT value FROM json_each(?)",
 	}
 	// One clock for all machines: theirs may differ.
 	postgresDialect = dialect{
 		name: "postgres", now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", greatest: "greatest", forWrite: " FOR UPDATE",
+		keysOf: "SELECT jsonb_array_elements_text(CAST(? AS jsonb))",
 	}
 )
 

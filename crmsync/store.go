@@ -72,17 +72,44 @@ func (s *State) rows(ctx context.Context, kind Kind, keys []string) (map[string]
 	if err != nil {
 		return nil, stateError("read the state", err)
 	}
-	from := "SELECT value FROM json_each(?)"
-	if s.dialect.name == "postgres" {
-		from = "SELECT jsonb_array_elements_text(CAST(? AS jsonb))"
-	}
 	found := make(map[string]*row, len(keys))
-	query := "SELECT " + rowColumns + " FROM crmsync_records r WHERE r.kind = ? AND r.key IN (" + from + ")"
+	query := "SELECT " + rowColumns + " FROM crmsync_records r WHERE r.kind = ? AND r.key IN (" + s.dialect.keysOf + ")"
 	err = s.query(ctx, query, []any{kind, string(list)}, func(r *row) bool {
 		found[r.key] = r
 		return true
 	})
 	return found, err
+}
+
+// sent is what is confirmed of a key, and all that an unchanged record needs.
+type sent struct {
+	digest []byte
+	ref    string
+}
+
+// confirmed returns what is confirmed of the keys that have no intent.
+func (s *State) confirmed(ctx context.Context, kind Kind, keys []string) (map[string]sent, error) {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, stateError("read the state", err)
+	}
+	result, err := s.db.QueryContext(ctx, s.sql("SELECT r.key, r.digest, r.ref FROM crmsync_records r WHERE r.kind = ? AND r.token IS NULL AND r.key IN ("+
+		s.dialect.keysOf+")"), kind, string(list))
+	if err != nil {
+		return nil, stateError("read the state", err)
+	}
+	defer func() { _ = result.Close() }()
+	found := make(map[string]sent, len(keys))
+	for result.Next() {
+		var key string
+		var ref sql.NullString
+		var digest []byte
+		if err := result.Scan(&key, &digest, &ref); err != nil {
+			return nil, stateError("read the state", err)
+		}
+		found[key] = sent{digest, ref.String}
+	}
+	return found, stateError("read the state", result.Err())
 }
 
 // query calls each with the rows of a SELECT of rowColumns until it returns false.
