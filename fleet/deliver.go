@@ -255,6 +255,10 @@ func (d *delivery) begin(ctx, alive context.Context, e *entry) (bool, error) {
 	begun, err := d.write(alive, e)
 	if err != nil {
 		err = errors.Join(err, d.unbegin(ctx, e, e.Attempts-1))
+	} else if !begun {
+		// A cluster without a quorum may refuse this write for the sake of an earlier
+		// attempt at it, and store that one when the quorum is back.
+		d.rememberUnsent(d.name, e.Begin)
 	}
 	return begun, err
 }

@@ -236,3 +236,27 @@ func TestAWorkerRemembersWhatItBegunAndDidNotSendWhileTheServerIsAway(t *testing
 	require.NoError(t, err)
 	assert.Equal(t, stateReleased, there.State, "nothing of it has left: it is to be sent")
 }
+
+func TestABegunThatWasRefusedAndIsStoredLaterIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	feedContacts(t, f, "job", contacts(10, false))
+	d := newDelivery(t, f, "job")
+	d.rev = 99 // the server refuses the write, and knows no entry, as without a quorum
+	e := newEntry(d.chunk, d.digest)
+	begun, err := d.begin(t.Context(), t.Context(), e)
+	require.NoError(t, err)
+	require.False(t, begun)
+	_, won, err := f.put(t.Context(), d.name, e, 0) // the attempt before it is stored after all
+	require.NoError(t, err)
+	require.True(t, won)
+	d.number = 2
+	next, err := d.look(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stepResolve, next)
+	_, err = d.resolve(t.Context())
+	require.NoError(t, err)
+	there, _, err := f.entry(t.Context(), d.name)
+	require.NoError(t, err)
+	assert.Equal(t, stateReleased, there.State, "nothing has left")
+}

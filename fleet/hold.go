@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
@@ -134,17 +135,23 @@ func (w *worker) admitted() {
 func (w *worker) rememberUnsent(name, begin string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unsent[name] = begin
+	if len(w.unsent) >= mostUnsent {
+		clear(w.unsent) // what is forgotten becomes unknown at worst
+	}
+	w.unsent[begin] = name
 }
+
+// mostUnsent bounds what a worker remembers.
+const mostUnsent = 10_000
 
 func (w *worker) forgetUnsent(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.unsent, name)
+	maps.DeleteFunc(w.unsent, func(_, of string) bool { return of == name })
 }
 
 func (w *worker) isUnsent(name, begin string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return begin != "" && w.unsent[name] == begin
+	return begin != "" && w.unsent[begin] == name
 }

@@ -126,7 +126,7 @@ type worker struct {
 	hold     hold
 	mu       sync.Mutex
 	active   map[string]bool   // chunks that this worker is at
-	unsent   map[string]string // chunks of which "begun" may be in the ledger and nothing has left: their entry's Begin
+	unsent   map[string]string // Begin of entries of which nothing has left, though they may be in the ledger: their chunk
 	totals   Totals
 	recent   meter
 }
