@@ -118,7 +118,7 @@ func (r *pullRun[T]) sweep(ctx context.Context, begun int64) error {
 		return err
 	}
 	r.sweeps, r.page = min(r.sweeps+1, 1000), 0
-	_, err := r.state.exec(ctx, "DELETE FROM crmsync_seen WHERE kind = ? AND scope = ?", r.kind, r.scope)
+	err := r.state.exec(ctx, "DELETE FROM crmsync_seen WHERE kind = ? AND scope = ?", r.kind, r.scope)
 	return err
 }
 

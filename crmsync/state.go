@@ -331,16 +331,11 @@ func withCause(ctx context.Context, err error) error {
 }
 
 // exec runs one statement that is durable when it returns.
-func (s *State) exec(ctx context.Context, statement string, args ...any) (rows int64, err error) {
-	err = s.update(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, s.sql(statement), args...)
-		if err != nil {
-			return err
-		}
-		rows, err = result.RowsAffected()
+func (s *State) exec(ctx context.Context, statement string, args ...any) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, s.sql(statement), args...)
 		return err
 	})
-	return rows, err
 }
 
 // meta returns a setting of the state, "" if there is none.

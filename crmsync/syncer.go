@@ -124,7 +124,7 @@ func (s *State) bind(ctx context.Context, client *antcrm.Client) ([]byte, error)
 	stored, err := s.meta(ctx, metaAccount)
 	if err == nil && stored == "" {
 		// The account and its secret are one row: two processes may bind at once.
-		_, err = s.exec(ctx, "INSERT INTO crmsync_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+		err = s.exec(ctx, "INSERT INTO crmsync_meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
 			metaAccount, accountHash(client)+" "+hex.EncodeToString(mask(secret, client)))
 	}
 	if err == nil {
@@ -173,7 +173,7 @@ func Rebind(ctx context.Context, state *State, old, replaced *antcrm.Client) err
 	if err != nil {
 		return err
 	}
-	_, err = state.exec(ctx, "UPDATE crmsync_meta SET value = ? WHERE name = ? AND value = ?",
+	err = state.exec(ctx, "UPDATE crmsync_meta SET value = ? WHERE name = ? AND value = ?",
 		accountHash(replaced)+" "+hex.EncodeToString(mask(secret, replaced)), metaAccount, stored)
 	return err
 }

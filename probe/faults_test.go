@@ -124,7 +124,7 @@ func TestNoFaultLeavesARecordInSilence(t *testing.T) {
 		"DELETE is forbidden":               {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 403}}},
 		"DELETE is an error":                {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 500}}},
 		"DELETE is never answered":          {faults: []antcrmtest.Fault{{Method: "DELETE", Do: antcrmtest.CloseBefore}}},
-		"only contacts may be read":         {faults: []antcrmtest.Fault{{Match: func(r *antcrmtest.Request) bool { return r.Method != "GET" || r.Path != "/contacts" }, Status: 403}}},
+		"only contacts may be read":         {faults: []antcrmtest.Fault{{Match: func(r *antcrmtest.Request) bool { return r.Method != http.MethodGet || r.Path != "/contacts" }, Status: 403}}},
 		"PUT is forbidden":                  {faults: []antcrmtest.Fault{{Method: "PUT", Status: 403}}},
 		"packages are not there":            {faults: []antcrmtest.Fault{{Path: "/contacts/package", Status: 404}}},
 		"creates are lost":                  {faults: []antcrmtest.Fault{{Method: "POST", Do: antcrmtest.CloseAfter}}},

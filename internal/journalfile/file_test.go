@@ -108,7 +108,7 @@ func TestAFileCutAnywhereKeepsItsWholeLines(t *testing.T) {
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	all := append([]string{header}, lines...)
-	for size := range len(whole) {
+	for size := range whole {
 		for _, tail := range []string{"", "\x00\x00\x00"} {
 			cut := filepath.Join(t.TempDir(), "cut")
 			content := append(slices.Clone(whole[:size]), tail...)
@@ -127,7 +127,7 @@ func TestAFileCutAnywhereKeepsItsWholeLines(t *testing.T) {
 			if size > 0 && whole[size] == '\n' {
 				want++
 			}
-			require.Equal(t, len(all[:want]), len(got), "%q", whole[:size])
+			require.Len(t, got, len(all[:want]), "%q", whole[:size])
 			for i := range got {
 				require.Equal(t, all[i], got[i])
 			}
@@ -450,7 +450,7 @@ func TestParallelAppendsAreAllKept(t *testing.T) {
 }
 
 // The name is made absolute: the working directory may change while the file is open.
-func TestARelativeNameStaysTheSameFile(t *testing.T) { //nolint:paralleltest // it changes the working directory
+func TestARelativeNameStaysTheSameFile(t *testing.T) {
 	path, _ := written(t)
 	t.Chdir(filepath.Dir(path))
 	file, _, err := open(filepath.Base(path))

@@ -29,7 +29,7 @@ func mustParse(t *testing.T, text string) *url.URL {
 	return u
 }
 
-func request(t *testing.T, ctx context.Context, target string, body io.Reader) *http.Request { //nolint:revive // the test comes first
+func request(t *testing.T, ctx context.Context, target string, body io.Reader) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, body)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func (b stuck) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func answering(t *testing.T, ctx context.Context, body io.ReadCloser) *http.Response { //nolint:revive // the test comes first
+func answering(t *testing.T, ctx context.Context, body io.ReadCloser) *http.Response {
 	t.Helper()
 	transport := wire.NewKeyTransport(roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body}, nil

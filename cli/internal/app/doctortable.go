@@ -33,7 +33,7 @@ func (t *contractTable) String() string {
 		t.paragraph("", t.doc.Stopped+" What was seen so far:")
 	}
 	t.out.WriteByte('\n')
-	t.differences("DIFFERS: do this", red, func(f probe.Finding) bool { return needsAction(f) })
+	t.differences("DIFFERS: do this", red, needsAction)
 	t.differences("DIFFERS: nothing to do", yellow, func(f probe.Finding) bool { return f.Answer == probe.Differs && !needsAction(f) })
 	t.asDecided()
 	t.cannotTell()

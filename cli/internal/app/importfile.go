@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -291,10 +290,4 @@ func headerOf(path string) []string {
 		names[i] = strings.Trim(names[i], ` "`)
 	}
 	return names
-}
-
-// zoneNote says whose days are meant where a file names none.
-func zoneNote() string {
-	name, offset := time.Now().Zone()
-	return fmt.Sprintf("%s (UTC%+03d:%02d)", name, offset/3600, max(offset, -offset)/60%60)
 }

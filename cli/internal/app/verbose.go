@@ -19,10 +19,10 @@ type lines struct {
 }
 
 // printTo has messages printed by a function from now on; nil: to stderr.
-func (l *lines) printTo(print func(string)) {
+func (l *lines) printTo(show func(string)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.print = print
+	l.print = show
 }
 
 // reportRetry is the observer of --verbose. It names neither the key nor anything of a record: the operation, the answer's status, the times.
