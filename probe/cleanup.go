@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/internal/questions"
 )
 
@@ -43,7 +44,7 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	idName := map[string]string{"/contacts": "leadId", "/opportunities": "number", "/tickets": "TicketId"}[path]
 	id := object(got.body).text(idName)
 	switch {
-	case errors.Is(got.err, errEnough), got.turnedAway():
+	case got.neverSent(), got.turnedAway():
 		w.forget(path, own)
 	case got.good() && id != "":
 		w.forget(path, own)
@@ -52,13 +53,21 @@ func (w *writer) create(ctx context.Context, path string, b body) reply {
 	return got
 }
 
-// turnedAway says that a create was certainly not carried out.
-func (r reply) turnedAway() bool {
+// neverSent says that a write has not left: there was no connection, or no turn, or the run was over.
+func (r reply) neverSent() bool { return r.err != nil && !errors.Is(r.err, antcrm.ErrOutcomeUnknown) }
+
+// barred says that the key may not do this, or that there is no such endpoint: nothing was looked at.
+func (r reply) barred() bool {
 	switch r.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
 		return true
 	}
-	return r.rejected() || r.status >= 300 && r.status < 400
+	return false
+}
+
+// turnedAway says that a create was certainly not carried out.
+func (r reply) turnedAway() bool {
+	return r.barred() || r.rejected() || r.status >= 300 && r.status < 400
 }
 
 // cleanUp deletes what the run has made, also where its context has ended. It returns the keys of what may still be

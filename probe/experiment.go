@@ -543,8 +543,11 @@ func (w *writer) updateOddly(ctx context.Context) {
 	got := w.send(ctx, http.MethodPut, "/contacts", nil, body{"customerIdApiRing": unknown, "name": "antcrm-go probe " + unknown})
 	o := object(got.body)
 	switch {
-	case got.err != nil:
+	case got.err != nil, got.status == http.StatusUnauthorized:
 		w.unclear(id, got.problem())
+		if got.neverSent() || got.barred() {
+			w.forget("/contacts", unknown)
+		}
 	case got.status == http.StatusNotFound && got.isHTML() && w.verdicts[questions.ErrorBody].alternative != "html":
 		w.unclear(id, "The update: "+got.problem()+", with an HTML page.")
 	case got.status == http.StatusNotFound:

@@ -214,3 +214,51 @@ func TestEmptyAndLargeAccounts(t *testing.T) {
 		})
 	}
 }
+
+// A server that is gone, or that refuses the key from some request on: the run ends soon, says so, and names only what
+// it may have made.
+func TestWhatWasNeverMadeIsNotNamed(t *testing.T) {
+	t.Parallel()
+	for stopAt := 35; stopAt < 80; stopAt += 8 {
+		t.Run(fmt.Sprint("gone after ", stopAt), func(t *testing.T) {
+			t.Parallel()
+			srv := small(t)
+			sent := 0
+			report, err := probe.Run(t.Context(), srv.Client(), probe.WithWrites(), probe.WithRate(1e6), probe.WithRequestCount(func(n int) {
+				if sent = n; n == stopAt {
+					srv.Close()
+				}
+			}))
+			require.NoError(t, err)
+			assert.LessOrEqual(t, neverMade(t, srv, report), 1, "the request that was under way: %v", report.Leftovers)
+			if stopAt < 60 { // afterwards all questions are answered
+				assert.True(t, slices.ContainsFunc(report.Findings, func(f probe.Finding) bool { return f.Observed == "The server stopped answering." }))
+			}
+			assert.Less(t, sent, stopAt+8+2*len(report.Leftovers)+1, "requests to a server that is gone")
+		})
+		t.Run(fmt.Sprint("refused after ", stopAt), func(t *testing.T) {
+			t.Parallel()
+			srv := small(t)
+			require.NoError(t, srv.Inject(antcrmtest.Fault{Status: http.StatusUnauthorized, After: stopAt}).Err())
+			report, _ := probe.Run(t.Context(), srv.Client(), probe.WithWrites(), probe.WithRate(1e6))
+			assert.Zero(t, neverMade(t, srv, report), "%v", report.Leftovers)
+		})
+	}
+}
+
+// neverMade counts the leftovers that the server has never made. It fails where one that is there is not named.
+func neverMade(t *testing.T, srv *antcrmtest.Server, report *probe.Report) (n int) {
+	t.Helper()
+	namesAllLeft(t, srv, report, "leftovers")
+	var made []string
+	for _, change := range srv.Changes() {
+		made = append(made, fmt.Sprint(change.Kind, " ", change.ID, " ", change.ExternalID))
+	}
+	for _, leftover := range report.Leftovers {
+		_, key, _ := strings.Cut(leftover, "=")
+		if !slices.ContainsFunc(made, func(m string) bool { return slices.Contains(strings.Fields(m), key) }) {
+			n++
+		}
+	}
+	return n
+}

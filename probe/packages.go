@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -21,7 +20,7 @@ func (w *writer) sendPackage(ctx context.Context, contacts ...body) reply {
 		}
 	}
 	got := w.post(ctx, "/contacts/package", contacts, namesOf(contacts)...)
-	if errors.Is(got.err, errEnough) {
+	if got.neverSent() || got.barred() {
 		for _, contact := range contacts {
 			if own, ok := contact["customerIdApiRing"].(string); ok {
 				w.forget("/contacts", own)

@@ -38,6 +38,7 @@ type prober struct {
 	stopped    bool            // the context has ended
 	noContact  string          // why there is no contact to experiment with
 	lastGood   bool
+	unanswered int                                        // requests in a row, up to the last one
 	deletedIDs map[leftover]bool                          // whose DELETE at the end was answered with success
 	findable   bool                                       // the filter by phone has found contacts of this run
 	verify     func(ctx context.Context) ([]record, bool) // lists them again
@@ -112,6 +113,8 @@ func (p *prober) whyNot(id string) string {
 		return "Only an experiment that writes can tell."
 	case p.stopped:
 		return "The run was stopped before that."
+	case p.unanswered >= fewUnanswered:
+		return "The server stopped answering."
 	case p.exhausted:
 		return "The run had sent as many requests as it may."
 	case needsWrites()[id] && p.noContact != "":
@@ -139,8 +142,16 @@ func (p *prober) send(ctx context.Context, method, path string, query url.Values
 // attempts is how often a request is sent at most.
 const attempts = 3
 
+// fewUnanswered is after how many requests in a row without an answer the server counts as gone.
+const fewUnanswered = 6
+
+var errGone = errors.New("the server has stopped answering")
+
 func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
 	var got reply
+	if p.unanswered >= fewUnanswered {
+		return reply{err: errGone}
+	}
 	for n := range attempts {
 		if p.sent+p.reserve() >= MaxRequests {
 			p.exhausted = true
@@ -248,12 +259,14 @@ func (p *prober) transmit(ctx context.Context, client *antcrm.Client, method, pa
 	}
 	var got antcrm.Response
 	err := client.Do(ctx, method, path, query, body, nil, antcrm.WithoutRetry(), antcrm.WithResponse(&got))
+	p.unanswered++
 	if got.StatusCode == 0 {
 		if err == nil {
 			err = errors.New("no answer")
 		}
 		return reply{err: err}
 	}
+	p.unanswered = 0
 	if got.StatusCode >= 300 && got.StatusCode < 400 {
 		p.differs(questions.Redirects, "trailing-slash", "A request is redirected.")
 	} else {

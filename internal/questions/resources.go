@@ -30,7 +30,7 @@ func valueQuestions() []Question {
 		}},
 		{MissingValues, "How is a value printed that is not there?", `As "", [] or {}, times as "".`, []Alternative{
 			seen("null", "As null: nothing changes."),
-			seen("absent", "Not at all: nothing changes."),
+			seen("absent", "Its field is left out: nothing changes."),
 			seen("empty-text", `As "", lists and objects too: nothing changes.`),
 		}},
 		{DateOfBirth, "Which format has dateOfBirth?", "Unknown: it is a text, passed on both ways.", []Alternative{

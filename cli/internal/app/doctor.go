@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -60,7 +61,7 @@ have to care about, and 5 if a record of the probe could not be deleted.`,
 		if c.json == "-" {
 			out = a.stderr
 		}
-		if err := a.examine(ctx, out); err != nil || !c.ask {
+		if err := a.examine(ctx, out, c.ask); err != nil || !c.ask {
 			return err
 		}
 		return a.askContract(ctx, c, out)
@@ -68,7 +69,8 @@ have to care about, and 5 if a record of the probe could not be deleted.`,
 	return cmd
 }
 
-func (a *app) examine(ctx context.Context, out *os.File) error {
+// examine checks the way to the server. With a contract to ask, a server that answers in its own way is no obstacle.
+func (a *app) examine(ctx context.Context, out *os.File, contract bool) error {
 	c, keyErr := a.sources().Find()
 	if a.flags.mock {
 		if err := a.startFake(); err != nil {
@@ -100,10 +102,23 @@ func (a *app) examine(ctx context.Context, out *os.File) error {
 		return keyErr
 	}
 	_, err = client.Contacts.List(ctx, antcrm.ContactListParams{Limit: 1})
+	if contract && answersInItsOwnWay(err) {
+		return a.finding(out, true, "access", "the server answers in its own way: "+plainError(err), nil)
+	}
 	if err := a.finding(out, err == nil, "access", "the server takes the key", err); err != nil {
 		return err
 	}
 	return accessError(err)
+}
+
+// answersInItsOwnWay says that a list was answered by the service itself, and not as decided: a redirect, a refusal under
+// 200, a 404 that is JSON. The contract says what to do about it.
+func answersInItsOwnWay(err error) bool {
+	failure, ok := errors.AsType[*antcrm.APIError](err)
+	if !ok {
+		return false
+	}
+	return failure.StatusCode < 400 || failure.StatusCode == http.StatusNotFound && json.Valid(failure.Body)
 }
 
 // finding prints one line of the report.
