@@ -4,6 +4,7 @@ package lookup
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/antbuddy/antcrm-go"
 )
@@ -49,8 +50,8 @@ func lookUp(ctx context.Context, client *antcrm.Client, record customer) resolut
 
 func searchesFor(record customer) (searches []antcrm.ContactListParams) {
 	for _, phone := range record.Phones {
-		if phone.Value != "" {
-			searches = append(searches, antcrm.ContactListParams{Phone: phone.Value})
+		for _, form := range formsOf(phone.Value) {
+			searches = append(searches, antcrm.ContactListParams{Phone: form})
 		}
 	}
 	for _, email := range record.Emails {
@@ -61,9 +62,22 @@ func searchesFor(record customer) (searches []antcrm.ContactListParams) {
 	return searches
 }
 
+// formsOf is how a CRM may have stored a Vietnamese number. One that rewrites numbers finds them only as it stores them.
+func formsOf(phone string) []string {
+	for _, prefix := range []string{"+84", "84", "0"} {
+		if national, ok := strings.CutPrefix(phone, prefix); ok && len(national) >= 8 {
+			return slices.Compact(slices.Sorted(slices.Values([]string{phone, "0" + national, "+84" + national, "84" + national})))
+		}
+	}
+	if phone == "" {
+		return nil
+	}
+	return []string{phone}
+}
+
 // isSame compares what came with what was sent: the value searched for, the name, and your own key if the CRM shows it.
 func isSame(contact antcrm.Contact, record customer, search antcrm.ContactListParams) bool {
-	hasPhone := slices.ContainsFunc(contact.Phones, func(p antcrm.Phone) bool { return p.Value == search.Phone })
+	hasPhone := slices.ContainsFunc(contact.Phones, func(p antcrm.Phone) bool { return slices.Contains(formsOf(search.Phone), p.Value) })
 	hasEmail := slices.ContainsFunc(contact.Emails, func(e antcrm.Email) bool { return e.Value == search.Email })
 	return (search.Phone == "" || hasPhone) && (search.Email == "" || hasEmail) && contact.Name == record.Name &&
 		(contact.ExternalID == "" || contact.ExternalID == record.ExternalID)

@@ -23,6 +23,7 @@ func TestOnlyWhatIsCertainIsSaid(t *testing.T) {
 	const same = `{"contactType":"customer","customerId":475,"name":"Mai","phones":[{"value":"0900000001"},{"value":"0900000002"}],"emails":[{"value":"mai@example.com"}]}`
 	const byMail = `{"contactType":"customer","customerId":475,"name":"Mai","emails":[{"value":"mai@example.com"}]}`
 	const other = `{"contactType":"customer","customerId":476,"name":"Mai","phones":[{"value":"0900000001"}]}`
+	const international = `{"contactType":"customer","customerId":475,"name":"Mai","phones":[{"value":"+84900000001"}]}`
 	const stranger = `{"contactType":"customer","customerId":477,"name":"Lan","phones":[{"value":"0900000009"}]}`
 	const otherKey = `{"contactType":"customer","customerId":476,"customerIdApiRing":"KH-2","name":"Mai","phones":[{"value":"0900000001"}]}`
 	for _, tt := range []struct {
@@ -31,15 +32,18 @@ func TestOnlyWhatIsCertainIsSaid(t *testing.T) {
 		outcome      antcrm.Outcome
 		asked        int
 	}{
-		{"nobody has any of them", mai, nil, antcrm.OutcomeNotSent, 3},
-		{"found by all", mai, map[string]string{"0900000001": same, "0900000002": same, "mai@example.com": same}, antcrm.OutcomeDone, 3},
-		{"found by the last only", mai, map[string]string{"mai@example.com": byMail}, antcrm.OutcomeDone, 3},
-		{"two contacts", mai, map[string]string{"0900000001": same + "," + other}, antcrm.OutcomeUnknown, 1},
-		{"two contacts by two searches", mai, map[string]string{"0900000001": other, "mai@example.com": byMail}, antcrm.OutcomeUnknown, 3},
-		{"a stranger", mai, map[string]string{"0900000001": stranger}, antcrm.OutcomeUnknown, 1},
-		{"a stranger after the record", mai, map[string]string{"0900000001": same + "," + stranger}, antcrm.OutcomeUnknown, 1},
-		{"another key", mai, map[string]string{"0900000001": otherKey}, antcrm.OutcomeUnknown, 1},
-		{"an error", mai, map[string]string{"mai@example.com": "fail"}, antcrm.OutcomeUnknown, 3},
+		{"nobody has any of them", mai, nil, antcrm.OutcomeNotSent, 7},
+		{"found by all", mai, map[string]string{"0900000001": same, "0900000002": same, "mai@example.com": same}, antcrm.OutcomeDone, 7},
+		{"found by the last only", mai, map[string]string{"mai@example.com": byMail}, antcrm.OutcomeDone, 7},
+		{"stored in the international form", mai, map[string]string{"+84900000001": international}, antcrm.OutcomeDone, 7},
+		{"the server compares all forms", mai, map[string]string{"0900000001": same, "+84900000001": same, "84900000001": same}, antcrm.OutcomeDone, 7},
+		{"a number of another country", `{"name":"Mai","customerIdApiRing":"KH-1","phones":[{"type":"Work","value":"+4930123456"}]}`, nil, antcrm.OutcomeNotSent, 1},
+		{"two contacts", mai, map[string]string{"0900000001": same + "," + other}, antcrm.OutcomeUnknown, 2},
+		{"two contacts by two searches", mai, map[string]string{"0900000001": other, "mai@example.com": byMail}, antcrm.OutcomeUnknown, 7},
+		{"a stranger", mai, map[string]string{"0900000001": stranger}, antcrm.OutcomeUnknown, 2},
+		{"a stranger after the record", mai, map[string]string{"0900000001": same + "," + stranger}, antcrm.OutcomeUnknown, 2},
+		{"another key", mai, map[string]string{"0900000001": otherKey}, antcrm.OutcomeUnknown, 2},
+		{"an error", mai, map[string]string{"mai@example.com": "fail"}, antcrm.OutcomeUnknown, 7},
 		{"nothing to search for", `{"name":"Mai","customerIdApiRing":"KH-1","phones":[{"type":"Work","value":""}]}`, nil, antcrm.OutcomeUnknown, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
