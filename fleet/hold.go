@@ -76,20 +76,23 @@ func (w *worker) mayTake(ctx context.Context) bool {
 
 // watchPause asks now and then whether the fleet is paused.
 func (w *worker) watchPause(ctx context.Context) {
-	for {
-		paused, err := w.f.Paused(ctx)
-		if err == nil && w.hold.setPaused(paused) {
-			if paused {
-				w.f.cfg.Logger.Warn("fleet: the fleet is paused: the worker finishes what it has begun, and takes no chunks until it is resumed")
-			} else {
-				w.f.cfg.Logger.Warn("fleet: the fleet is resumed")
-			}
-			w.cfg.Metrics.waiting.WithLabelValues("paused").Set(oneIf(paused))
-		}
-		if sleep(ctx, w.f.beatEvery()) != nil {
-			return
-		}
+	for sleep(ctx, w.f.beatEvery()) == nil {
+		w.lookForPause(ctx)
 	}
+}
+
+// lookForPause looks once.
+func (w *worker) lookForPause(ctx context.Context) {
+	paused, err := w.f.Paused(ctx)
+	if err != nil || !w.hold.setPaused(paused) {
+		return
+	}
+	if paused {
+		w.f.cfg.Logger.Warn("fleet: the fleet is paused: the worker finishes what it has begun, and takes no chunks until it is resumed")
+	} else {
+		w.f.cfg.Logger.Warn("fleet: the fleet is resumed")
+	}
+	w.cfg.Metrics.waiting.WithLabelValues("paused").Set(oneIf(paused))
 }
 
 func oneIf(b bool) float64 {

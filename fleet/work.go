@@ -218,6 +218,8 @@ func (w *worker) run(caller context.Context) error {
 	beats, endBeats := context.WithCancel(requests)
 	background.Go(func() { w.beats(beats) })
 	background.Go(func() { w.tidyUp(ctx) })
+	// A pause holds for a worker that comes later, too: the first look comes before the first chunk.
+	w.lookForPause(ctx)
 	background.Go(func() { w.watchPause(ctx) })
 	err := w.consume(ctx, cut)
 	stop(err) // whatever has ended it, the tidier ends as well
