@@ -259,7 +259,7 @@ func (l *ledger) peek(ctx context.Context) (*sentChunk, error) {
 			}
 			continue
 		}
-		entry.Records = slices.Clone(entry.Records) // the journal may reuse its slice
+		entry = entry.copy() // the journal may reuse its slice
 		if entry.Begun.IsZero() {
 			entry.Begun = l.since
 		}

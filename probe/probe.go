@@ -165,9 +165,11 @@ const MaxRequests = 80
 // cleanupTime bounds the deletes at the end of a run whose context has ended.
 const cleanupTime = time.Minute
 
-// Run asks the server behind the client. It reads only, unless WithWrites is given; it sends at most 80 requests and
-// repeats reads alone. An experiment that fails is a Finding that cannot tell. The error is that of a bad option, of a
-// server that refuses the key, or of the context; the report is then what was found out so far, and never nil.
+// Run asks the server behind the client. It reads only, unless WithWrites is given, and sends at most 80 requests. It
+// repeats reads, and a create only after a look has shown that it was not carried out. An experiment that fails is a
+// Finding that cannot tell; after six requests in a row without an answer no more experiments are made, and the findings
+// say so. The error is that of a bad option, of a server that refuses the key at the beginning, or of the context; the
+// report is then what was found out so far, and never nil.
 func Run(ctx context.Context, client *antcrm.Client, opts ...Option) (*Report, error) {
 	report := new(Report)
 	if ctx == nil || client == nil {
