@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -649,5 +650,140 @@ func FuzzOpenJournal(f *testing.F) {
 		for code := range server.created {
 			require.False(t, begun[code], code)
 		}
+	})
+}
+
+// What an import promises to a journal of the caller's: contexts that last where they must, and slices that are its own.
+
+// keeping is a journal that looks at what it is passed, and overwrites it afterwards.
+type keeping struct {
+	antcrm.Journal
+	t       *testing.T
+	begin   func(ctx context.Context) error // nil: nothing
+	records func()                          // nil: nothing
+}
+
+func (j *keeping) Begin(ctx context.Context, entry antcrm.JournalEntry) error {
+	if j.begin != nil {
+		if err := j.begin(ctx); err != nil {
+			return err
+		}
+	}
+	err := j.Journal.Begin(ctx, copyOf(entry))
+	change(entry)
+	return err
+}
+
+func (j *keeping) Record(ctx context.Context, entries ...antcrm.JournalEntry) error {
+	if j.records != nil {
+		j.records()
+	}
+	assert.NoError(j.t, ctx.Err(), "the context of Record is never cancelled")
+	assert.NoError(j.t, context.Cause(ctx))
+	copies := make([]antcrm.JournalEntry, len(entries))
+	for i, entry := range entries {
+		copies[i] = copyOf(entry)
+	}
+	err := j.Journal.Record(ctx, copies...)
+	change(entries...)
+	return err
+}
+
+func (j *keeping) Finish(ctx context.Context) error {
+	assert.NoError(j.t, ctx.Err(), "the context of Finish is never cancelled")
+	return j.Journal.Finish(ctx)
+}
+
+func copyOf(entry antcrm.JournalEntry) antcrm.JournalEntry {
+	entry.Records, entry.Refs = slices.Clone(entry.Records), bytes.Clone(entry.Refs)
+	return entry
+}
+
+// change overwrites what the journal was passed: the slices belong to it.
+func change(entries ...antcrm.JournalEntry) {
+	for i := range entries {
+		clear(entries[i].Records)
+		for n := range entries[i].Refs {
+			entries[i].Refs[n] = '#'
+		}
+	}
+	clear(entries)
+}
+
+func TestAJournalsSlicesAreItsOwn(t *testing.T) {
+	t.Parallel()
+	server, path, list := newLedger(t), journalPath(t), contacts(20)
+	server.refuse = refuseCodes("C7")
+	file := openJournal(t, path)
+	results, err := imported(t, server.client().Contacts.Import(t.Context(), from(list, nil),
+		antcrm.WithJournal(&keeping{Journal: file, t: t}), antcrm.WithChunkSize(5), antcrm.WithIsolation()))
+	require.NoError(t, err)
+	checkRefs(t, list, results)
+	require.NoError(t, file.Close())
+	again, err := rerun(t, server, path, from(list, nil), antcrm.WithChunkSize(5))
+	require.NoError(t, err)
+	assert.Equal(t, outcomes(results), outcomes(again))
+	_, doubled := server.counts()
+	assert.Empty(t, doubled)
+}
+
+// What was sent is recorded although the import was cancelled meanwhile, however long the journal takes.
+func TestACancelledImportStillRecordsWhatItKnows(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server, path, list := newLedger(t), journalPath(t), contacts(30)
+	file := openJournal(t, path)
+	journal := &keeping{Journal: file, t: t, records: cancel}
+	results, err := imported(t, server.client().Contacts.Import(ctx, from(list, nil),
+		antcrm.WithJournal(journal), antcrm.WithChunkSize(10), antcrm.WithConcurrency(1)))
+	require.ErrorIs(t, err, context.Canceled)
+	checkRefs(t, list[:len(results)], results)
+	require.NoError(t, file.Close())
+
+	results, err = rerun(t, server, path, from(list, nil), antcrm.WithChunkSize(10))
+	require.NoError(t, err)
+	assert.Equal(t, "done", results[0].Outcome.String(), "the first chunk was recorded")
+	_, doubled := server.counts()
+	assert.Empty(t, doubled)
+}
+
+// A journal that hangs in Begin is stopped by the import's context, and nothing of its chunk is sent.
+func TestABeginThatHangsEndsWithTheImport(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		server := newLedger(t)
+		journal := &keeping{Journal: empty{nil}, t: t, begin: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		begin := time.Now()
+		results, err := imported(t, server.client().Contacts.Import(ctx, from(contacts(250), nil), antcrm.WithJournal(journal)))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, time.Minute, time.Since(begin))
+		assert.Empty(t, server.all())
+		for _, result := range results {
+			assert.Equal(t, antcrm.OutcomeNotSent, result.Outcome)
+		}
+	})
+}
+
+// A slow journal delays what it must and loses nothing.
+func TestASlowJournalIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		server, list := newLedger(t), contacts(40)
+		journal := &keeping{Journal: empty{nil}, t: t, records: func() { time.Sleep(5 * time.Second) }, begin: func(context.Context) error {
+			time.Sleep(time.Second)
+			return nil
+		}}
+		results, err := imported(t, server.client().Contacts.Import(t.Context(), from(list, nil),
+			antcrm.WithJournal(journal), antcrm.WithChunkSize(10), antcrm.WithConcurrency(2)))
+		require.NoError(t, err)
+		checkRefs(t, list, results)
+		assert.Equal(t, "done×40", outcomes(results))
+		assert.Len(t, server.all(), 4)
 	})
 }
