@@ -44,9 +44,9 @@ func (a *answer) requestID() string {
 	return ""
 }
 
-// json returns the body without a byte order mark. It does not look at the Content-Type. An empty body and HTML are
+// jsonBody returns the body without a byte order mark. It does not look at the Content-Type. An empty body and HTML are
 // errors.
-func (a *answer) json() ([]byte, error) {
+func (a *answer) jsonBody() ([]byte, error) {
 	body := bytes.TrimPrefix(a.body, []byte("\ufeff"))
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	switch {
@@ -157,7 +157,8 @@ func (a *answer) newAPIError() *APIError {
 	}
 	failure.RetryAfter, _ = retry.After(a.header, time.Now())
 	begin := a.body[:min(len(a.body), maxErrorBody)]
-	failure.Body = []byte(cutBytes(redact.Key(string(begin), a.core.key(), len(begin) < len(a.body)), maxErrorBody))
+	isCut := len(begin) < len(a.body)
+	failure.Body = []byte(cutBytes(redact.Key(string(begin), a.core.key(), isCut), maxErrorBody))
 	return failure
 }
 

@@ -33,18 +33,18 @@ type listAnswer[T any] struct {
 
 // decodeList decodes a list answer of either shape.
 func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
-	body, err := a.json()
+	body, err := a.jsonBody()
 	if err != nil {
 		return nil, err
 	}
-	list, err := readList[T](a, body, nested, validUTF8, false)
+	list, err := readList[T](a, body, nested, validUTF8)
 	if isSyntactic(err) && !errors.Is(err, io.ErrUnexpectedEOF) && a.foreignText() == "" {
-		list, err = readList[T](a, body, nested, lenient, true)
+		list, err = readList[T](a, body, nested, lenient)
 	}
 	switch {
 	case err != nil:
 		return nil, a.decodeError(err)
-	case list.success.answer == saysNo:
+	case list.success.meaning == saysNo:
 		return nil, a.refusal(&list.envelope)
 	case list.bindError != nil:
 		return nil, a.decodeError(list.bindError)
@@ -57,7 +57,8 @@ func decodeList[T any](a *answer, nested string) (*listAnswer[T], error) {
 	return list, nil
 }
 
-func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options, broken bool) (*listAnswer[T], error) {
+func readList[T any](a *answer, body []byte, nested string, opts jsontext.Options) (*listAnswer[T], error) {
+	broken, _ := json.GetOption(opts, jsontext.AllowInvalidUTF8)
 	binder := bind.NewBinder(a.core.plans, reflect.TypeFor[T](), maxBuilt(a.core.cfg.maxResponse), broken)
 	list := &listAnswer[T]{body: body, nested: nested, binder: binder}
 	return list, readJSON(a.ctx, body, opts, list.read)
@@ -204,9 +205,9 @@ func readCount(r *reader) (n int, ok bool, err error) {
 // acceptObject sorts out an object, not an empty one, that came where a list was expected and has none in it. What is
 // neither an error of the server's nor plainly a record is a DecodeError: a record must not be invented.
 func (l *listAnswer[T]) acceptObject(a *answer) error {
-	saysSuccess := l.success.answer == saysYes || l.success.text != ""
+	saysSuccess := l.success.meaning == saysYes || l.success.text != ""
 	switch {
-	case l.hasMessage && !l.hasOwn && l.success.answer != saysYes:
+	case l.hasMessage && !l.hasOwn && l.success.meaning != saysYes:
 		return a.refusal(&l.envelope)
 	case saysSuccess, !l.hasOwn && (l.success.isThere || l.hasData):
 		return a.problemAt("/data", "the answer has no array of records")

@@ -29,7 +29,7 @@ type idList struct {
 // decodeWrite reads the answer of a write. It needs a truthy success, or the id that the endpoint promises under one of
 // the names; where an id is promised, its absence is an error too, but not one of decodeWrite's.
 func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
-	body, err := a.json()
+	body, err := a.jsonBody()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (a *answer) decodeWrite(names ...string) (*writeAnswer, error) {
 	if err := readJSON(a.ctx, body, lenient, said.read); err != nil {
 		return nil, a.decodeError(err)
 	}
-	if said.success.answer == saysNo { // a refusal may carry anything where the id would be
+	if said.success.meaning == saysNo { // a refusal may carry anything where the id would be
 		return nil, said.refusal(a)
 	}
 	if err := said.check(a); err != nil {
@@ -71,11 +71,11 @@ func (w *writeAnswer) check(a *answer) error {
 		if l.err != nil {
 			return a.decodeError(l.err)
 		}
-		if isErrorName(l.name) && w.hasMessage && w.success.answer != saysYes {
+		if isErrorName(l.name) && w.hasMessage && w.success.meaning != saysYes {
 			return a.problemAt("/"+l.name, "the answer has a message and does not say success: what should be an id may be the code of an error")
 		}
 	}
-	if len(w.names) == 0 && w.success.answer != saysYes {
+	if len(w.names) == 0 && w.success.meaning != saysYes {
 		return a.problemAt("/success", oneLine(a.core.redact(w.success.doubt()), maxErrorMessage))
 	}
 	return nil

@@ -167,8 +167,8 @@ func (b bulk[P, R]) groupOf(record *P) string {
 	return b.group(record)
 }
 
-// run imports a slice and gathers the results. The result is never nil.
-func (b bulk[P, R]) run(ctx context.Context, items []P, opts []BatchOption) (*BatchResult[R], error) {
+// runBatch imports a slice and gathers the results. The result is never nil.
+func (b bulk[P, R]) runBatch(ctx context.Context, items []P, opts []BatchOption) (*BatchResult[R], error) {
 	g := newGathering[R](b.op, len(items))
 	cfg, err := newBatchConfig(opts)
 	if err == nil {
@@ -253,7 +253,7 @@ func invalidRecords[P any](items []P) map[int]error {
 
 // checkRecord checks one record of a batch; its errors name the index.
 func checkRecord[P any](record *P, index int) error {
-	body, ok := any(record).(params)
+	body, ok := any(record).(validator)
 	if !ok {
 		return nil
 	}

@@ -184,7 +184,8 @@ func TestEveryMemberOfEveryBodyIsSentAsItIsSet(t *testing.T) {
 	}
 }
 
-// What clears a member is sent in the same way, down to the texts of an address. A gender cannot be cleared, and a line item is a new value.
+// What clears a member is sent in the same way, down to the texts of an address. A gender cannot be cleared, and a line
+// item is a new value.
 func TestEveryMemberOfEveryUpdateIsClearedAsTheVendorsTypesAllow(t *testing.T) {
 	t.Parallel()
 	for _, w := range wholeParams() {

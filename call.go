@@ -55,8 +55,8 @@ func (c *core) call(ctx context.Context, req *request, cfg *callConfig, decode f
 	if c == nil {
 		return invalid("client", "was not made by NewClient")
 	}
-	r := &callRun{core: c, req: req, cfg: cfg, idle: time.Now()}
-	err := r.do(ctx, decode)
+	r := &callRun{core: c, req: req, cfg: cfg, waitingSince: time.Now()}
+	err := r.makeAttempts(ctx, decode)
 	if cfg.response != nil {
 		*cfg.response = r.response()
 	}
@@ -70,24 +70,24 @@ type callRun struct {
 	req  *request
 	cfg  *callConfig
 
-	attempts int
-	unknown  bool          // one of the attempts may have been carried out
-	last     attemptResult // the zero value before the first attempt
-	buf      *bytes.Buffer // the body of the last answer
-	idle     time.Time     // since when the call has been waiting to send
+	attempts     int
+	unknown      bool          // one of the attempts may have been carried out
+	last         attemptResult // the zero value before the first attempt
+	buf          *bytes.Buffer // the body of the last answer
+	waitingSince time.Time     // when the last attempt ended, or the call began
 }
 
 // attemptResult is the result of one attempt: a complete answer, or the reason why there is none.
 type attemptResult struct {
-	retry.Attempt
+	retry.Facts
 	answer *answer
 	cause  error         // why there is no answer
 	waited time.Duration // before the attempt
 	took   time.Duration
 }
 
-// do makes attempts until one succeeds or must not be repeated.
-func (r *callRun) do(ctx context.Context, decode func(*answer) error) error {
+// makeAttempts sends the request until an attempt succeeds or must not be repeated.
+func (r *callRun) makeAttempts(ctx context.Context, decode func(*answer) error) error {
 	if err := r.acquireSlot(ctx); err != nil {
 		return r.abortError(ctx, err)
 	}
@@ -97,7 +97,7 @@ func (r *callRun) do(ctx context.Context, decode func(*answer) error) error {
 			return r.abortError(ctx, err)
 		}
 		r.attempt(ctx)
-		verdict := retry.Decide(r.last.Attempt, r.policy())
+		verdict := retry.Decide(r.last.Facts, r.policy())
 		err := r.conclude(ctx, verdict, decode)
 		wait, again := r.nextWait(ctx, verdict)
 		r.report(ctx, err, wait, again)
@@ -175,7 +175,7 @@ func (r *callRun) nextWait(ctx context.Context, verdict retry.Verdict) (wait tim
 func (r *callRun) attempt(ctx context.Context) {
 	began := time.Now()
 	r.attempts++
-	r.last = attemptResult{Attempt: retry.Attempt{Method: r.req.method, Number: r.attempts}, waited: began.Sub(r.idle)}
+	r.last = attemptResult{Facts: retry.Facts{Method: r.req.method, Number: r.attempts}, waited: began.Sub(r.waitingSince)}
 	attemptCtx, cancel := r.attemptContext(ctx)
 	defer cancel()
 	trace := new(wire.Trace)
@@ -198,8 +198,8 @@ func (r *callRun) attempt(ctx context.Context) {
 	if r.last.Pauses() {
 		r.core.pause.Extend(r.last.After, r.core.cfg.maxRetryWait)
 	}
-	r.idle = time.Now()
-	r.last.took = r.idle.Sub(began)
+	r.waitingSince = time.Now()
+	r.last.took = r.waitingSince.Sub(began)
 }
 
 // attemptContext is ctx with the limit of one attempt.
@@ -257,11 +257,11 @@ func (r *callRun) read(ctx context.Context, res *http.Response) (*answer, error)
 		return a, nil // the body is of another protocol
 	}
 	if !a.isGood() {
-		err := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
-		if err != nil {
+		isCut := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse)) != nil
+		if isCut {
 			wire.Drain(res)
 		}
-		a.body = []byte(cutBytes(redact.Key(r.buf.String(), r.core.key(), err != nil), maxErrorBody))
+		a.body = []byte(cutBytes(redact.Key(r.buf.String(), r.core.key(), isCut), maxErrorBody))
 		return a, nil
 	}
 	err := wire.ReadBody(r.buf, res, r.core.cfg.maxResponse)

@@ -26,13 +26,8 @@ type callConfig struct {
 
 func newCallConfig(opts []CallOption) (*callConfig, error) {
 	cfg := &callConfig{readAhead: defaultReadAhead}
-	for i, opt := range opts {
-		if opt == nil {
-			return nil, invalid("opts", fmt.Sprintf("call option %d is nil", i))
-		}
-		if err := opt(cfg); err != nil {
-			return nil, err
-		}
+	if err := applyOptions(cfg, "call option", opts); err != nil {
+		return nil, err
 	}
 	return cfg, nil
 }

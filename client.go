@@ -49,7 +49,7 @@ type Client struct {
 // bad option is a *ValidationError.
 func NewClient(apiKey string, opts ...Option) (*Client, error) {
 	cfg := newConfig()
-	if err := cfg.apply(opts); err != nil {
+	if err := applyOptions(cfg, "option", opts); err != nil {
 		return nil, err
 	}
 	if err := checkKey(apiKey); err != nil {

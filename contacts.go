@@ -54,6 +54,14 @@ func (r ContactRef) key() (name, value string, err error) {
 	return name, value, err
 }
 
+// contactType is the type of the contact as far as its key tells. The caller's own key may be a lead's or a customer's.
+func (r ContactRef) contactType() string {
+	if r.CustomerID != "" {
+		return ContactTypeCustomer
+	}
+	return ContactTypeLead
+}
+
 // Contact is a lead, a customer or an account, as the CRM lists it.
 type Contact struct {
 	Record `json:"-"`
@@ -283,7 +291,7 @@ func (s *ContactsService) Get(ctx context.Context, ref ContactRef, opts ...CallO
 // have been carried out; the error then matches ErrOutcomeUnknown.
 func (s *ContactsService) Create(ctx context.Context, params ContactCreateParams, opts ...CallOption) (ContactRef, error) {
 	result, err := coreOf(s).write(ctx, writeCall{
-		op: "create contact", method: http.MethodPost, path: "/contacts", body: params, ids: contactIDs(params.group() == ContactTypeLead),
+		op: "create contact", method: http.MethodPost, path: "/contacts", body: params, ids: contactIDs(params.group()),
 	}, opts)
 	return contactRef(result.name, result.id), err
 }
@@ -298,14 +306,14 @@ func (s *ContactsService) Update(ctx context.Context, ref ContactRef, params Con
 	}
 	result, err := coreOf(s).write(ctx, writeCall{
 		op: "update contact", method: http.MethodPut, path: "/contacts", body: contactUpdate{ref, params},
-		ids: contactIDs(ref.CustomerID == ""), key: writtenID{name, ID(key)},
+		ids: contactIDs(ref.contactType()), key: writtenID{name, ID(key)},
 	}, opts)
 	return contactRef(result.name, result.id), err
 }
 
 // contactIDs are the names that a contact's id may have in an answer, the expected one first.
-func contactIDs(lead bool) []string {
-	if lead {
+func contactIDs(contactType string) []string {
+	if contactType == ContactTypeLead {
 		return []string{"leadId", "customerId"}
 	}
 	return []string{"customerId", "leadId"}
@@ -337,7 +345,7 @@ func (s *ContactsService) Delete(ctx context.Context, ref ContactRef, opts ...Ca
 //
 // Leads and customers are sent in separate requests (our decision): their ids have different names in the answers.
 func (s *ContactsService) CreateBatch(ctx context.Context, contacts []ContactCreateParams, opts ...BatchOption) (*BatchResult[ContactRef], error) {
-	return s.bulk().run(ctx, contacts, opts)
+	return s.bulk().runBatch(ctx, contacts, opts)
 }
 
 // Import creates contacts from a source of any length, up to 100 a request (POST /contacts/package), in constant
@@ -358,7 +366,7 @@ func (s *ContactsService) bulk() bulk[ContactCreateParams, ContactRef] {
 		core: coreOf(s), op: "create contacts", method: http.MethodPost, path: "/contacts/package",
 		group: (*ContactCreateParams).group,
 		refs: func(a *answer, sent []ContactCreateParams) ([]ContactRef, error) {
-			ids, name, err := idRefs(a, len(sent), contactIDs(sent[0].group() == ContactTypeLead)...)
+			ids, name, err := idRefs(a, len(sent), contactIDs(sent[0].group())...)
 			if err != nil {
 				return nil, err
 			}

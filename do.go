@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -123,14 +122,14 @@ func (a *answer) decodeAny(out any) error {
 	switch {
 	case errors.Is(err, errEnded):
 		return err
-	case err == nil && said.success.answer == saysNo:
+	case err == nil && said.success.meaning == saysNo:
 		return a.refusal(&said)
 	case a.isEmptySuccess():
 		return nil
 	case out == nil:
 		return a.checkComplete()
 	}
-	body, err := a.json()
+	body, err := a.jsonBody()
 	if err != nil {
 		return err
 	}
@@ -142,7 +141,7 @@ func (a *answer) decodeAny(out any) error {
 
 // checkComplete reports a body that begins as JSON and is cut short or broken. Any other text, such as Ok, is good.
 func (a *answer) checkComplete() error {
-	body, err := a.json()
+	body, err := a.jsonBody()
 	if err != nil || !strings.ContainsRune(`{["`, rune(a.text()[0])) {
 		return nil //nolint:nilerr // what is no JSON is no broken JSON either
 	}
@@ -150,23 +149,4 @@ func (a *answer) checkComplete() error {
 		return a.decodeError(err)
 	}
 	return nil
-}
-
-// encodeBody encodes a request body, once for all attempts. Parameters were checked before, so only a body of Do can
-// fail here.
-func encodeBody(body any) ([]byte, error) {
-	if body == nil {
-		return nil, nil
-	}
-	if _, isReader := body.(io.Reader); isReader {
-		return nil, invalid("body", "a reader cannot be sent again: pass a value to encode, or json.RawMessage")
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		// The encoder's text may quote a value.
-		return nil, invalid("body", "cannot be encoded as JSON")
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }

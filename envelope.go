@@ -95,7 +95,7 @@ func readEnvelope(ctx context.Context, text []byte) (e envelope, err error) {
 
 // truth is the meaning of a value of success.
 type truth struct {
-	answer  yesNo
+	meaning yesNo
 	isThere bool   // there is a value
 	text    string // the beginning of a value that says neither yes nor no
 }
@@ -121,9 +121,9 @@ func readTruth(val jsontext.Value) truth {
 	case val.Kind() == 'n':
 		return truth{isThere: true}
 	case text == "1" || text == "true":
-		return truth{answer: saysYes, isThere: true}
+		return truth{meaning: saysYes, isThere: true}
 	case text == "0" || text == "false" || text == "":
-		return truth{answer: saysNo, isThere: true}
+		return truth{meaning: saysNo, isThere: true}
 	}
 	return truth{isThere: true, text: string(val)}
 }

@@ -154,8 +154,8 @@ func ExampleWithJournal() {
 }
 
 // The answer to a chunk was lost, and the run has ended. The next one asks whether the records are there, instead of
-// sending them again or giving up. The resolver is a package of the bulk-import example: it looks by phone and e-mail, as
-// the vendor documents, and takes nobody else for the record.
+// sending them again or giving up. The resolver is a package of the bulk-import example: it looks by phone and e-mail,
+// as the vendor documents, and takes nobody else for the record.
 func ExampleWithUnknownResolver() {
 	ctx, server, client := startFake()
 	defer server.Close()

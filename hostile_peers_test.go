@@ -168,7 +168,8 @@ func (c *peerConn) cut() {
 	c.Close()
 }
 
-// What a call may come to. Of a write whose fate the client cannot know, and of one that was not sent, each has its own.
+// What a call may come to. Of a write whose fate the client cannot know, and of one that was not sent, each has its
+// own.
 const (
 	isGood    = "good"
 	isLost    = "lost"    // *TransportError; of a write unknown as well

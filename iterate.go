@@ -131,13 +131,14 @@ func (it *iteration[T]) request(ctx context.Context) chan pageResult[T] {
 		query.Set("page", strconv.Itoa(it.next))
 		it.next++
 	}
-	endOn404 := it.begun
+	list := it.list
+	list.emptyOn404 = list.emptyOn404 || it.begun // there may be no page after the last one
 	it.begun = true
 	page := make(chan pageResult[T], 1)
 	fetch := func() {
-		got := pageResult[T]{err: it.list.failure(nil, "a callback has left the goroutine of the request")}
+		got := pageResult[T]{err: list.failure(nil, "a callback has left the goroutine of the request")}
 		defer func() { page <- got }() // in any case: the consumer waits for it
-		got = it.list.fetch(ctx, query, it.cfg, endOn404)
+		got = list.fetch(ctx, query, it.cfg)
 	}
 	if it.window == 0 {
 		fetch()

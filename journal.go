@@ -157,11 +157,8 @@ func journalStates() [4]string {
 	return [...]string{OutcomeUnknown: "unknown", OutcomeDone: "done", OutcomeRejected: "rejected", OutcomeNotSent: "not sent"}
 }
 
-func (e JournalEntry) line(begun bool) journalLine {
+func (e JournalEntry) line() journalLine {
 	line := journalLine{Records: e.Records, Digest: e.Digest, State: journalStates()[e.Outcome], Status: e.Status, Refs: e.Refs}
-	if begun {
-		line.State = stateBegun
-	}
 	if e.Outcome == OutcomeUnknown {
 		if e.Begun.IsZero() {
 			e.Begun = time.Now() // no later
@@ -425,7 +422,9 @@ func (j *FileJournal) entry(first int64, at journalfile.Span) (JournalEntry, err
 
 // Begin implements Journal.
 func (j *FileJournal) Begin(_ context.Context, entry JournalEntry) error {
-	err := j.add(entry.line(true), entry)
+	line := entry.line()
+	line.State = stateBegun
+	err := j.add(line, entry)
 	if err == nil {
 		err = j.file.Sync(j.file.Size())
 	}
@@ -439,10 +438,10 @@ func (j *FileJournal) Record(_ context.Context, entries ...JournalEntry) error {
 	case 0:
 		return nil
 	case 1:
-		line = entries[0].line(false)
+		line = entries[0].line()
 	default:
 		for _, entry := range entries {
-			line.Entries = append(line.Entries, entry.line(false))
+			line.Entries = append(line.Entries, entry.line())
 		}
 	}
 	return j.failure("write", j.add(line, entries...))

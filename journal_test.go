@@ -653,7 +653,8 @@ func FuzzOpenJournal(f *testing.F) {
 	})
 }
 
-// What an import promises to a journal of the caller's: contexts that last where they must, and slices that are its own.
+// What an import promises to a journal of the caller's: contexts that last where they must, and slices that are its
+// own.
 
 // keeping is a journal that looks at what it is passed, and overwrites it afterwards.
 type keeping struct {

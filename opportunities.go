@@ -237,7 +237,7 @@ func (s *OpportunitiesService) Delete(ctx context.Context, number ID, opts ...Ca
 // CreateBatch creates orders, up to 100 a request (POST /opportunities/package). The result is never nil and in input
 // order. If any record was not confirmed, the error is a *BatchError. If any record is invalid, nothing is sent.
 func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []OpportunityCreateParams, opts ...BatchOption) (*BatchResult[ID], error) {
-	return s.bulkCreate().run(ctx, orders, opts)
+	return s.bulkCreate().runBatch(ctx, orders, opts)
 }
 
 // UpdateBatch changes orders, up to 100 a request (PUT /opportunities/package). The result is never nil and in input
@@ -247,7 +247,7 @@ func (s *OpportunitiesService) CreateBatch(ctx context.Context, orders []Opportu
 // Name each order only once: requests run at the same time, in no order. Making the same change again does no harm.
 func (s *OpportunitiesService) UpdateBatch(ctx context.Context, changes []OpportunityUpdate, opts ...BatchOption) (*BatchResult[ID], error) {
 	update := bulk[OpportunityUpdate, ID]{core: coreOf(s), op: "update opportunities", method: http.MethodPut, path: "/opportunities/package", refs: updatedNumbers}
-	return update.run(ctx, changes, opts)
+	return update.runBatch(ctx, changes, opts)
 }
 
 // updatedNumbers reads the answer to a package of changes, whose numbers are known.

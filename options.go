@@ -69,10 +69,11 @@ func newConfig() *config {
 	}
 }
 
-func (cfg *config) apply(opts []Option) error {
+// applyOptions applies options in order. kind names them in the error of one that is nil.
+func applyOptions[C any, O ~func(*C) error](cfg *C, kind string, opts []O) error {
 	for i, opt := range opts {
 		if opt == nil {
-			return invalid("opts", fmt.Sprintf("option %d is nil", i))
+			return invalid("opts", fmt.Sprintf("%s %d is nil", kind, i))
 		}
 		if err := opt(cfg); err != nil {
 			return err
@@ -200,8 +201,8 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // WithObserver calls observe after each attempt, whether it succeeded or failed, for metrics and traces. The call waits
-// for observe, so observe must not block. A panic in it is not caught. Many goroutines may call it at once. Several observers are called in the
-// order of the options.
+// for observe, so observe must not block. A panic in it is not caught. Many goroutines may call it at once. Several
+// observers are called in the order of the options.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {
 		if observe == nil {

@@ -66,11 +66,11 @@ type pageResult[T any] struct {
 	err      error
 }
 
-// fetch requests a page. endOn404 makes a 404 without data an empty page.
-func (l listEndpoint[T]) fetch(ctx context.Context, query url.Values, cfg *callConfig, endOn404 bool) pageResult[T] {
+// fetch requests a page.
+func (l listEndpoint[T]) fetch(ctx context.Context, query url.Values, cfg *callConfig) pageResult[T] {
 	var got pageResult[T]
 	got.limit, _ = strconv.Atoi(query.Get("limit"))
-	req := &request{op: l.op, method: http.MethodGet, path: l.path, query: query, emptyOn404: endOn404 || l.emptyOn404}
+	req := &request{op: l.op, method: http.MethodGet, path: l.path, query: query, emptyOn404: l.emptyOn404}
 	own := *cfg
 	if cfg.response != nil {
 		own.response = &got.response // cfg's is written when the caller gets the records
@@ -133,7 +133,7 @@ func (l listEndpoint[T]) fetchOne(ctx context.Context, f *filters, opts []CallOp
 	if err := firstError(err, f.err); err != nil {
 		return pageResult[T]{}, err
 	}
-	got := l.fetch(ctx, f.values, cfg, false)
+	got := l.fetch(ctx, f.values, cfg)
 	if cfg.response != nil {
 		*cfg.response = got.response
 	}

@@ -409,7 +409,7 @@ func (r *bulkRun[P, R]) replayDone(c *chunk[P]) {
 // rejectedBefore is the error of a chunk that was rejected in an earlier run. The journal keeps only the status: the
 // server's message may quote personal data.
 func (r *bulkRun[P, R]) rejectedBefore(status int) error {
-	return &APIError{StatusCode: status, Method: r.method, Path: r.path, Message: "rejected in an earlier run, says the journal", Attempts: 1, callInfo: callInfo{op: r.op}}
+	return &APIError{StatusCode: status, Method: r.method, Path: r.path, Message: "rejected in an earlier run, according to the journal", Attempts: 1, callInfo: callInfo{op: r.op}}
 }
 
 func (r *bulkRun[P, R]) sentBefore() error {

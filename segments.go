@@ -23,8 +23,8 @@ type segmentBody struct {
 }
 
 // SetContacts puts contacts into a segment, up to 100 a request (POST /segments/set-contact). Of a contact only Name is
-// required here; its phones are sent as phone and as phones (our decision). The API answers with no ids: what failed is
-// in the *BatchError that the error then is.
+// required here; its phones are sent as phone and as phones (our decision). The API answers without ids, so there is no
+// result but the error: if a contact was not confirmed, it is a *BatchError whose Failures name it.
 func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, contacts []ContactCreateParams, opts ...BatchOption) error {
 	// An option checks it, so that the whole batch fails.
 	checked := func(*batchConfig) error {
@@ -39,6 +39,6 @@ func (s *SegmentsService) SetContacts(ctx context.Context, segmentID string, con
 		body: func(chunk []*segmentContact) any { return segmentBody{Contacts: chunk, SegmentID: segmentID} },
 		refs: func(a *answer, _ []segmentContact) ([]struct{}, error) { return nil, a.decodeOk() },
 	}
-	_, err := set.run(ctx, members, append([]BatchOption{checked}, opts...))
+	_, err := set.runBatch(ctx, members, append([]BatchOption{checked}, opts...))
 	return err
 }

@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// params is a request body that knows its own rules.
-type params interface {
+// validator is a request body that knows its own rules.
+type validator interface {
 	// validate returns a *ValidationError, or nil.
 	validate() error
 }
 
 // checkParams checks a body before anything is sent: first the endpoint's own rules, then those that hold for every
 // value. Encoding it cannot fail afterwards.
-func checkParams(p params) error {
-	if err := p.validate(); err != nil {
+func checkParams(body validator) error {
+	if err := body.validate(); err != nil {
 		return err
 	}
-	if failure := checkValue(reflect.ValueOf(p)); failure != nil {
+	if failure := checkValue(reflect.ValueOf(body)); failure != nil {
 		return failure
 	}
 	return nil

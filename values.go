@@ -46,8 +46,9 @@ func (a Address) Update() *AddressUpdate {
 
 // AddressUpdate changes an order's address. Nil leaves a text out; a pointer to "" sends the empty text, to clear it.
 //
-// The vendor does not say whether the server replaces the address or merges what is sent into it, so whether a text that
-// is left out stays is not known. Address.Update makes a change that names every text, and has one result either way.
+// The vendor does not say whether the server replaces the address or merges what is sent into it, so whether a text
+// that is left out stays is not known. Address.Update makes a change that names every text, and has one result either
+// way.
 type AddressUpdate struct {
 	redacted
 

@@ -1,7 +1,10 @@
 package antcrm
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 )
@@ -12,9 +15,9 @@ type writeCall struct {
 	method string
 	path   string
 	query  url.Values
-	body   params
+	body   validator
 	ids    []string  // the names that the id may have in the answer
-	key    writtenID // the key that a PUT names: its result if the answer is a 204
+	key    writtenID // the key that a PUT sends: the result if the answer is a 204
 }
 
 // writtenID is an id and its wire name.
@@ -62,6 +65,25 @@ func (w *writeCall) read(a *answer) (writtenID, error) {
 		return writtenID{}, a.problemAt("/"+w.ids[0], "the answer has no id")
 	}
 	return result, nil
+}
+
+// encodeBody encodes a request body, once for all attempts. Parameters were checked before, so only a body of Do can
+// fail here.
+func encodeBody(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	if _, isReader := body.(io.Reader); isReader {
+		return nil, invalid("body", "a reader cannot be sent again: pass a value to encode, or json.RawMessage")
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		// The encoder's text may quote a value.
+		return nil, invalid("body", "cannot be encoded as JSON")
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 // keyBody is the body of a DELETE.

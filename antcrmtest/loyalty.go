@@ -74,20 +74,17 @@ func (c *call) book(cr credit, sign int64) (answer, *failure) {
 	defer st.mu.Unlock()
 	holder := st.contactOf(&c.srv.cfg, cr.phones, cr.emails)
 	if holder == nil {
-		if holder = c.unknownPerson(cr, sign); holder == nil {
-			if c.srv.cfg.is(questions.AccumulateUnknown, "ignored") && sign > 0 {
-				return c.done()
-			}
-			return answer{}, notFound("data: no contact has one of these phones or e-mails")
-		}
+		holder = c.unknownPerson(cr, sign)
 	}
-	if sign > 0 && st.accumulated(cr.code) {
-		switch c.srv.cfg.answers[questions.AccumulateRepeat] {
-		case "refused":
-			return answer{}, badRequest("CODE_USED", "code: was accumulated before")
-		case "ignored":
-			return c.done()
-		}
+	switch {
+	case holder == nil && sign > 0 && c.srv.cfg.is(questions.AccumulateUnknown, "ignored"):
+		return c.done()
+	case holder == nil:
+		return answer{}, notFound("data: no contact has one of these phones or e-mails")
+	case sign > 0 && c.srv.cfg.is(questions.AccumulateRepeat, "refused") && st.accumulated(cr.code):
+		return answer{}, badRequest("CODE_USED", "code: was accumulated before")
+	case sign > 0 && c.srv.cfg.is(questions.AccumulateRepeat, "ignored") && st.accumulated(cr.code):
+		return c.done()
 	}
 	subject, score, known := st.loyaltyCode(cr)
 	if !known {
@@ -102,15 +99,21 @@ func (c *call) book(cr credit, sign int64) (answer, *failure) {
 		return answer{}, &failure{status: http.StatusBadRequest, code: "NOT_ENOUGH_POINTS", field: "code",
 			message: "code: the contact's points do not cover this gift"}
 	}
-	addTo(&contact, "scoreAvailable", new(big.Rat).Mul(score, big.NewRat(sign, 1)))
+	c.movePoints(holder, contact, score, sign)
+	return c.done()
+}
+
+// movePoints adds points to a contact, or takes them off. Points that were spent still count for the rank.
+func (c *call) movePoints(holder *record, contact object, score *big.Rat, sign int64) {
+	points := new(big.Rat).Mul(score, big.NewRat(sign, 1))
+	addTo(&contact, "scoreAvailable", points)
 	if sign > 0 {
 		addTo(&contact, "scoreRank", score)
 	}
+	st := c.srv.store
 	contact.set("updatedAt", strconv.AppendInt(nil, st.millis(), 10))
 	st.replace(Contacts, holder, contact)
-	points := new(big.Rat).Mul(score, big.NewRat(sign, 1))
 	c.note(Change{Kind: Contacts, Action: Updated, Points: decimalText(points)}, contact)
-	return c.done()
 }
 
 // unknownPerson makes a contact for points of a person whom nobody knows, where the server does that.

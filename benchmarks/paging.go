@@ -8,84 +8,104 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// pagingRows measures All over 51 pages of 20. A client that reads in sequence
-// sends 52 requests, since the list has no total and only an empty page ends
-// it; what goes beyond is wasted.
+// listPage is how many records a page of the measured lists has.
+const listPage = 20
+
+// pagingReader is one way to read a list with All.
+type pagingReader struct {
+	name  string
+	pause time.Duration // of the consumer, after each page
+	ahead int
+	limit int // records a page that are asked for; 0 leaves it to the server
+
+	seen []traffic // what the server saw, one entry a round
+}
+
+// pagingReaders lists the readers that pagingRows compares, by the index that its rows name.
+func pagingReaders() []pagingReader {
+	return []pagingReader{
+		0: {name: "busy consumer, in sequence", pause: latency, limit: listPage},
+		1: {name: "busy consumer, one page ahead", pause: latency, ahead: 1, limit: listPage},
+		2: {name: "instant consumer, in sequence", limit: listPage},
+		3: {name: "instant consumer, one page ahead", ahead: 1, limit: listPage},
+		4: {name: "instant consumer, eight pages ahead", ahead: 8, limit: listPage},
+		5: {name: "instant consumer, eight pages ahead, page size unknown", ahead: 8},
+	}
+}
+
+// pagingBar is what a reader must reach against a slower one.
+type pagingBar struct {
+	least float64 // times as fast
+	most  int     // wasted requests
+	text  string  // "": nothing is required
+}
+
+// pagingRows measures All over 51 pages of 20. A client that reads in sequence sends 52 requests, since the list has no
+// total and only an empty page ends it; what goes beyond is wasted.
 func (b *bench) pagingRows(ctx context.Context) error {
-	const size = 20
 	pages := b.scaled(51, 6)
-	list := scenario{delay: latency, pages: pages, size: size}
-	client, err := antcrm.NewClient(apiKey, antcrm.WithBaseURL(b.server.url(list)))
+	client, err := antcrm.NewClient(apiKey, antcrm.WithBaseURL(b.server.url(scenario{delay: latency, pages: pages, size: listPage})))
 	if err != nil {
 		return err
 	}
-	readers := []struct {
-		name  string
-		pause time.Duration // of the consumer, after each page
-		ahead int
-		limit int // records a page that are asked for; 0 leaves it to the server
-		seen  []traffic
-	}{
-		{name: "busy consumer, in sequence", pause: latency, limit: size},
-		{name: "busy consumer, one page ahead", pause: latency, ahead: 1, limit: size},
-		{name: "instant consumer, in sequence", limit: size},
-		{name: "instant consumer, one page ahead", ahead: 1, limit: size},
-		{name: "instant consumer, eight pages ahead", ahead: 8, limit: size},
-		{name: "instant consumer, eight pages ahead, page size unknown", ahead: 8},
-	}
+	readers := pagingReaders()
 	var field []contestant
 	for i := range readers {
-		r := &readers[i]
-		field = append(field, contestant{r.name, func(int) error {
-			if err := b.forget(); err != nil {
-				return err
-			}
-			if err := consume(ctx, client, pages*size, size, r.pause, antcrm.ContactListParams{Limit: r.limit}, r.ahead); err != nil {
-				return err
-			}
-			seen, err := b.server.seen()
-			r.seen = append(r.seen, seen)
-			return err
-		}})
+		field = append(field, contestant{readers[i].name, func(int) error { return b.readList(ctx, client, &readers[i], pages) }})
 	}
 	got, err := interleave(b.rounds, 1, field)
 	if err != nil {
 		return err
 	}
-	worst := func(reader int) (wasted, early int) {
-		for _, seen := range readers[reader].seen {
-			wasted, early = max(wasted, seen.Requests-(pages+1)), max(early, seen.TooEarly)
-		}
-		return wasted, early
+	compare := func(name string, slow, fast int, bar pagingBar) {
+		b.pagingRow(name, ratio(got[slow].time, got[fast].time), &readers[fast], pages, bar)
 	}
-	speed := func(name string, slow, fast int, least float64, most int, bar string) {
-		wasted, early := worst(fast)
-		r := row{
-			name: name, figure: ratio(got[slow].time, got[fast].time), unit: "×", bar: bar,
-			note: fmt.Sprintf("wasted requests at most %d; sent before page 1 came: %d", wasted, early),
-		}
-		if bar != "" {
-			r.met = met(r.figure.value >= least && wasted <= most && early == 0)
-		}
-		b.add(r)
-		b.addChart(name, r.figure, least)
-	}
-	speed(fmt.Sprintf("All over %d pages at 50 ms, consumer 50 ms a page, against sequential", pages), 0, 1, 1.9, 1, "≥ 1.9×, ≤ 1 wasted")
-	speed("- instant consumer, one page ahead", 2, 3, 0, 1, "")
-	speed("- instant consumer, WithReadAhead(8)", 2, 4, 6, 7, "≥ 6×, ≤ 7 wasted, none before page 1")
-	speed("- the same where the page size is the server's own", 2, 5, 6, 7, "≥ 6×, ≤ 7 wasted, none before page 1")
+	compare(fmt.Sprintf("All over %d pages at 50 ms, consumer 50 ms a page, against sequential", pages), 0, 1, pagingBar{1.9, 1, "≥ 1.9×, ≤ 1 wasted"})
+	compare("- instant consumer, one page ahead", 2, 3, pagingBar{})
+	compare("- instant consumer, WithReadAhead(8)", 2, 4, pagingBar{6, 7, "≥ 6×, ≤ 7 wasted, none before page 1"})
+	compare("- the same where the page size is the server's own", 2, 5, pagingBar{6, 7, "≥ 6×, ≤ 7 wasted, none before page 1"})
 	return b.shortListRow(ctx)
 }
 
-// consume reads a whole list and pauses after each page.
-func consume(ctx context.Context, client *antcrm.Client, records, size int, pause time.Duration, params antcrm.ContactListParams, ahead int) error {
+// readList reads the whole list once, and notes what the server saw.
+func (b *bench) readList(ctx context.Context, client *antcrm.Client, r *pagingReader, pages int) error {
+	if err := b.forget(); err != nil {
+		return err
+	}
+	if err := consume(ctx, client, pages*listPage, r); err != nil {
+		return err
+	}
+	seen, err := b.server.seen()
+	r.seen = append(r.seen, seen)
+	return err
+}
+
+// pagingRow adds the row of a reader, by its worst round.
+func (b *bench) pagingRow(name string, speed figure, r *pagingReader, pages int, bar pagingBar) {
+	wasted, early := 0, 0
+	for _, seen := range r.seen {
+		wasted, early = max(wasted, seen.Requests-(pages+1)), max(early, seen.TooEarly)
+	}
+	line := row{
+		name: name, figure: speed, unit: "×", bar: bar.text,
+		note: fmt.Sprintf("wasted requests at most %d; sent before page 1 came: %d", wasted, early),
+	}
+	if bar.text != "" {
+		line.met = met(speed.value >= bar.least && wasted <= bar.most && early == 0)
+	}
+	b.add(line)
+	b.addChart(name, speed, bar.least)
+}
+
+// consume reads a list of so many records, and pauses after each page.
+func consume(ctx context.Context, client *antcrm.Client, records int, r *pagingReader) error {
 	n := 0
-	for _, err := range client.Contacts.All(ctx, params, antcrm.WithReadAhead(ahead)) {
+	for _, err := range client.Contacts.All(ctx, antcrm.ContactListParams{Limit: r.limit}, antcrm.WithReadAhead(r.ahead)) {
 		if err != nil {
 			return err
 		}
-		if n++; n%size == 0 {
-			time.Sleep(pause)
+		if n++; n%listPage == 0 {
+			time.Sleep(r.pause)
 		}
 	}
 	return expectCount(n, records)

@@ -1,5 +1,5 @@
-// Observability shows what the client does on the wire: Prometheus counters of attempts, retries, 429s and waits, and one
-// OpenTelemetry span a call with an event an attempt, beside otelhttp's span an attempt.
+// Observability shows what the client does on the wire: Prometheus counters of attempts, retries, 429s and waits, and
+// one OpenTelemetry span a call with an event an attempt, beside otelhttp's span an attempt.
 //
 // It talks to an embedded fake of the service that is busy at first, and prints the metrics and the spans.
 package main

@@ -11,8 +11,8 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
-// metrics counts what the client does on the wire. Its labels have few values: an operation of the SDK, a status, a kind
-// of error. A path may hold the key of a record, and an error's text may name a customer: neither is a label.
+// metrics counts what the client does on the wire. Its labels have few values: an operation of the SDK, a status, a
+// kind of error. A path may hold the key of a record, and an error's text may name a customer: neither is a label.
 type metrics struct {
 	attempts    *prometheus.CounterVec
 	retries     *prometheus.CounterVec

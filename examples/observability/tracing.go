@@ -41,8 +41,8 @@ func (tracing) observe(ctx context.Context, a antcrm.Attempt) {
 	))
 }
 
-// transport makes a span of each attempt. otelhttp writes the URL into its spans, and the query of a list has customers'
-// phone numbers: it sees the request without the query.
+// transport makes a span of each attempt. otelhttp writes the URL into its spans, and the query of a list has
+// customers' phone numbers: it sees the request without the query.
 type transport struct {
 	traced http.RoundTripper // otelhttp's, above base
 	base   *http.Transport

@@ -1,14 +1,12 @@
-// Order-sync is a nightly job in small: it brings the orders that have changed
-// in an ERP since its last run into the CRM. Known orders are updated, new ones
-// created, in packages of 100; what became of each is done, rejected or
-// unknown, and each is handled in a way of its own (ordersync/sync.go).
+// Order-sync is a nightly job in small: it brings the orders that have changed in an ERP since its last run into the
+// CRM. It updates known orders and creates new ones, in packages of 100. Each order ends up done, rejected or unknown;
+// ordersync/sync.go shows what to do about each.
 //
-// Module crmsync does this job ready-made, with its state in a database
-// (docs/sync.md, crmsync/examples/nightly): this program shows what a batch reports, and what follows.
+// Module crmsync does this job ready-made, with its state in a database (docs/sync.md, crmsync/examples/nightly): this
+// program shows what a batch reports, and what follows.
 //
-// It plays three nights against an embedded fake of the service and makes the
-// second one go wrong. In a program of your own the ERP is a query, the client
-// comes from antcrm.NewClientFromEnv, and each night is a run of its own.
+// It plays three nights against an embedded fake of the service and makes the second one go wrong. In a program of your
+// own the ERP is a query, the client comes from antcrm.NewClientFromEnv, and each night is a run of its own.
 package main
 
 import (
@@ -47,12 +45,25 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-
 	fmt.Println("talking to an embedded fake AntCRM at", fake.URL)
 	source := &ordersync.ERP{}
+	if err := playNights(ctx, fake, source, filepath.Join(folder, "state.json")); err != nil {
+		return err
+	}
+
+	doubled := len(fake.Duplicates(antcrmtest.Opportunities))
+	fmt.Printf("the ERP has %d orders, the CRM %d, %d of them doubled\n", len(source.Orders), fake.Count(antcrmtest.Opportunities), doubled)
+	if doubled > 0 || fake.Count(antcrmtest.Opportunities) != len(source.Orders) {
+		return errors.New("the two are not the same")
+	}
+	return nil
+}
+
+// playNights runs the job on three evenings. What it knows from one to the next is in the file at path.
+func playNights(ctx context.Context, fake *antcrmtest.Server, source *ordersync.ERP, path string) error {
 	evening := time.Date(2026, time.November, 23, 22, 0, 0, 0, time.UTC)
 	nightly := &ordersync.Syncer{
-		ERP: source, CRM: fake.Client(antcrm.WithRateLimit(500, 20)), Path: filepath.Join(folder, "state.json"),
+		ERP: source, CRM: fake.Client(antcrm.WithRateLimit(500, 20)), Path: path,
 		Out: os.Stdout, Now: func() time.Time { return evening }, // the nights are played: a real one has time.Now
 	}
 
@@ -76,20 +87,12 @@ func run(ctx context.Context) error {
 	fmt.Println("night 3: somebody has mended the order that was refused, and the network")
 	fake.ClearFaults()
 	evening = evening.AddDate(0, 0, 1)
-	if _, err := nightly.Run(ctx); err != nil {
-		return err
-	}
-
-	doubled := len(fake.Duplicates(antcrmtest.Opportunities))
-	fmt.Printf("the ERP has %d orders, the CRM %d, %d of them doubled\n", len(source.Orders), fake.Count(antcrmtest.Opportunities), doubled)
-	if doubled > 0 || fake.Count(antcrmtest.Opportunities) != len(source.Orders) {
-		return errors.New("the two are not the same")
-	}
-	return nil
+	_, err := nightly.Run(ctx)
+	return err
 }
 
-// goWrong makes the fake refuse a package for one update, carry a package of new orders out
-// and lose the answer, and never see another package.
+// goWrong makes the fake refuse a package because of one update, carry out a package of new orders and lose the answer,
+// and never see another package.
 func goWrong(fake *antcrmtest.Server) error {
 	const path = "/opportunities/package"
 	for _, fault := range []antcrmtest.Fault{

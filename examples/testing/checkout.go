@@ -1,5 +1,5 @@
-// Package checkout is a small piece of a shop that keeps its customers and orders in AntCRM. It is here for its tests: they show how a service
-// of one's own is tested against package antcrmtest, a lost answer and a 429 included.
+// Package checkout is a small piece of a shop that keeps its customers and orders in AntCRM. It is here for its tests:
+// they show how a service of one's own is tested against package antcrmtest, a lost answer and a 429 included.
 //
 // Module crmsync keeps customers and orders ready-made, exactly once and through crashes: see docs/sync.md and
 // crmsync/examples/webhook.
@@ -19,7 +19,8 @@ import (
 // ErrBusy says that the CRM takes no more requests for now: the shop keeps the order and tries again later.
 var ErrBusy = errors.New("the CRM is busy")
 
-// ErrUnsettled says that a write was sent and not answered, and may still arrive: the shop keeps the order and calls Place again later.
+// ErrUnsettled says that a write was sent and not answered, and may still arrive: the shop keeps the order and calls
+// Place again later.
 var ErrUnsettled = errors.New("it is not known whether the CRM has it")
 
 // Order is an order as the shop knows it.
@@ -45,24 +46,25 @@ type Item struct {
 
 // Service writes orders into the CRM.
 type Service struct {
-	// Settle is how long a lost request may still be under way. Zero: the client's limit for an attempt, and 30 seconds.
+	// Settle is how long a lost request may still be under way. Zero: the client's limit for an attempt, and 30
+	// seconds.
 	Settle time.Duration
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
 	crm *antcrm.Client
 	mu  sync.Mutex // one write after the other: two calls for one order at once would both find nothing
-	// lost holds when a write was sent whose answer was lost. A shop keeps this in its database, so that it survives a restart: package
-	// crmsync has that ready, as Ensure.
+	// lost holds when a write was sent whose answer was lost. A shop keeps this in its database, so that it survives a
+	// restart: package crmsync has that ready, as Ensure.
 	lost map[string]time.Time
 }
 
 // New makes a Service.
 func New(crm *antcrm.Client) *Service { return &Service{crm: crm, lost: map[string]time.Time{}} }
 
-// Place makes sure that the customer and the order are in the CRM, and returns the CRM's number of the order. It may be called again with
-// the same order at any time: what is there is found, and what was sent without an answer is not sent again before the lost request can no
-// longer arrive. Until then the error is ErrUnsettled.
+// Place makes sure that the customer and the order are in the CRM, and returns the CRM's number of the order. It may be
+// called again with the same order at any time: what is there is found, and what was sent without an answer is not sent
+// again before the lost request can no longer arrive. Until then the error is ErrUnsettled.
 func (s *Service) Place(ctx context.Context, o Order) (antcrm.ID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,8 +149,8 @@ func hasPhone(contact antcrm.Contact, phone string) bool {
 	return slices.ContainsFunc(contact.Phones, func(p antcrm.Phone) bool { return tail(p.Value) == tail(phone) })
 }
 
-// once writes what is not there. Any error of the look-up ends it: only a list that does not hold the record says that it is not there, and
-// not even that while a lost request may still arrive.
+// once writes what is not there. Any error of the look-up ends it: only a list that does not hold the record says that
+// it is not there, and not even that while a lost request may still arrive.
 func (s *Service) once(key string, find, write func() (antcrm.ID, error)) (antcrm.ID, error) {
 	id, err := find()
 	if !errors.Is(err, antcrm.ErrNotFound) {

@@ -32,8 +32,8 @@ const (
 
 var update = flag.Bool("update", false, "write testdata/api.txt anew")
 
-// The public API of the module's packages is what testdata/api.txt says, one name a line, so that a change of it shows in a review.
-// After a change that is meant: go test ./internal/apitest -update
+// The public API of the module's packages is what testdata/api.txt says, one name a line, so that a change of it shows
+// in a review. After a change that is meant: go test ./internal/apitest -update
 func TestPublicAPI(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -153,7 +153,8 @@ func (p *apiPackage) parse(t *testing.T, name string, source any) {
 	}
 }
 
-// qualify names imports from other modules than this and the standard library by their whole path, wherever they are used.
+// qualify names imports from other modules than this and the standard library by their whole path, wherever they are
+// used.
 func qualify(file *ast.File) {
 	paths := map[string]string{}
 	for _, spec := range file.Imports {
@@ -196,7 +197,8 @@ func (p *apiPackage) evaluate(group *ast.GenDecl) {
 	}
 }
 
-// api lists what the package exports, a line each, in the order of go doc. It can be called once: go/doc cuts what it reads.
+// api lists what the package exports, a line each, in the order of go doc. It can be called once: go/doc cuts what it
+// reads.
 func (p *apiPackage) api() []string {
 	documented, err := doc.NewFromFiles(p.fset, p.files, p.path)
 	if err != nil {

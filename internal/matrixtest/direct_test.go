@@ -11,8 +11,8 @@ import (
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
 
-// direct brings requests to the fake without a network, so that nothing depends on time. A request whose caller has left is carried out all
-// the same, as one is that is already on the wire.
+// direct brings requests to the fake without a network, so that nothing depends on time. A request whose caller has
+// left is carried out all the same, as one is that is already on the wire.
 type direct struct {
 	srv     *antcrmtest.Server
 	running sync.WaitGroup

@@ -118,7 +118,8 @@ func chosen(one int, names ...string) bool {
 	return long() || sum.Sum32()%uint32(one) == 0      //nolint:gosec // a small constant
 }
 
-// TestEveryJobUnderEveryAnswer is the matrix: nothing is lost, doubled, changed or attributed to another record in silence.
+// TestEveryJobUnderEveryAnswer is the matrix: nothing is lost, doubled, changed or attributed to another record in
+// silence.
 func TestEveryJobUnderEveryAnswer(t *testing.T) {
 	t.Parallel()
 	sum := &totals{invisible: map[string]int{}}

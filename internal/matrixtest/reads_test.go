@@ -115,7 +115,8 @@ func liveTickets(t antcrm.Ticket) []string {
 	return []string{string(t.TicketID)}
 }
 
-// dated holds a time that was read against the true one. The zero time says that it could not be read, midnight that only the day is known.
+// dated holds a time that was read against the true one. The zero time says that it could not be read, midnight that
+// only the day is known.
 func (w *world) dated(c antcrm.Contact) {
 	at := c.CreatedAt.UTC()
 	if c.CreatedAt.IsZero() || at.Equal(at.Truncate(24*time.Hour)) && at.Equal(seeded.Truncate(24*time.Hour)) {
@@ -181,7 +182,8 @@ func lookUpThenCreate(ctx context.Context, w *world) {
 	}
 }
 
-// sameByPhone looks for a contact by the filter that the vendor documents. Records that are not the ones asked for say nothing.
+// sameByPhone looks for a contact by the filter that the vendor documents. Records that are not the ones asked for say
+// nothing.
 func (w *world) sameByPhone(ctx context.Context, params antcrm.ContactCreateParams) (bool, error) {
 	strangers := false
 	for contact, err := range w.crm.Contacts.All(ctx, antcrm.ContactListParams{Phone: params.Phones[0].Value}) {

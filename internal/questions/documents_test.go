@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,7 +46,8 @@ func hold(t *testing.T, file, begin, end, want string) {
 func decisionTable() string {
 	var out strings.Builder
 	for _, q := range questions.All() {
-		fmt.Fprintf(&out, "\n**`%s`** %s We decided: %s\n\n| if the server does this instead | what happens | test |\n| --- | --- | --- |\n", q.ID, cell(q.Text), cell(q.Decision))
+		fmt.Fprintf(&out, "\n%s\n\n| if the server does this instead | what happens | test |\n| --- | --- | --- |\n",
+			wrapped(fmt.Sprintf("**`%s`** %s We decided: %s", q.ID, q.Text, q.Decision)))
 		for _, a := range q.Alternatives {
 			consequence := cell(a.Consequence)
 			if a.Invisible {
@@ -69,6 +71,27 @@ func invisibleTable() string {
 		}
 	}
 	return out.String() + "\n"
+}
+
+// wrapped breaks a line of prose into lines of at most 120 characters.
+func wrapped(text string) string {
+	var out strings.Builder
+	length := 0
+	for word := range strings.FieldsSeq(text) {
+		size := utf8.RuneCountInString(word)
+		switch {
+		case length == 0:
+		case length+1+size > 120:
+			out.WriteByte('\n')
+			length = 0
+		default:
+			out.WriteByte(' ')
+			length++
+		}
+		out.WriteString(word)
+		length += size
+	}
+	return out.String()
 }
 
 // cell makes text fit for a table.

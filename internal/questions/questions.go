@@ -1,12 +1,20 @@
 // Package questions lists what the vendor's pages leave open about AntCRM's HTTP API: each question, what this SDK
 // decided, every other answer that a server could have, and what happens to a caller where the server has that other
-// answer.
+// answer. The texts are in questions.txt.
 //
 // The fake server (antcrmtest) plays every answer, package probe asks a real server, docs/wire.md and the x-decisions
 // of openapi.yaml name the same IDs. A test holds the four together.
 package questions
 
-import "slices"
+import (
+	_ "embed"
+	"slices"
+	"strings"
+)
+
+// ReportFormat is the format of a report's file: package probe writes it, the fake server reads it. It grows when a
+// reader of the old format would misread a new file.
+const ReportFormat = 1
 
 // Question is one thing that the vendor's pages do not say.
 type Question struct {
@@ -25,9 +33,26 @@ type Alternative struct {
 	Invisible bool
 }
 
+//go:embed questions.txt
+var text string
+
 // All returns every question, in the order of docs/wire.md. The slice is the caller's.
 func All() []Question {
-	return slices.Concat(answerQuestions(), listQuestions(), filterQuestions(), writeQuestions(), packageQuestions(), valueQuestions(), resourceQuestions())
+	var all []Question
+	for line := range strings.Lines(text) {
+		mark, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, said, _ := strings.Cut(rest, ": ")
+		last := len(all) - 1
+		switch mark {
+		case "?":
+			all = append(all, Question{ID: name, Text: said})
+		case "=":
+			all[last].Decision = rest
+		case "-", "!":
+			all[last].Alternatives = append(all[last].Alternatives, Alternative{Name: name, Consequence: said, Invisible: mark == "!"})
+		}
+	}
+	return all
 }
 
 // Find returns the question with that ID.
@@ -45,14 +70,4 @@ func (q Question) Alternative(name string) (Alternative, bool) {
 		return q.Alternatives[i], true
 	}
 	return Alternative{}, false
-}
-
-// seen is an alternative that a client notices, or that makes no difference to it.
-func seen(name, consequence string) Alternative {
-	return Alternative{Name: name, Consequence: consequence}
-}
-
-// unseen is an alternative that no client can notice.
-func unseen(name, consequence string) Alternative {
-	return Alternative{Name: name, Consequence: consequence, Invisible: true}
 }

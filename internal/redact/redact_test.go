@@ -68,6 +68,79 @@ func TestKeyIsCutOutOfTexts(t *testing.T) {
 	}
 }
 
+// A character of the key may stand escaped, as the first one, the last one, or the last of the text.
+func TestKeyIsCutOutHoweverItIsEscaped(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ key, text, want string }{
+		{"sk-1+", "sk-1%2B", "[redacted]"},
+		{"sk-1+", "a sk-1%2B.", "a [redacted]."},
+		{"sk-1+", "sk-1%2", "sk-1%2"},
+		{"sk-1+", "sk-1%zz", "sk-1%zz"},
+		{"sk-1+", `sk-1\x2b`, "[redacted]"},
+		{"sk-1+", `sk-1\u002B`, "[redacted]"},
+		{"sk-1+", `sk-1\u002`, `sk-1\u002`},
+		{"sk-1+", "sk-1&#43;", "[redacted]"},
+		{"sk-1+", "sk-1&#x0000002b;", "[redacted]"},         // twelve characters, the most that are looked at
+		{"sk-1+", "sk-1&#x00000002b;", "sk-1&#x00000002b;"}, // longer than anybody writes it
+		{"sk-1+", "sk-1&eacute;", "sk-1&eacute;"},
+		{"sk-1", "%73k-1", "[redacted]"},
+		{"sk-1", `\u0073k-1`, "[redacted]"},
+		{"sk-1", "&#115;k-1", "[redacted]"},
+		{"sk 1", "sk+1 and sk%201", "[redacted] and [redacted]"},
+		{"sk+1", "sk 1", "sk 1"},
+		{`s\\k`, `s\\k.`, "[redacted]."},
+		{`s\\k`, `s\\\\k.`, "[redacted]."},
+		{`s\k`, `s\\k.`, "[redacted]."},
+		{`s\\`, `s\\\\.`, "[redacted]."}, // the longest reading, so that no backslash of it is left
+		{"ab", "aab ab", "a[redacted] [redacted]"},
+	} {
+		assert.Equal(t, c.want, Key(c.text, c.key, false), "%q in %q", c.key, c.text)
+	}
+}
+
+// Of a text that was cut, an end that may be the beginning of the key goes, and no more.
+func TestTheBeginningOfTheKeyIsCutOffTheEndOfATextThatWasCut(t *testing.T) {
+	t.Parallel()
+	const key = "sk-1+2"
+	for text, want := range map[string]string{
+		"a s": "a ", "a sk-1+": "a ", "a sk-1%": "a ", "a sk-1%2": "a ", "a sk-1%2B": "a ",
+		`a sk-1\`: "a ", `a sk-1\u`: "a ", `a sk-1\u002`: "a ", `a sk-1\u002b`: "a ", `a sk-1\x2`: "a ",
+		"a sk-1&": "a ", "a sk-1&#43": "a ", "a sk-1&#43;": "a ",
+		"a sk-1&#x00000043": "a ", "a sk-1&#x000000043": "a sk-1&#x000000043", // eleven characters, and twelve
+		"a s and sk-1": "a s and ", "sk-1+2 sk": "[redacted] ", "a %": "a ", "a %7": "a ", "a %72": "a %72", "a %2": "a ", "a &#115": "a ",
+		"a sk-2": "a sk-2",
+	} {
+		assert.Equal(t, want, Key(text, key, true), text)
+	}
+}
+
+// Of several complaints in a text, the first one counts.
+func TestWhateverIsQuotedAfterAComplaintIsCutOut(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`GOAWAY "Nguyen", malformed "Mai"`:    `GOAWAY "…", malformed "…"`,
+		`malformed "Nguyen", GOAWAY "Mai"`:    `malformed "…", GOAWAY "…"`,
+		`"h": invalid header "Nguyen" and "M`: `"h": invalid header "…" and "…"`,
+	} {
+		assert.Equal(t, want, Transport(text), text)
+	}
+}
+
+// A url.Error is hidden even if its text has nothing to hide: who unwraps it would print the URL.
+func TestAURLErrorIsHiddenWhateverItSays(t *testing.T) {
+	t.Parallel()
+	cause := &net.OpError{Op: "dial", Err: io.ErrUnexpectedEOF}
+	shown := Error(fmt.Errorf("token: %w", &url.Error{Op: "Get", URL: "https://h", Err: cause}), func(text string) string { return text })
+	_, isURL := errors.AsType[*url.Error](shown)
+	assert.False(t, isURL)
+	found, ok := errors.AsType[*net.OpError](shown)
+	require.True(t, ok)
+	assert.Same(t, cause, found)
+	require.ErrorIs(t, shown, io.ErrUnexpectedEOF)
+	_, ok = errors.AsType[*ownError](shown)
+	assert.False(t, ok)
+}
+
 type ownError struct{ url string }
 
 func (e *ownError) Error() string { return "cannot reach " + e.url }

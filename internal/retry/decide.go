@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Attempt is the result of one request, as far as it matters for retries.
-type Attempt struct {
+// Facts is what matters for retries about the result of one request.
+type Facts struct {
 	Method    string
 	Number    int           // from 1
 	Status    int           // of a complete answer; 0 if none came
@@ -19,15 +19,15 @@ type Attempt struct {
 }
 
 // Lost reports whether no complete answer came.
-func (a Attempt) Lost() bool { return a.Status == 0 }
+func (f Facts) Lost() bool { return f.Status == 0 }
 
 // Refused reports whether the server has done nothing and asks for a retry later: 429, and 503 with a Retry-After.
-func (a Attempt) Refused() bool {
-	return a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable && a.Asked
+func (f Facts) Refused() bool {
+	return f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable && f.Asked
 }
 
 // Pauses reports whether the answer asks the whole client to wait.
-func (a Attempt) Pauses() bool { return a.Refused() && a.Asked && a.After > 0 }
+func (f Facts) Pauses() bool { return f.Refused() && f.Asked && f.After > 0 }
 
 // Policy has the caller's options.
 type Policy struct {
@@ -53,23 +53,23 @@ type Verdict struct {
 //   - POST, and any other method, is repeated only if nothing was sent, on 429, and on 503 with Retry-After, which say
 //     that nothing was done.
 //   - What would fail in the same way again is not repeated.
-func Decide(a Attempt, p Policy) Verdict {
+func Decide(f Facts, p Policy) Verdict {
 	var v Verdict
-	if !IsRead(a.Method) {
-		v.MaybeDone = a.Lost() && a.Sent || a.Status >= 500 && !a.Refused() || isSwitch(a.Status)
+	if !IsRead(f.Method) {
+		v.MaybeDone = f.Lost() && f.Sent || f.Status >= 500 && !f.Refused() || isSwitch(f.Status)
 	}
-	safe := IsRead(a.Method) || isKeyed(a.Method) || p.Unsafe
+	safe := IsRead(f.Method) || isKeyed(f.Method) || p.Unsafe
 	switch {
-	case a.Lost():
-		v.Repeat = !a.Permanent && (safe || !a.Sent)
-	case a.Refused():
+	case f.Lost():
+		v.Repeat = !f.Permanent && (safe || !f.Sent)
+	case f.Refused():
 		v.Repeat = true
 	default:
-		v.Repeat = safe && isTransient(a.Status)
+		v.Repeat = safe && isTransient(f.Status)
 	}
-	v.Repeat = v.Repeat && a.Number <= p.MaxRetries && a.After <= p.MaxWait
+	v.Repeat = v.Repeat && f.Number <= p.MaxRetries && f.After <= p.MaxWait
 	// A Retry-After of 0 names no wait: the backoff limits the rate of the attempts.
-	v.AsAsked = v.Repeat && a.Asked && a.After > 0
+	v.AsAsked = v.Repeat && f.Asked && f.After > 0
 	return v
 }
 

@@ -26,23 +26,23 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 
 		all, reads, keyed, others = "GET HEAD OPTIONS PUT DELETE POST PATCH", "GET HEAD OPTIONS", "PUT DELETE", "POST PATCH"
 	)
-	asked := func(status int, wait time.Duration) Attempt { return Attempt{Status: status, Asked: true, After: wait} }
+	asked := func(status int, wait time.Duration) Facts { return Facts{Status: status, Asked: true, After: wait} }
 	type row struct {
 		methods string
-		ended   Attempt
+		ended   Facts
 		want    string
 	}
 	rows := []row{
 		// No answer.
-		{all, Attempt{}, repeat},
-		{all, Attempt{Permanent: true}, stop},
-		{reads, Attempt{Sent: true}, repeat},
-		{keyed, Attempt{Sent: true}, again},
-		{others, Attempt{Sent: true}, stopUnknown},
-		{reads, Attempt{Sent: true, Permanent: true}, stop},
-		{keyed + " " + others, Attempt{Sent: true, Permanent: true}, stopUnknown},
+		{all, Facts{}, repeat},
+		{all, Facts{Permanent: true}, stop},
+		{reads, Facts{Sent: true}, repeat},
+		{keyed, Facts{Sent: true}, again},
+		{others, Facts{Sent: true}, stopUnknown},
+		{reads, Facts{Sent: true, Permanent: true}, stop},
+		{keyed + " " + others, Facts{Sent: true, Permanent: true}, stopUnknown},
 		// The server says to slow down: nothing was done.
-		{all, Attempt{Status: 429}, repeat},
+		{all, Facts{Status: 429}, repeat},
 		{all, asked(429, time.Second), wait},
 		{all, asked(429, 0), repeat},
 		{all, asked(429, 2*time.Minute), wait},
@@ -51,9 +51,9 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 		{all, asked(503, 0), repeat},
 		{all, asked(503, time.Hour), stop},
 		// It did not get the whole request in time.
-		{reads + " " + keyed, Attempt{Status: 408}, repeat},
+		{reads + " " + keyed, Facts{Status: 408}, repeat},
 		{reads + " " + keyed, asked(408, time.Second), wait},
-		{others, Attempt{Status: 408}, stop},
+		{others, Facts{Status: 408}, stop},
 	}
 	// The server is in trouble: a write may have been carried out.
 	for status := 500; status < 600; status++ {
@@ -61,9 +61,9 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 			continue
 		}
 		rows = append(rows,
-			row{reads, Attempt{Status: status}, repeat},
-			row{keyed, Attempt{Status: status}, again},
-			row{others, Attempt{Status: status}, stopUnknown})
+			row{reads, Facts{Status: status}, repeat},
+			row{keyed, Facts{Status: status}, again},
+			row{others, Facts{Status: status}, stopUnknown})
 		if status != 503 {
 			rows = append(rows,
 				row{reads, asked(status, time.Second), wait},
@@ -76,18 +76,18 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 	// What a server cannot do at all is not worth a repetition, but as unclear.
 	for _, status := range []int{501, 505, 511, 600, 999} {
 		rows = append(rows,
-			row{reads, Attempt{Status: status}, stop},
-			row{keyed, Attempt{Status: status}, stopUnknown},
-			row{others, Attempt{Status: status}, stopUnknown})
+			row{reads, Facts{Status: status}, stop},
+			row{keyed, Facts{Status: status}, stopUnknown},
+			row{others, Facts{Status: status}, stopUnknown})
 	}
 	// The answer would come in another protocol.
 	for _, status := range []int{101, 199} {
-		rows = append(rows, row{reads, Attempt{Status: status}, stop}, row{keyed + " " + others, Attempt{Status: status}, stopUnknown})
+		rows = append(rows, row{reads, Facts{Status: status}, stop}, row{keyed + " " + others, Facts{Status: status}, stopUnknown})
 	}
 	// All else is final.
 	for status := 200; status < 500; status++ {
 		if status != 408 && status != 429 {
-			rows = append(rows, row{all, Attempt{Status: status}, stop}, row{all, asked(status, time.Second), stop})
+			rows = append(rows, row{all, Facts{Status: status}, stop}, row{all, asked(status, time.Second), stop})
 		}
 	}
 
@@ -153,17 +153,17 @@ func TestOnlyRefusalsWithAWaitPauseTheClient(t *testing.T) {
 	}
 }
 
-func everyAttempt(method string) (all []Attempt) {
+func everyAttempt(method string) (all []Facts) {
 	for number := 1; number <= 4; number++ {
 		for _, permanent := range []bool{false, true} {
-			all = append(all, Attempt{Method: method, Number: number, Permanent: permanent}, Attempt{Method: method, Sent: true, Number: number, Permanent: permanent})
+			all = append(all, Facts{Method: method, Number: number, Permanent: permanent}, Facts{Method: method, Sent: true, Number: number, Permanent: permanent})
 		}
 		for status := 101; status < 600; status++ {
 			if status == 102 {
 				status = 200
 			}
 			for _, wait := range []time.Duration{-1, 0, time.Second, time.Hour} {
-				all = append(all, Attempt{Method: method, Status: status, Asked: wait >= 0, After: max(wait, 0), Number: number})
+				all = append(all, Facts{Method: method, Status: status, Asked: wait >= 0, After: max(wait, 0), Number: number})
 			}
 		}
 	}

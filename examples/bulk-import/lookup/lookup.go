@@ -15,7 +15,8 @@ type (
 	resolution = antcrm.Resolution[antcrm.ContactRef]
 )
 
-// Contacts is a resolver for antcrm.WithUnknownResolver. The import asks it once the requests can no longer be under way.
+// Contacts is a resolver for antcrm.WithUnknownResolver. The import asks it once the requests can no longer be under
+// way.
 func Contacts(client *antcrm.Client) func(context.Context, chunk) ([]resolution, error) {
 	return func(ctx context.Context, sent chunk) ([]resolution, error) {
 		found := make([]resolution, len(sent.Records))
@@ -26,8 +27,8 @@ func Contacts(client *antcrm.Client) func(context.Context, chunk) ([]resolution,
 	}
 }
 
-// lookUp searches by every phone number and e-mail address: filters that the vendor documents. Only if all searches find
-// nobody, the customer is not there. Whatever else is not certain stays unknown.
+// lookUp searches by every phone number and e-mail address: filters that the vendor documents. Only if all searches
+// find nobody, the customer is not there. Whatever else is not certain stays unknown.
 func lookUp(ctx context.Context, client *antcrm.Client, record customer) resolution {
 	var unknown, found resolution
 	searches := searchesFor(record)
@@ -62,7 +63,8 @@ func searchesFor(record customer) (searches []antcrm.ContactListParams) {
 	return searches
 }
 
-// formsOf is how a CRM may have stored a Vietnamese number. One that rewrites numbers finds them only as it stores them.
+// formsOf is how a CRM may have stored a Vietnamese number. One that rewrites numbers finds them only as it stores
+// them.
 func formsOf(phone string) []string {
 	for _, prefix := range []string{"+84", "84", "0"} {
 		if national, ok := strings.CutPrefix(phone, prefix); ok && len(national) >= 8 {

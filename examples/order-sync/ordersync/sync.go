@@ -20,9 +20,8 @@ type Syncer struct {
 	Out  io.Writer        // what it reports
 }
 
-// Run is one night. It reports whether everything is in the CRM. What is not done is tried again the next night, because
-// the watermark stays: orders that are in the CRM are then updated once more,
-// which changes nothing.
+// Run is one night. It reports whether everything is in the CRM. What is not done is tried again the next night,
+// because the watermark stays: orders that are in the CRM are then updated once more, which changes nothing.
 func (s *Syncer) Run(ctx context.Context) (done bool, err error) {
 	st, err := load(s.Path)
 	if err != nil {

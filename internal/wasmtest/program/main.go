@@ -1,4 +1,5 @@
-// Program is what wasmtest builds for js/wasm: it makes one call of each kind and prints what each came to, a line each.
+// Program is what wasmtest builds for js/wasm: it makes one call of each kind and prints what each came to, a line
+// each.
 package main
 
 import (
@@ -24,10 +25,6 @@ func main() {
 }
 
 func run(ctx context.Context, base, closed string) error {
-	open := func(base string, limit time.Duration) (*antcrm.Client, error) {
-		return antcrm.NewClient("sk-0123456789-secret", antcrm.WithBaseURL(base), antcrm.WithMaxRetries(1),
-			antcrm.WithRetryBackoff(0, time.Millisecond), antcrm.WithTimeout(limit), antcrm.WithMaxResponseSize(1<<20))
-	}
 	client, err := open(base, time.Minute)
 	if err != nil {
 		return err
@@ -50,24 +47,40 @@ func run(ctx context.Context, base, closed string) error {
 		return err
 	}
 	fmt.Println("create:", ref.CustomerID)
-
-	do := func(c *antcrm.Client, method, path string) error { return c.Do(ctx, method, path, nil, nil, nil) }
-	report("zipped", do(client, http.MethodGet, "/zipped"))
-	report("not there", do(client, http.MethodGet, "/nowhere"))
-	report("busy", do(client, http.MethodGet, "/busy"))
-	report("moved", do(client, http.MethodGet, "/moved"))
-	report("post moved", do(client, http.MethodPost, "/moved"))
-	report("too long", do(client, http.MethodGet, "/endless"))
-	report("cut", do(client, http.MethodGet, "/cut"))
-	report("stalls", do(impatient, http.MethodGet, "/stalls"))
-	report("post stalls", do(impatient, http.MethodPost, "/stalls"))
-	report("silent", do(impatient, http.MethodGet, "/silent"))
+	reportCalls(ctx, client, impatient)
 	_, err = nobody.Contacts.Create(ctx, contact())
 	report("nobody", err)
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	report("canceled", client.Do(canceled, http.MethodGet, "/contacts", nil, nil, nil))
 	return nil
+}
+
+// open returns a client that makes two attempts, each within limit.
+func open(base string, limit time.Duration) (*antcrm.Client, error) {
+	return antcrm.NewClient("sk-0123456789-secret", antcrm.WithBaseURL(base), antcrm.WithMaxRetries(1),
+		antcrm.WithRetryBackoff(0, time.Millisecond), antcrm.WithTimeout(limit), antcrm.WithMaxResponseSize(1<<20))
+}
+
+// reportCalls calls the server's paths, which fail in a way of their own each.
+func reportCalls(ctx context.Context, client, impatient *antcrm.Client) {
+	for _, call := range []struct {
+		name, method, path string
+		client             *antcrm.Client
+	}{
+		{"zipped", http.MethodGet, "/zipped", client},
+		{"not there", http.MethodGet, "/nowhere", client},
+		{"busy", http.MethodGet, "/busy", client},
+		{"moved", http.MethodGet, "/moved", client},
+		{"post moved", http.MethodPost, "/moved", client},
+		{"too long", http.MethodGet, "/endless", client},
+		{"cut", http.MethodGet, "/cut", client},
+		{"stalls", http.MethodGet, "/stalls", impatient},
+		{"post stalls", http.MethodPost, "/stalls", impatient},
+		{"silent", http.MethodGet, "/silent", impatient},
+	} {
+		report(call.name, call.client.Do(ctx, call.method, call.path, nil, nil, nil))
+	}
 }
 
 func contact() antcrm.ContactCreateParams {
