@@ -71,13 +71,18 @@ func (s *spec[P, U, R]) numbered(each func(name string, number byte)) {
 	}
 }
 
+// field digests one field of a record.
+func (d *digester) field(key, name string, value []byte) []byte {
+	return d.digest(fieldSize, []byte(key), []byte{0}, []byte(name), []byte{0}, value)
+}
+
 // fieldDigests digests the fields of a record's JSON. The key is part of each:
 // equal values of two records do not show.
 func (s *spec[P, U, R]) fieldDigests(d *digester, key string, body map[string]json.RawMessage) fieldSet {
 	set := make(fieldSet, 0, len(body)*(1+fieldSize))
 	s.numbered(func(name string, number byte) {
 		if value, ok := body[name]; ok {
-			set = append(append(set, number), d.digest(fieldSize, []byte(key), []byte{0}, []byte(name), []byte{0}, value)...)
+			set = append(append(set, number), d.field(key, name, value)...)
 		}
 	})
 	return set
@@ -106,6 +111,47 @@ func (s *spec[P, U, R]) diff(now fieldSet, before ...fieldSet) difference {
 	return d
 }
 
+// diffListed compares a record's fields with those that the CRM listed when it was
+// adopted. What the source does not have was never its own, and what an update cannot
+// change is as the CRM has it.
+func (s *spec[P, U, R]) diffListed(now, listed fieldSet) (fields []string) {
+	for i, name := range s.fields {
+		if digest := now.get(byte(i)); digest != nil && !listed.has(byte(i), digest) {
+			fields = append(fields, name)
+		}
+	}
+	return fields
+}
+
+// diffOf compares a record's fields with what the state knows of it, and with what a
+// lost update may have made of it.
+func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet) difference {
+	before := []fieldSet{known.fields}
+	if known.adopted() {
+		before = before[:0]
+	}
+	if maybe != nil {
+		before = append(before, maybe)
+	}
+	found := s.diff(now, before...)
+	if known.adopted() {
+		listed := s.diffListed(now, known.fields)
+		found.fields = slices.DeleteFunc(slices.Clone(s.fields), func(name string) bool {
+			return !slices.Contains(listed, name) && !slices.Contains(found.fields, name)
+		})
+		found.fixed = nil
+	}
+	return found
+}
+
+// emptyOf is the JSON that clears a field.
+func (s *spec[P, U, R]) emptyOf(name string) json.RawMessage {
+	if value := s.empty[name]; value != "" {
+		return json.RawMessage(value)
+	}
+	return json.RawMessage(`""`)
+}
+
 // change builds the update of the fields, from the JSON of the record: the wire
 // names of creations and updates are the same. What the record no longer has is
 // cleared.
@@ -119,9 +165,7 @@ func (s *spec[P, U, R]) change(body map[string]json.RawMessage, fields []string)
 	for _, name := range fields {
 		value, ok := body[name]
 		if !ok {
-			if value = json.RawMessage(s.empty[name]); len(value) == 0 {
-				value = json.RawMessage(`""`)
-			}
+			value = s.emptyOf(name)
 		}
 		put[name] = value
 	}

@@ -30,6 +30,6 @@
 //     may call it for the same key at once, and the record is made once.
 //   - Pull mirrors the CRM into tables of the same database.
 //
-// Back the state up. A push whose state was deleted takes every record for new
-// and creates all of them again.
+// Back the state up. A push whose state is new or was lost ends with
+// [ErrNotAdopted] before it creates what the CRM has already: Adopt takes that over.
 package crmsync

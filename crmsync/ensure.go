@@ -39,14 +39,14 @@ func (p *Products) Ensure(ctx context.Context, record antcrm.ProductCreateParams
 
 // Ensure makes the CRM have this order, recognized by ExternalID, and returns
 // its number: see Contacts.Ensure. Orders cannot be looked up by the caller's
-// own key, so one that another system created is not recognized.
+// own key, so one that another system created is not recognized before Adopt.
 func (o *Orders) Ensure(ctx context.Context, record antcrm.OpportunityCreateParams) (antcrm.ID, error) {
 	return o.engine.ensure(ctx, record)
 }
 
 // Ensure makes the CRM have this ticket, recognized by ExternalID, and returns
 // its TicketId: see Contacts.Ensure. Tickets cannot be looked up by the caller's
-// own key, so one that another system created is not recognized.
+// own key, so one that another system created is not recognized before Adopt.
 func (t *Tickets) Ensure(ctx context.Context, record antcrm.TicketCreateParams) (antcrm.ID, error) {
 	return t.engine.ensure(ctx, record)
 }
@@ -139,9 +139,6 @@ func heldBack(ctx context.Context, outcome antcrm.Outcome, err error) bool {
 	return ctx.Err() == nil && outcome == antcrm.OutcomeNotSent && errors.Is(err, ErrStateLost)
 }
 
-// adoptedDigest is no record's: one that was taken over is updated next.
-var adoptedDigest = make([]byte, digestSize)
-
 // adopt takes over a record that carries the key already. A lookup that failed
 // says nothing, so that the call ends with its error: to create the record all the
 // same might create it twice.
@@ -194,7 +191,12 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 		return ref, false, err
 	}
 	if !u.needed {
-		return u.ref, true, u.result.Err
+		if known.adopted() && u.result.Err == nil {
+			err = r.core.state.confirmAdopted(ctx, r.spec.kind, []claim{u.claim})
+		} else {
+			err = u.result.Err
+		}
+		return u.ref, true, err
 	}
 	held, owner, release := r.core.lease.hold(ctx)
 	defer release()
@@ -223,6 +225,9 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 // whose process is gone.
 func (r *ensureRun[P, U, R]) await(ctx context.Context, known *row) error {
 	in := known.intent
+	if in.action == Adopt {
+		return errDoubled()
+	}
 	repeat := in.owner == "" && in.action == Update && bytes.Equal(in.want, r.item.digest)
 	if in.age < r.core.settle && !repeat {
 		if in.owner == "" {

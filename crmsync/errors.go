@@ -24,11 +24,18 @@ var (
 	// ErrBusy: another process writes this record at this moment. Nothing was
 	// sent; the next push looks again.
 	ErrBusy = errors.New("crmsync: another process writes this record at this moment")
+	// ErrNotAdopted: the CRM has a record of the source that the state does not
+	// know. See NotAdoptedError.
+	ErrNotAdopted = errors.New("crmsync: the CRM has a record of the source that the state does not know")
+	// ErrKeysNotListed: Adopt read a list in which no record has the caller's own
+	// key. The server may not print it, or none of the records was created with one.
+	ErrKeysNotListed = errors.New("crmsync: the CRM's list shows no key of the caller's")
 	// ErrFixedField: a field changed that the API cannot change. See FixedFieldError.
 	ErrFixedField = errors.New("crmsync: a field changed that the API cannot change")
-	// ErrDamaged: the file is not a state, or is damaged. Restore a backup. Do
-	// not delete it and start again: every record would be created a second time.
-	ErrDamaged = errors.New("crmsync: the state is damaged, or not a state: restore a backup, do not delete it, or every record is created again")
+	// ErrDamaged: the file is not a state, or is damaged. Restore a backup, or begin a
+	// new state, and run Adopt before the next push: what was created since the backup
+	// was made would be created a second time.
+	ErrDamaged = errors.New("crmsync: the state is damaged, or not a state: restore a backup, then run Adopt before the next push")
 	// ErrStateLost: the state could not be written for so long that other
 	// processes may take this one for dead. Its requests were cancelled.
 	ErrStateLost = errors.New("crmsync: the state cannot be reached, requests were cancelled")
@@ -48,6 +55,33 @@ func (e *DuplicateKeyError) Error() string {
 
 // Is matches ErrDuplicateKey.
 func (e *DuplicateKeyError) Is(target error) bool { return target == ErrDuplicateKey }
+
+// NotAdoptedError is a record of the source that the CRM has already, found before
+// the first creation by a state that has created none: the state is new, or was
+// lost. The push has ended before it created the record a second time. It is
+// ErrNotAdopted.
+type NotAdoptedError struct {
+	Kind  Kind
+	Key   string // the caller's own key
+	Index int64  // place in the source, from 0
+	// Listed says that the CRM's list prints the key, so that Adopt can take the record
+	// over. If not, the record was recognized by what it holds, and is likely to be the
+	// source's: an earlier push has created it, and only a backup of its state knows it. If
+	// it is there by chance, use WithFirstPush.
+	Listed bool
+}
+
+// Error says what to do, and does not name the key: it may be a customer's.
+func (e *NotAdoptedError) Error() string {
+	next := "take over what the CRM has with Adopt, then push again"
+	if !e.Listed {
+		next = "the CRM's list does not print keys, so that Adopt cannot take it over"
+	}
+	return fmt.Sprintf("crmsync: record %d of the source is one of the CRM's %s already, and the state does not know it; %s", e.Index, e.Kind, next)
+}
+
+// Is matches ErrNotAdopted.
+func (e *NotAdoptedError) Is(target error) bool { return target == ErrNotAdopted }
 
 // FixedFieldError names fields that changed in the source and that no request
 // of the API can change, such as an order's assignees. The other fields of the

@@ -3,6 +3,7 @@ package crmsync
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,9 +59,10 @@ const (
 	Create
 	Update
 	Delete
+	Adopt // in State.Unknown only: Adopt has found several records that carry the key
 )
 
-// String returns unchanged, create, update or delete.
+// String returns unchanged, create, update, delete or adopt.
 func (a Action) String() string {
 	switch a {
 	case Unchanged:
@@ -71,6 +73,8 @@ func (a Action) String() string {
 		return "update"
 	case Delete:
 		return "delete"
+	case Adopt:
+		return "adopt"
 	}
 	return "action " + strconv.Itoa(int(a))
 }
@@ -102,6 +106,8 @@ type spec[P, U, R any] struct {
 	byKey func(ctx context.Context, record *P, key string) (R, bool, error)
 	// probes are the vendor's documented lookups that would find the record, compare says which record it is.
 	probes func(record *P, in *intent) []probe
+	// list reads the CRM's whole list.
+	list func(ctx context.Context) iter.Seq2[candidate, error]
 	// sample lists some records of any kind, to test probes on.
 	sample func(ctx context.Context) ([]candidate, error)
 	same   func(record *P, found any) likeness
@@ -166,25 +172,14 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 	type params = antcrm.ContactCreateParams
 	return spec[params, antcrm.ContactUpdateParams, antcrm.ContactRef]{
 		kind: KindContacts, field: "customerIdApiRing",
-		key: func(p *params) string { return p.ExternalID },
-		detail: func(p *params) string {
-			if p.ContactType == "" {
-				return antcrm.ContactTypeLead
-			}
-			return p.ContactType
-		},
+		key:    func(p *params) string { return p.ExternalID },
+		detail: contactDetail,
 		fields: []string{"name", "dateOfBirth", "gender", "addresses", "phones", "emails", "industry", "im", "bgInfo", "stage", "tags",
 			"sourceContact", "responsibleStaff", "cusFields"},
-		fixed: []string{"customerIdApiRing", "type", "contactType"},
-		empty: map[string]string{"addresses": "[]", "phones": "[]", "emails": "[]", "im": "[]", "tags": "[]", "cusFields": "[]"},
-		pack:  antcrm.MaxBatchSize,
-		create: func(ctx context.Context, records []params, isolate bool) []reply[antcrm.ContactRef] {
-			if len(records) == 1 {
-				return single(client.Contacts.Create(ctx, records[0], antcrm.WithoutRetry()))
-			}
-			result, _ := client.Contacts.CreateBatch(ctx, records, batchOptions(isolate)...)
-			return batchReplies(result, len(records))
-		},
+		fixed:  []string{"customerIdApiRing", "type", "contactType"},
+		empty:  map[string]string{"addresses": "[]", "phones": "[]", "emails": "[]", "im": "[]", "tags": "[]", "cusFields": "[]"},
+		pack:   antcrm.MaxBatchSize,
+		create: createContacts(client),
 		update: func(ctx context.Context, key string, ref antcrm.ContactRef, change antcrm.ContactUpdateParams) error {
 			return updateContact(ctx, client, key, ref, change)
 		},
@@ -192,14 +187,11 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 			return client.Contacts.Delete(ctx, ref)
 		},
 		refText: contactRefText, readRef: readContactRef,
-		byKey: func(ctx context.Context, _ *params, key string) (antcrm.ContactRef, bool, error) {
-			found, err := client.Contacts.Get(ctx, antcrm.ExternalRef(key))
-			if err != nil {
-				return antcrm.ContactRef{}, false, err
-			}
-			return found.Ref(), true, nil
-		},
+		byKey:  contactByKey(client),
 		probes: func(p *params, _ *intent) []probe { return contactProbes(client, p) },
+		list: func(ctx context.Context) iter.Seq2[candidate, error] {
+			return candidates(client.Contacts.All(ctx, antcrm.ContactListParams{Limit: antcrm.MaxBatchSize}), contactCandidate)
+		},
 		sample: func(ctx context.Context) ([]candidate, error) {
 			page, err := client.Contacts.List(ctx, antcrm.ContactListParams{Limit: antcrm.MaxBatchSize})
 			return samples(page, err, contactCandidate)
@@ -209,6 +201,33 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 			_, err := offline().Contacts.Create(ctx, record)
 			return err
 		},
+	}
+}
+
+func contactDetail(p *antcrm.ContactCreateParams) string {
+	if p.ContactType == "" {
+		return antcrm.ContactTypeLead
+	}
+	return p.ContactType
+}
+
+func createContacts(client *antcrm.Client) func(context.Context, []antcrm.ContactCreateParams, bool) []reply[antcrm.ContactRef] {
+	return func(ctx context.Context, records []antcrm.ContactCreateParams, isolate bool) []reply[antcrm.ContactRef] {
+		if len(records) == 1 {
+			return single(client.Contacts.Create(ctx, records[0], antcrm.WithoutRetry()))
+		}
+		result, _ := client.Contacts.CreateBatch(ctx, records, batchOptions(isolate)...)
+		return batchReplies(result, len(records))
+	}
+}
+
+func contactByKey(client *antcrm.Client) func(context.Context, *antcrm.ContactCreateParams, string) (antcrm.ContactRef, bool, error) {
+	return func(ctx context.Context, _ *antcrm.ContactCreateParams, key string) (antcrm.ContactRef, bool, error) {
+		found, err := client.Contacts.Get(ctx, antcrm.ExternalRef(key))
+		if err != nil {
+			return antcrm.ContactRef{}, false, err
+		}
+		return found.Ref(), true, nil
 	}
 }
 
@@ -232,6 +251,10 @@ func contactRefText(ref antcrm.ContactRef) string {
 	return "key:" + ref.ExternalID
 }
 
+// RefText is a contact's reference as State.Settle and "antcrm sync settle --ref" take
+// it: lead:9457, customer:475 or key:ERP-475.
+func RefText(ref antcrm.ContactRef) string { return contactRefText(ref) }
+
 // readContactRef reads what contactRefText writes, or a bare number of the
 // intent's contact type.
 func readContactRef(text, detail string) (antcrm.ContactRef, error) {
@@ -245,7 +268,7 @@ func readContactRef(text, detail string) (antcrm.ContactRef, error) {
 		return antcrm.LeadRef(antcrm.ID(id)), nil
 	case name == antcrm.ContactTypeCustomer:
 		return antcrm.CustomerRef(antcrm.ID(id)), nil
-	case name == "key":
+	case name == "key" || name == "external":
 		return antcrm.ExternalRef(id), nil
 	}
 	return antcrm.ContactRef{}, invalid("ref", "must be lead:ID or customer:ID")
@@ -278,6 +301,9 @@ func orderKind(client *antcrm.Client) spec[antcrm.OpportunityCreateParams, antcr
 		remove:  func(ctx context.Context, _ string, ref antcrm.ID) error { return client.Opportunities.Delete(ctx, ref) },
 		refText: antcrm.ID.String, readRef: readID,
 		probes: func(p *params, _ *intent) []probe { return orderProbes(client, p) },
+		list: func(ctx context.Context) iter.Seq2[candidate, error] {
+			return candidates(client.Opportunities.All(ctx, antcrm.OpportunityListParams{Limit: antcrm.MaxBatchSize}), orderCandidate)
+		},
 		sample: func(ctx context.Context) ([]candidate, error) {
 			page, err := client.Opportunities.List(ctx, antcrm.OpportunityListParams{Limit: antcrm.MaxBatchSize})
 			return samples(page, err, orderCandidate)
@@ -327,6 +353,9 @@ func productKind(client *antcrm.Client) spec[antcrm.ProductCreateParams, antcrm.
 			return found.Code, true, nil
 		},
 		probes: func(p *params, _ *intent) []probe { return productProbes(client, p) },
+		list: func(ctx context.Context) iter.Seq2[candidate, error] {
+			return candidates(client.Products.All(ctx, antcrm.ProductListParams{Limit: antcrm.MaxBatchSize}), productCandidate)
+		},
 		sample: func(ctx context.Context) ([]candidate, error) {
 			page, err := client.Products.List(ctx, antcrm.ProductListParams{Limit: antcrm.MaxBatchSize})
 			return samples(page, err, productCandidate)
@@ -359,6 +388,9 @@ func ticketKind(client *antcrm.Client) spec[antcrm.TicketCreateParams, antcrm.Ti
 		remove:  func(ctx context.Context, _ string, ref antcrm.ID) error { return client.Tickets.Delete(ctx, ref) },
 		refText: antcrm.ID.String, readRef: readID,
 		probes: func(_ *params, in *intent) []probe { return ticketProbes(client, in) },
+		list: func(ctx context.Context) iter.Seq2[candidate, error] {
+			return candidates(client.Tickets.All(ctx, antcrm.TicketListParams{Limit: antcrm.MaxBatchSize}), ticketCandidate)
+		},
 		sample: func(ctx context.Context) ([]candidate, error) {
 			page, err := client.Tickets.List(ctx, antcrm.TicketListParams{Limit: antcrm.MaxBatchSize})
 			return samples(page, err, ticketCandidate)

@@ -2,6 +2,7 @@ package crmsync
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
 	"slices"
@@ -16,6 +17,7 @@ import (
 // was sent with.
 type probe struct {
 	name  string // "phone"
+	field string // the wire name of the field that value is of, "" if it is of none
 	value string
 	list  func(ctx context.Context) ([]candidate, error)
 	// of takes the value of this lookup from a record that is there, and returns the lookup for it.
@@ -70,6 +72,21 @@ func collectCandidates[T any](ctx context.Context, all iter.Seq2[T, error], read
 	return found, ctx.Err()
 }
 
+// candidates are the records of a list.
+func candidates[T any](all iter.Seq2[T, error], read func(*T) candidate) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		for record, err := range all {
+			if err != nil {
+				yield(candidate{}, err)
+				return
+			}
+			if !yield(read(&record), nil) {
+				return
+			}
+		}
+	}
+}
+
 var errTooMany = errors.New("the lookup matches too many records")
 
 // samples reads some records of a list. It names no page, so that it has the
@@ -89,16 +106,24 @@ func samples[T any](page *antcrm.Page[T], err error, read func(*T) candidate) ([
 // carries the key, or is the only one of the same name and content that nobody
 // else's key stands for and that is not older than the request. It is absent if no
 // lookup finds one that could be it, and each lookup was seen to find a record
-// that is there. A record that has changed since it was sent is looked up by its
-// key only: it would be looked for by what it was not sent with.
+// that is there. A record that has changed since it was sent is looked up by what of
+// it is still the same, and recognized by the digests of what was sent.
 func (e *engine[P, U, R]) find(ctx context.Context, record *P, key string, in *intent, asSent bool) finding {
 	if found, done := e.findByKey(ctx, record, key); done {
 		return found
 	}
-	if !asSent {
-		return finding{why: "the record has changed since it was sent, and its key alone finds nothing"}
-	}
 	probes := e.spec.probes(record, in)
+	same := func(found any) likeness { return e.spec.same(record, found) }
+	if !asSent {
+		var err error
+		if probes, err = e.unchangedProbes(probes, record, key, in); err != nil {
+			return finding{why: "the record cannot be read", err: err}
+		}
+		same = func(found any) likeness { return e.asSent(key, in, found) }
+		if len(probes) == 0 {
+			return finding{why: "the record has changed since it was sent, in what it would be looked up by"}
+		}
+	}
 	if len(probes) == 0 {
 		return finding{why: "the record has nothing to look it up by"}
 	}
@@ -114,7 +139,7 @@ func (e *engine[P, U, R]) find(ctx context.Context, record *P, key string, in *i
 			}
 		}
 	}
-	result := e.judge(ctx, record, key, in, seen)
+	result := e.judge(ctx, key, in, seen, same)
 	if result.verdict != absent {
 		return result
 	}
@@ -139,8 +164,45 @@ func (e *engine[P, U, R]) findByKey(ctx context.Context, record *P, key string) 
 	return finding{}, false
 }
 
+// unchangedProbes are the lookups of a changed record by what was sent all the same.
+func (e *engine[P, U, R]) unchangedProbes(probes []probe, record *P, key string, in *intent) ([]probe, error) {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return nil, err
+	}
+	body, err := fieldsOf(text)
+	if err != nil {
+		return nil, err
+	}
+	changed := e.spec.diff(e.spec.fieldDigests(newDigester(e.core.secret), key, body), in.fields)
+	return slices.DeleteFunc(probes, func(p probe) bool {
+		return slices.Contains(changed.fields, p.field) || slices.Contains(changed.fixed, p.field)
+	}), nil
+}
+
+// asSent compares a record that was found with what was sent, of which there are only
+// digests. A server may write a text in another way, so that what differs is unclear.
+func (e *engine[P, U, R]) asSent(key string, in *intent, found any) likeness {
+	d := newDigester(e.core.secret)
+	listed, err := e.spec.listedFields(d, key, found)
+	sent := fieldSet(in.fields)
+	if err != nil || sent.get(0) == nil { // the name, or the title
+		return unclear
+	}
+	for i, name := range e.spec.fields {
+		digest := sent.get(byte(i))
+		if digest == nil && e.spec.empty[name] == "[]" {
+			digest = d.field(key, name, []byte("[]")) // no phones were sent: one who has some may be another
+		}
+		if digest != nil && !listed.has(byte(i), digest) {
+			return unclear
+		}
+	}
+	return alike
+}
+
 // judge compares the candidates with the record.
-func (e *engine[P, U, R]) judge(ctx context.Context, record *P, key string, in *intent, found []candidate) finding {
+func (e *engine[P, U, R]) judge(ctx context.Context, key string, in *intent, found []candidate, same func(any) likeness) finding {
 	var carriers, twins []candidate
 	var unsure bool
 	for _, c := range found {
@@ -160,7 +222,7 @@ func (e *engine[P, U, R]) judge(ctx context.Context, record *P, key string, in *
 		case owner != "" && owner != key:
 			continue
 		}
-		switch e.spec.same(record, c.record) {
+		switch same(c.record) {
 		case alike:
 			twins = append(twins, c)
 		case unclear:

@@ -28,7 +28,7 @@ func contactProbes(client *antcrm.Client, p *antcrm.ContactCreateParams) []probe
 
 func contactPhone(client *antcrm.Client, value string) probe {
 	return probe{
-		name: "phone", value: value,
+		name: "phone", field: "phones", value: value,
 		list: func(ctx context.Context) ([]candidate, error) {
 			return collectCandidates(ctx, client.Contacts.All(ctx, antcrm.ContactListParams{Phone: value}), contactCandidate)
 		},
@@ -44,7 +44,7 @@ func contactPhone(client *antcrm.Client, value string) probe {
 
 func contactEmail(client *antcrm.Client, value string) probe {
 	return probe{
-		name: "e-mail address", value: value,
+		name: "e-mail address", field: "emails", value: value,
 		list: func(ctx context.Context) ([]candidate, error) {
 			return collectCandidates(ctx, client.Contacts.All(ctx, antcrm.ContactListParams{Email: value}), contactCandidate)
 		},
@@ -107,7 +107,7 @@ func orderProbes(client *antcrm.Client, p *antcrm.OpportunityCreateParams) []pro
 
 func orderCustomer(client *antcrm.Client, id antcrm.ID) probe {
 	return probe{
-		name: "customer", value: string(id),
+		name: "customer", field: "dealWith", value: string(id),
 		list: func(ctx context.Context) ([]candidate, error) {
 			return collectCandidates(ctx, client.Opportunities.All(ctx, antcrm.OpportunityListParams{CustomerID: id}), orderCandidate)
 		},
@@ -124,7 +124,7 @@ func orderCustomer(client *antcrm.Client, id antcrm.ID) probe {
 
 func orderPhone(client *antcrm.Client, value string) probe {
 	return probe{
-		name: "receiver's phone", value: value,
+		name: "receiver's phone", field: "receiverPhone", value: value,
 		list: func(ctx context.Context) ([]candidate, error) {
 			return collectCandidates(ctx, client.Opportunities.All(ctx, antcrm.OpportunityListParams{Phone: value}), orderCandidate)
 		},
@@ -192,7 +192,7 @@ func productProbes(client *antcrm.Client, p *antcrm.ProductCreateParams) []probe
 
 func productCode(client *antcrm.Client, code string) probe {
 	return probe{
-		name: "code", value: code,
+		name: "code", field: "code", value: code,
 		list: func(ctx context.Context) ([]candidate, error) {
 			return collectCandidates(ctx, client.Products.All(ctx, antcrm.ProductListParams{Code: code}), productCandidate)
 		},

@@ -47,6 +47,7 @@ type pushConfig struct {
 	maxDeletes  int
 	concurrency int
 	isolation   bool
+	firstPush   bool
 }
 
 const (
@@ -131,6 +132,12 @@ func WithIsolation() PushOption {
 //
 // A record whose creation was sent and not answered is never sent again on a
 // guess: see State.Unknown. Run the push again and it looks the record up.
+//
+// Before the first creation by a state that has created none, the CRM's list is read
+// once (GET /contacts; one request if the CRM is empty). If it has a record of the
+// source, the state is new or was lost: the push ends with ErrNotAdopted before that
+// record is created a second time. See Adopt, and WithFirstPush. A list that shows no
+// keys is searched for three of the records by what they hold.
 func (c *Contacts) Push(ctx context.Context, source iter.Seq2[antcrm.ContactCreateParams, error], opts ...PushOption) iter.Seq2[Change[antcrm.ContactRef], error] {
 	return c.engine.push(ctx, source, opts)
 }

@@ -46,9 +46,11 @@ type pushRun[P, U, R any] struct {
 	final    bool // no lookup is deferred any longer
 	err      error
 
+	guard   guard[P, U, R]
 	updates []job[P]
-	unkeyed bool // a record had no key: it may be any
-	all     bool // the source was read to its end
+	same    []claim // adopted records of the batch that are as the source says
+	unkeyed bool    // a record had no key: it may be any
+	all     bool    // the source was read to its end
 }
 
 // job is a record with what the state knows of it.
@@ -72,6 +74,7 @@ func newPushRun[P, U, R any](ctx context.Context, e *engine[P, U, R], cfg pushCo
 		engine: e, cfg: cfg, spool: spool, begun: time.UnixMilli(begun), in: make(chan []item[P], 2), out: make(chan []Change[R], 8), left: make(chan struct{}),
 		slots: make(chan struct{}, cfg.concurrency), creates: map[string][]item[P]{},
 	}
+	r.guard.pushRun = r
 	r.whole = ctx
 	r.ctx, r.stop = context.WithCancelCause(ctx)
 	return r, nil
@@ -242,6 +245,11 @@ func (r *pushRun[P, U, R]) compareAll() {
 			r.fail(err)
 		}
 	}
+	if r.ctx.Err() == nil && r.all {
+		if err := r.guard.done(r.ctx); err != nil {
+			r.fail(err)
+		}
+	}
 }
 
 // flush sends the packages that are not full.
@@ -311,6 +319,34 @@ func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
 	if err != nil {
 		return err
 	}
+	if err := r.guard.check(r.ctx, creations(batch, doubled, rows, done)); err != nil {
+		return err
+	}
+	changes := r.sort(d[0], batch, doubled, done, rows)
+	if err := r.core.state.confirmAdopted(r.ctx, r.spec.kind, r.same); err != nil {
+		return err
+	}
+	r.same = r.same[:0]
+	r.report(changes...)
+	return nil
+}
+
+// creations are the records of a batch that nothing is known of.
+func creations[P any](batch []item[P], doubled map[int64]int64, rows map[string]*row, done map[string]sent) (found []*item[P]) {
+	for i := range batch {
+		it := &batch[i]
+		_, double := doubled[it.index]
+		_, confirmed := done[it.key]
+		if it.err == nil && !double && !confirmed && rows[it.key] == nil {
+			found = append(found, it)
+		}
+	}
+	return found
+}
+
+// sort sends each record of a batch its way. It returns the changes that need no
+// request.
+func (r *pushRun[P, U, R]) sort(d *digester, batch []item[P], doubled map[int64]int64, done map[string]sent, rows map[string]*row) []Change[R] {
 	changes := make([]Change[R], 0, len(batch))
 	for i := range batch {
 		it := &batch[i]
@@ -327,11 +363,10 @@ func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
 				changes = append(changes, r.unchanged(it, before.ref))
 				continue
 			}
-			changes = append(changes, r.route(d[0], it, rows[it.key])...)
+			changes = append(changes, r.route(d, it, rows[it.key])...)
 		}
 	}
-	r.report(changes...)
-	return nil
+	return changes
 }
 
 // known returns what the state has of a batch: of unchanged records, which most
@@ -384,6 +419,15 @@ func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[
 		change.Outcome, change.Err = antcrm.OutcomeNotSent, err
 		return []Change[R]{change}
 	}
+	if known.adopted() && known.intent == nil {
+		if same, err := r.isAsListed(d, it, known); err != nil || same {
+			change = r.unchanged(it, known.ref)
+			if err != nil {
+				change.Outcome, change.Err = antcrm.OutcomeNotSent, err
+			}
+			return []Change[R]{change}
+		}
+	}
 	if r.cfg.dryRun {
 		return []Change[R]{r.planned(d, change, it, known)}
 	}
@@ -402,6 +446,19 @@ func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[
 	return nil
 }
 
+// isAsListed reports whether an adopted record is what the source says, and notes
+// that the state is to say so.
+func (r *pushRun[P, U, R]) isAsListed(d *digester, it *item[P], known *row) (bool, error) {
+	c, err := r.claimOf(d, it)
+	if err != nil || len(r.spec.diffListed(c.fields, known.fields)) > 0 {
+		return false, err
+	}
+	if !r.cfg.dryRun {
+		r.same = append(r.same, c)
+	}
+	return true, nil
+}
+
 // planned is what a dry run says of a record that is not as it was.
 func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], known *row) Change[R] {
 	change.Outcome = antcrm.OutcomeNotSent
@@ -413,10 +470,13 @@ func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], k
 	}
 	if known.intent != nil {
 		change.Outcome, change.Err = antcrm.OutcomeUnknown, &UnknownError{Reason: "the push will look it up"}
+		if known.intent.action == Adopt {
+			change.Err = errDoubled()
+		}
 	}
 	if known.digest != nil {
 		if body, err := fieldsOf(it.body); err == nil {
-			diff := r.spec.diff(r.spec.fieldDigests(d, it.key, body), known.fields)
+			diff := r.spec.diffOf(known, r.spec.fieldDigests(d, it.key, body), nil)
 			change.Fields = diff.fields
 			if len(diff.fixed) > 0 && change.Err == nil {
 				change.Err = &FixedFieldError{Fields: diff.fixed}

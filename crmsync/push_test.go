@@ -274,3 +274,53 @@ func TestEnsureThatCannotLookItsKeyUpCreatesNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, srv.Count(antcrmtest.Contacts))
 }
+
+func TestALostOrderThatHasChangedSinceIsRecognizedByWhatWasSent(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	order := antcrm.OpportunityCreateParams{
+		Name: "Đơn 1", ReceiverName: "Mai", ReceiverPhone: "0900000001", ExternalID: "SO-1", Value: "150000", Stage: "New",
+		LineItems: []antcrm.LineItem{{Name: "Tivi", Quantity: "2", Value: "75000"}},
+	}
+	delivered := order
+	delivered.Stage = "Delivered"
+	moved := delivered
+	moved.ReceiverPhone = "0900000009"
+	for name, test := range map[string]struct {
+		fault   antcrmtest.Effect
+		next    antcrm.OpportunityCreateParams
+		others  int
+		orders  int
+		unknown int
+	}{
+		"it is there":                         {antcrmtest.CloseAfter, delivered, 0, 1, 0},
+		"it is not there":                     {antcrmtest.CloseBefore, delivered, 0, 1, 0},
+		"two like it are there":               {antcrmtest.CloseAfter, delivered, 1, 2, 1},
+		"one that may be another is there":    {antcrmtest.CloseBefore, delivered, 1, 1, 1},
+		"it is looked up by what has changed": {antcrmtest.CloseAfter, moved, 0, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := antcrmtest.NewServer(t, antcrmtest.WithAnswer("order-external-id-shown", "hidden"))
+			s, state := newSyncer(t, srv, sqliteDSN(t), crmsync.WithSettle(time.Millisecond))
+			srv.Inject(antcrmtest.Fault{Method: http.MethodPost, Do: test.fault, Times: 1})
+			require.NoError(t, run(s.Orders.Push(ctx, list(order))).end)
+			require.Len(t, unknown(t, state), 1)
+			for range test.others {
+				other := order
+				if test.fault == antcrmtest.CloseBefore {
+					other.ReceiverName = "Lan"
+				}
+				require.NoError(t, srv.Seed(antcrmtest.Opportunities, other))
+			}
+			time.Sleep(3 * time.Millisecond)
+			require.NoError(t, run(s.Orders.Push(ctx, list(test.next))).end)
+			assert.Equal(t, test.orders, srv.Count(antcrmtest.Opportunities))
+			assert.Len(t, unknown(t, state), test.unknown)
+			if test.unknown == 0 {
+				record, _ := srv.Record(antcrmtest.Opportunities, "opportunityIdApiRing", "SO-1")
+				assert.Contains(t, string(record), "Delivered")
+			}
+		})
+	}
+}

@@ -162,16 +162,16 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 		return u, err
 	}
 	now := e.spec.fieldDigests(d, it.key, body)
-	before := []fieldSet{j.row.fields}
-	if j.maybe != nil {
-		before = append(before, j.maybe)
-	}
-	diff := e.spec.diff(now, before...)
+	diff := e.spec.diffOf(j.row, now, j.maybe)
 	u.result.Fields = diff.fields
 	u.fixed = diff.fixed
 	u.claim = claim{key: it.key, old: j.row.digest, detail: e.spec.detail(&it.record), want: it.digest, fields: now}
 	if len(diff.fields) == 0 && len(diff.fixed) > 0 && j.maybe == nil {
 		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, &FixedFieldError{Fields: diff.fixed}
+		return u, nil
+	}
+	if len(diff.fields) == 0 && j.row.adopted() && j.maybe == nil {
+		u.result.Action, u.result.Outcome = Unchanged, antcrm.OutcomeDone
 		return u, nil
 	}
 	if len(diff.fields) == 0 {
@@ -277,6 +277,11 @@ func (r *pushRun[P, U, R]) resolve(j job[P]) {
 	ctx := r.held()
 	in := j.row.intent
 	change := Change[R]{Key: j.item.key, Action: in.action, Index: j.item.index}
+	if in.action == Adopt {
+		change.Err = errDoubled()
+		r.report(change)
+		return
+	}
 	repeat := in.action == Update && bytes.Equal(in.want, j.item.digest) && in.owner == ""
 	if in.age < r.core.settle && !repeat {
 		change.Err = r.young()

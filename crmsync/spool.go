@@ -48,6 +48,7 @@ func (s *spool) open(ctx context.Context) (err error) {
 	for _, table := range []string{
 		"CREATE TABLE seen (key TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID",
 		"CREATE TABLE gone (key TEXT PRIMARY KEY) WITHOUT ROWID",
+		"CREATE TABLE carried (key TEXT PRIMARY KEY) WITHOUT ROWID",
 	} {
 		if _, err := s.conn.ExecContext(ctx, table); err != nil {
 			return err
@@ -143,19 +144,44 @@ func (s *spool) without(ctx context.Context, keys []string) (gone int, err error
 	return int(n), err
 }
 
-// gone returns up to limit keys that are gone, after one.
-func (s *spool) goneAfter(ctx context.Context, after string, limit int) (keys []string, err error) {
-	rows, err := s.conn.QueryContext(ctx, "SELECT key FROM gone WHERE key > ? ORDER BY key LIMIT ?", after, limit)
+// carry remembers keys of the CRM's records.
+func (s *spool) carry(ctx context.Context, keys []string) error {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	if _, err := s.conn.ExecContext(ctx, "INSERT OR IGNORE INTO carried SELECT value FROM json_each(?)", string(list)); err != nil {
+		return fmt.Errorf("crmsync: write a temporary file: %w", err)
+	}
+	return nil
+}
+
+// carried returns those of the keys that the CRM's records carry.
+func (s *spool) carried(ctx context.Context, keys []string) ([]string, error) {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	return s.texts(ctx, "SELECT key FROM carried WHERE key IN (SELECT value FROM json_each(?))", string(list))
+}
+
+// goneAfter returns up to limit keys that are gone, after one.
+func (s *spool) goneAfter(ctx context.Context, after string, limit int) ([]string, error) {
+	return s.texts(ctx, "SELECT key FROM gone WHERE key > ? ORDER BY key LIMIT ?", after, limit)
+}
+
+func (s *spool) texts(ctx context.Context, query string, args ...any) (texts []string, err error) {
+	rows, err := s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("crmsync: read a temporary file: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var key string
-		if err := rows.Scan(&key); err != nil {
+		var text string
+		if err := rows.Scan(&text); err != nil {
 			return nil, err
 		}
-		keys = append(keys, key)
+		texts = append(texts, text)
 	}
-	return keys, rows.Err()
+	return texts, rows.Err()
 }

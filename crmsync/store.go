@@ -37,6 +37,7 @@ type origin int
 const (
 	byPush   origin = 1
 	byEnsure origin = 2
+	byAdopt  origin = 3 // by somebody else, and taken over
 )
 
 const rowColumns = `r.key, r.digest, r.fields, r.ref, r.origin, r.token, r.owner, r.action, r.detail, r.begun_at, r.want, r.want_fields,

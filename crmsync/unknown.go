@@ -15,11 +15,16 @@ type Intent struct {
 	Key    string // the caller's own key
 	Action Action
 	Begun  time.Time
+	Ref    string // of the record in the CRM, as Settle takes it; "" of a creation
 	// Active says that the process that sends it seems to be alive: its outcome may still come.
 	Active bool
 
 	token string
 }
+
+// String returns the kind, the key and the action, as the arguments of "antcrm sync
+// settle": contacts ERP-475 create. A key may be a customer's: mind where it is printed.
+func (i Intent) String() string { return i.Kind.String() + " " + i.Key + " " + i.Action.String() }
 
 // Unknown lists what was sent and not answered, by kind and key: intents of
 // crashed processes, of answers that were lost, and of requests that are under
@@ -67,7 +72,7 @@ const activeFor = 15 * time.Second
 
 // unknownAfter reads a page, so that the caller may write the state between two.
 func (s *State) unknownAfter(ctx context.Context, after Intent) (page []Intent, err error) {
-	query := `SELECT r.kind, r.key, r.action, r.begun_at, r.token,
+	query := `SELECT r.kind, r.key, r.action, r.begun_at, r.token, COALESCE(r.ref, ''),
 		r.owner IS NOT NULL AND {greatest}(COALESCE(r.touched_at, 0), COALESCE((SELECT o.alive_at FROM crmsync_owners o WHERE o.id = r.owner), 0)) > {now} - ?
 		FROM crmsync_records r WHERE r.token IS NOT NULL AND (r.kind > ? OR r.kind = ? AND r.key > ?) ORDER BY r.kind, r.key LIMIT 500`
 	rows, err := s.db.QueryContext(ctx, s.sql(query), activeFor.Milliseconds(), after.Kind, after.Kind, after.Key)
@@ -78,7 +83,7 @@ func (s *State) unknownAfter(ctx context.Context, after Intent) (page []Intent, 
 	for rows.Next() {
 		var in Intent
 		var begun sql.NullInt64
-		if err := rows.Scan(&in.Kind, &in.Key, &in.Action, &begun, &in.token, &in.Active); err != nil {
+		if err := rows.Scan(&in.Kind, &in.Key, &in.Action, &begun, &in.token, &in.Ref, &in.Active); err != nil {
 			return nil, stateError("read the state", err)
 		}
 		in.Begun = time.UnixMilli(begun.Int64)
@@ -96,6 +101,9 @@ func (s *State) unknownAfter(ctx context.Context, after Intent) (page []Intent, 
 //   - antcrm.OutcomeNotSent or antcrm.OutcomeRejected: it was not carried out. The
 //     next push, or Ensure, sends it again. If it was carried out after all, the
 //     CRM then has it twice.
+//
+// Of a key that several records carry (the action Adopt) only OutcomeDone can be said,
+// with the reference of the one that is kept in step.
 //
 // An intent that was settled meanwhile, by a push or by another person, is an
 // error, antcrm.ErrConflict, and is left as it is.
@@ -136,6 +144,8 @@ func (e *SettledError) Is(target error) bool { return target == antcrm.ErrConfli
 func settlement(kind Kind, known *row, outcome antcrm.Outcome, ref string) (ending, error) {
 	end := ending{key: known.key, what: refused}
 	switch {
+	case known.intent.action == Adopt && outcome != antcrm.OutcomeDone:
+		return end, invalid("outcome", "must be done, with the reference of the record that it is: several records of the CRM carry this key")
 	case outcome == antcrm.OutcomeNotSent || outcome == antcrm.OutcomeRejected:
 		return end, nil
 	case outcome != antcrm.OutcomeDone:
@@ -145,6 +155,9 @@ func settlement(kind Kind, known *row, outcome antcrm.Outcome, ref string) (endi
 		return end, nil
 	}
 	end.what, end.ref = confirmed, known.ref
+	if known.intent.action == Adopt {
+		end.digest = adoptedDigest // the next push sends what the source says
+	}
 	if known.intent.action == Update && ref == "" || kind == KindPoints || kind == KindRedemptions {
 		return end, nil
 	}

@@ -19,6 +19,7 @@ type syncing[P records.Params, R any] struct {
 	key     string // the field that records are recognized by
 	example string
 	push    func(*crmsync.Syncer, context.Context, iter.Seq2[P, error], ...crmsync.PushOption) iter.Seq2[crmsync.Change[R], error]
+	adopt   func(*crmsync.Syncer, context.Context) iter.Seq2[crmsync.Adoption, error]
 }
 
 // syncFlags are the flags of the commands that push.
@@ -32,6 +33,8 @@ type syncFlags struct {
 	out, apply  string
 	deletes     bool
 	maxDeletes  int
+	adopt       bool
+	first       bool
 }
 
 const stateHelp = `the database that remembers what was sent: sqlite:FILE or postgres://… (` + "`DSN`" + `)`
@@ -54,18 +57,21 @@ became of it.`,
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.ContactCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ContactRef], error] {
 				return s.Contacts.Push(ctx, source, opts...)
 			},
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Contacts.Adopt(ctx) },
 		}.command(a),
 		syncing[antcrm.OpportunityCreateParams, antcrm.ID]{
 			noun: "orders", key: "opportunityIdApiRing", example: "orders.jsonl",
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.OpportunityCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ID], error] {
 				return s.Orders.Push(ctx, source, opts...)
 			},
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Orders.Adopt(ctx) },
 		}.command(a),
 		syncing[antcrm.ProductCreateParams, antcrm.ID]{
 			noun: "products", key: "productIdApiRing", example: "products.csv",
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.ProductCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ID], error] {
 				return s.Products.Push(ctx, source, opts...)
 			},
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Products.Adopt(ctx) },
 		}.command(a),
 		a.unknownCommand(), a.settleCommand(),
 	)
@@ -84,12 +90,19 @@ anything is sent.
 a file, and --apply carries out that plan and no other: if the file or the state
 has changed since, nothing is sent.
 
+--adopt takes over what the CRM has already: it reads the CRM's whole list and
+records in the state which record carries which key, before the sync. Use it once,
+with a new state, or with one that was lost. FILE may then be an export: the CRM's
+own keys and what the CRM sets itself are left out, fields that FILE does not have
+stay as they are, and a row that is as the CRM has it sends nothing. Without --adopt
+a first sync ends before it creates a record that the CRM has.
+
 With --delete what an earlier sync created and FILE no longer has is deleted,
 unless that is more than --max-deletes: then none is.
 
 The file must be complete: a row that is missing is a record to delete.`,
 		Example: "  antcrm sync " + sy.noun + " " + sy.example + " --state sqlite:crm.db --plan\n  antcrm sync " + sy.noun + " " + sy.example +
-			" --state sqlite:crm.db --delete --max-deletes 20",
+			" --state sqlite:crm.db --delete --max-deletes 20\n  antcrm sync " + sy.noun + " export.csv --state sqlite:crm.db --adopt --plan",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job := &syncJob[P, R]{syncing: sy, app: a, flags: flags, path: args[0], changed: cmd.Flags().Changed}
 			return job.do(cmd.Context())
@@ -115,6 +128,9 @@ func (s *syncFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&s.plan, "plan", false, "say what would be done, and send nothing")
 	f.StringVar(&s.out, "out", "", "with --plan: keep the plan in this `FILE`")
 	f.StringVar(&s.apply, "apply", "", "carry out the plan in this `FILE`, if it still holds")
+	f.BoolVar(&s.adopt, "adopt", false, "first take over what the CRM has already; FILE may be an export")
+	f.BoolVar(&s.first, "first", false, "nobody has put the rows of FILE into the CRM before: do not look for them there first. What is there\n"+
+		"after all is created a second time")
 	f.BoolVar(&s.deletes, "delete", false, "delete what an earlier sync created and FILE no longer has")
 	f.IntVar(&s.maxDeletes, "max-deletes", 0, "with --delete: if it is more than `N` records, delete none")
 }
@@ -129,6 +145,8 @@ func (s *syncFlags) check(a *app, changed func(string) bool) error {
 		return usage("give --plan too", "--out keeps a plan")
 	case s.plan && s.apply != "":
 		return usage("leave one of them out", "--plan makes a plan and --apply carries one out")
+	case s.adopt && s.first:
+		return usage("leave one of them out", "--adopt takes over what is in the CRM, and --first says that nothing of it is")
 	case s.apply != "" && s.deletes:
 		return usage("leave --delete out", "the plan says what is deleted")
 	case s.deletes && !changed("max-deletes"):

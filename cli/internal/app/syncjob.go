@@ -41,6 +41,9 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 	if j.reading, err = j.flags.reading(j.path); err != nil {
 		return err
 	}
+	if j.flags.adopt { // the columns of an export that the CRM sets are left out
+		j.reading.options = append(j.reading.options, records.WithAsNew())
+	}
 	if j.in, err = j.app.openInput(j.path); err != nil {
 		return err
 	}
@@ -57,9 +60,11 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 		return err
 	}
 	defer end()
-	j.opts = []crmsync.PushOption{crmsync.WithConcurrency(j.flags.concurrency)}
-	if j.flags.isolate {
-		j.opts = append(j.opts, crmsync.WithIsolation())
+	j.opts = j.pushOptions()
+	if j.flags.adopt {
+		if err := j.takeOver(ctx, syncer); err != nil {
+			return err
+		}
 	}
 	switch {
 	case j.flags.plan:
@@ -72,6 +77,17 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 		j.opts = append(j.opts, crmsync.WithDeletes(j.flags.maxDeletes))
 	}
 	return j.send(ctx, syncer, total)
+}
+
+func (j *syncJob[P, R]) pushOptions() []crmsync.PushOption {
+	opts := []crmsync.PushOption{crmsync.WithConcurrency(j.flags.concurrency)}
+	if j.flags.isolate {
+		opts = append(opts, crmsync.WithIsolation())
+	}
+	if j.flags.first {
+		opts = append(opts, crmsync.WithFirstPush())
+	}
+	return opts
 }
 
 // readOnce reads a file before anything is sent: a row that cannot be read must not look like one that is gone. What comes by a pipe is read once only,
@@ -120,7 +136,7 @@ func (j *syncJob[P, R]) fileError(err error) error {
 		return err
 	}
 	if errors.Is(err, records.ErrExported) {
-		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: sync your own file with the state that created the records; to change records by an export, see: antcrm " + j.noun + " update-file --help"}
+		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent; to see what a sync that takes over what is in the CRM would change, run: " + j.again("--adopt", "--plan") + "; leave --plan out if it is right"}
 	}
 	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; columns can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
 }
@@ -210,7 +226,7 @@ func (j *syncJob[P, R]) plan(ctx context.Context, syncer *crmsync.Syncer, sum st
 		if err != nil {
 			return &failure{code: exitUsage, text: "write " + j.flags.out, err: withoutPath(err)}
 		}
-		j.app.note("the plan is in %s; carry it out with: antcrm sync %s %s --state … --apply %s", j.flags.out, j.noun, j.path, j.flags.out)
+		j.app.note("the plan is in %s; carry it out with: %s", j.flags.out, j.again("--apply", j.flags.out))
 	}
 	if t.refused > 0 {
 		return reported{exitPartial}
@@ -337,7 +353,6 @@ func (j *syncJob[P, R]) summary(t *syncTally) {
 	}
 }
 
-// ended explains what ended a push.
 // tooManyNext is the way on from more deletions than allowed. Only a plan may be tried with a larger number.
 func (j *syncJob[P, R]) tooManyNext() string {
 	if j.flags.plan {
@@ -346,13 +361,17 @@ func (j *syncJob[P, R]) tooManyNext() string {
 	return "none was deleted: see which they are with --plan and a larger --max-deletes, then repeat without --plan if they are right"
 }
 
+// ended explains what ended a push.
 func (j *syncJob[P, R]) ended(err error) error {
 	bad := &records.RowError{}
+	there := &crmsync.NotAdoptedError{}
 	switch {
 	case errors.Is(err, errStopped):
 		return &failure{code: exitPartial, text: "stopped before the end", next: "run the same command again to go on"}
 	case errors.Is(err, crmsync.ErrTooManyDeletes):
 		return &failure{code: exitPartial, text: plainError(err), next: j.tooManyNext()}
+	case errors.As(err, &there):
+		return j.notAdopted(there)
 	case errors.As(err, &bad):
 		return &failure{code: exitPartial, text: j.path, err: bad, next: "what stands before it was sent; correct it and run the same command again"}
 	}
@@ -365,7 +384,7 @@ func stateFailure(err error) error {
 	case errors.Is(err, crmsync.ErrOtherAccount):
 		return &failure{code: exitUsage, text: "the state belongs to another address or key", next: "use a state of its own for each account"}
 	case errors.Is(err, crmsync.ErrDamaged):
-		return &failure{code: exitFailure, text: "the state is damaged, or is no state", next: "restore a backup; do not delete it, or every record is created again"}
+		return &failure{code: exitFailure, text: "the state is damaged, or is no state", next: "restore a backup, and add --adopt to the next sync: what was created since the backup is not in it"}
 	}
 	return err
 }

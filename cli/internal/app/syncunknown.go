@@ -18,6 +18,7 @@ type openIntent struct {
 	Kind   string `json:"kind"`
 	Key    string `json:"key"`
 	Action string `json:"action"`
+	Ref    string `json:"ref,omitempty"`
 	Begun  string `json:"begun"`
 	Active bool   `json:"active"`
 }
@@ -29,7 +30,8 @@ func (a *app) unknownCommand() *cobra.Command {
 		Long: `Lists what was sent and not answered, and could not be looked up since. Nothing
 of it is sent again until it is known. Run the sync once more first: it looks up
 what it can. Look the rest up in the CRM, and say with "antcrm sync settle" what
-became of it. What is active belongs to a process that is still at work.`,
+became of it. What is active belongs to a process that is still at work. "adopt"
+is a key that several records of the CRM carry: settle says which one it is.`,
 		Example: "  antcrm sync unknown --state sqlite:crm.db",
 	}
 	cmd.Flags().StringVar(&state, "state", "", stateHelp)
@@ -42,7 +44,7 @@ became of it. What is active belongs to a process that is still at work.`,
 			return err
 		}
 		defer end()
-		w, err := a.printer(output.Options{Schema: schema.Of[openIntent](), Default: []string{"kind", "key", "action", "begun", "active"}})
+		w, err := a.printer(output.Options{Schema: schema.Of[openIntent](), Default: []string{"kind", "key", "action", "ref", "begun", "active"}})
 		if err != nil {
 			return err
 		}
@@ -50,7 +52,7 @@ became of it. What is active belongs to a process that is still at work.`,
 			if err != nil {
 				return errors.Join(stateFailure(err), w.Close())
 			}
-			raw, err := json.Marshal(openIntent{in.Kind.String(), in.Key, in.Action.String(), in.Begun.UTC().Format(time.RFC3339), in.Active})
+			raw, err := json.Marshal(openIntent{in.Kind.String(), in.Key, in.Action.String(), in.Ref, in.Begun.UTC().Format(time.RFC3339), in.Active})
 			if err == nil {
 				err = w.Write(raw)
 			}

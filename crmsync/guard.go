@@ -1,0 +1,168 @@
+package crmsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/antbuddy/antcrm-go"
+)
+
+// guard keeps a push with a new or lost state from creating what the CRM has
+// already. Before the first creation of a kind, by a state whose pushes have created
+// none of it, the CRM's list is read once. An empty CRM costs one request.
+type guard[P, U, R any] struct {
+	*pushRun[P, U, R]
+	asked bool
+	on    bool // the state cannot tell what the CRM has
+	keyed bool // the list prints the caller's own keys, or is empty
+}
+
+// WithFirstPush says that nobody has created the source's records before, so that
+// the CRM's list is not read before the first creation: see ErrNotAdopted. If they
+// are there after all, each is created a second time.
+func WithFirstPush() PushOption {
+	return func(cfg *pushConfig) error {
+		cfg.firstPush = true
+		return nil
+	}
+}
+
+// check looks whether the CRM has one of the records that are about to be created.
+func (g *guard[P, U, R]) check(ctx context.Context, creates []*item[P]) error {
+	if len(creates) == 0 || g.cfg.dryRun || g.cfg.firstPush || g.asked && !g.on {
+		return nil
+	}
+	if g.asked {
+		return g.compare(ctx, creates)
+	}
+	g.asked = true
+	var err error
+	if g.on, err = g.core.state.isFirst(ctx, g.spec.kind); err != nil || !g.on {
+		return err
+	}
+	// A push that ends early leaves it to the next one to read the list again.
+	if err := g.core.state.setFirst(ctx, g.spec.kind, true); err != nil {
+		return err
+	}
+	if err := g.readList(ctx); err != nil {
+		return err
+	}
+	if err := g.compare(ctx, creates); err != nil || g.keyed {
+		return err
+	}
+	return g.lookUpSome(ctx, creates)
+}
+
+// done records that the state knows the kind: the source was read to its end, and
+// nothing of it was in the CRM without being in the state.
+func (g *guard[P, U, R]) done(ctx context.Context) error {
+	if !g.on {
+		return nil
+	}
+	return g.core.state.setFirst(ctx, g.spec.kind, false)
+}
+
+// readList spools the keys that the CRM's records carry.
+func (g *guard[P, U, R]) readList(ctx context.Context) error {
+	g.keyed = true
+	some := false
+	keys := make([]string, 0, adoptBatch)
+	for c, err := range g.spec.list(ctx) {
+		if notFound(err) && !some {
+			return nil // an empty list, as some servers answer it
+		}
+		if err != nil {
+			return err
+		}
+		if !some || !g.keyed {
+			some, g.keyed = true, showsKey(c, g.spec.field)
+		}
+		if c.key == "" {
+			continue
+		}
+		if keys = append(keys, c.key); len(keys) == cap(keys) {
+			if err := g.spool.carry(ctx, keys); err != nil {
+				return err
+			}
+			keys = keys[:0]
+		}
+	}
+	return g.spool.carry(ctx, keys)
+}
+
+// compare ends the push at the first record whose key the CRM's list has and the
+// state does not.
+func (g *guard[P, U, R]) compare(ctx context.Context, creates []*item[P]) error {
+	keys := make([]string, len(creates))
+	for i, it := range creates {
+		keys[i] = it.key
+	}
+	there, err := g.spool.carried(ctx, keys)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	rows, err := g.core.state.rows(ctx, g.spec.kind, there) // another process may have created it just now
+	if err != nil {
+		return err
+	}
+	for _, it := range creates {
+		if rows[it.key] == nil && slices.Contains(there, it.key) {
+			return &NotAdoptedError{Kind: g.spec.kind, Key: it.key, Index: it.index, Listed: true}
+		}
+	}
+	return nil
+}
+
+// lookUps is how many records are looked up where the list shows no keys.
+const guardLookUps = 3
+
+// lookUpSome looks for some of the records by what they hold: a state that was lost
+// has created all of them.
+func (g *guard[P, U, R]) lookUpSome(ctx context.Context, creates []*item[P]) error {
+	step := max(1, (len(creates)-1)/(guardLookUps-1))
+	for i := 0; i < len(creates); i += step {
+		there, err := g.isThere(ctx, creates[i])
+		if err != nil {
+			return err
+		}
+		if there {
+			return &NotAdoptedError{Kind: g.spec.kind, Key: creates[i].key, Index: creates[i].index}
+		}
+	}
+	return nil
+}
+
+func (g *guard[P, U, R]) isThere(ctx context.Context, it *item[P]) (bool, error) {
+	for _, p := range g.spec.probes(&it.record, &intent{}) {
+		found, err := p.list(ctx)
+		switch {
+		case errors.Is(err, antcrm.ErrFilterIgnored), errors.Is(err, antcrm.ErrNotFound), errors.Is(err, errTooMany):
+			continue // it tells nothing
+		case err != nil:
+			return false, err
+		}
+		if slices.ContainsFunc(found, func(c candidate) bool { return g.spec.same(&it.record, c.record) == alike }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// metaFirst is set from the beginning of a first push, or of an Adopt, to its end.
+func metaFirst(kind Kind) string { return "first " + kind.String() }
+
+// isFirst reports whether no push has created a record of the kind yet, or the first
+// one that tried has ended early.
+func (s *State) isFirst(ctx context.Context, kind Kind) (first bool, err error) {
+	err = s.db.QueryRowContext(ctx, s.sql(`SELECT EXISTS (SELECT 1 FROM crmsync_meta WHERE name = ?) OR NOT EXISTS
+		(SELECT 1 FROM crmsync_records WHERE kind = ? AND origin = ? AND digest IS NOT NULL)`), metaFirst(kind), kind, byPush).Scan(&first)
+	return first, stateError("read the state", err)
+}
+
+func (s *State) setFirst(ctx context.Context, kind Kind, first bool) error {
+	if first {
+		return s.exec(ctx, "INSERT INTO crmsync_meta (name, value) VALUES (?, '1') ON CONFLICT (name) DO NOTHING", metaFirst(kind))
+	}
+	return s.exec(ctx, "DELETE FROM crmsync_meta WHERE name = ?", metaFirst(kind))
+}
