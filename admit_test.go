@@ -186,7 +186,7 @@ func TestNoHeaderStopsAClientForGood(t *testing.T) {
 // What says nothing pauses nobody: calls go on by backoff.
 func TestARetryAfterThatMeansNothingIsNone(t *testing.T) {
 	t.Parallel()
-	for _, header := range []string{"1740830400", "86401", "soon", "-5", ""} {
+	for _, header := range []string{"1740830400", "1740830400000", "86401", "99999999999999999999", "soon", "-5", "30, 60", "2055-03-01T12:00:30Z", ""} {
 		inBubble(t, func(t *testing.T) {
 			server := served(t, func(n int, _ seen) reply {
 				if n == 0 {
@@ -202,17 +202,20 @@ func TestARetryAfterThatMeansNothingIsNone(t *testing.T) {
 	}
 }
 
-// A wait of 0, or a date of the past, is a wait that nobody has named: backoff
-// and budget keep a thousand calls from becoming four thousand requests.
+// A wait of 0, or a date of the past, is a wait that nobody has named: backoff and budget keep four hundred calls
+// from becoming sixteen hundred requests. So is a part of a second.
 func TestARetryAfterOfNothingKeepsBackoffAndBudget(t *testing.T) {
 	t.Parallel()
-	for _, header := range []string{"0", "Thu, 01 Jan 1970 00:00:00 GMT"} {
+	for _, header := range []string{"0", "Thu, 01 Jan 1970 00:00:00 GMT", "0.001", "0.9"} {
 		inBubble(t, func(t *testing.T) {
-			server := served(t, func(int, seen) reply { return reply{status: 429, header: map[string]string{"Retry-After": header}} })
+			server := served(t, func(int, seen) reply {
+				time.Sleep(200 * time.Millisecond) // all are under way before the first answer pauses the others
+				return reply{status: 429, header: map[string]string{"Retry-After": header}}
+			})
 			client := server.client(antcrm.WithMaxRetries(3), antcrm.WithRetryBackoff(time.Second, time.Second))
 			begin := time.Now()
 			var calls sync.WaitGroup
-			for range 1000 {
+			for range 400 {
 				calls.Go(func() {
 					_, err := client.Products.List(t.Context(), antcrm.ProductListParams{})
 					assert.ErrorIs(t, err, antcrm.ErrRateLimited)
@@ -220,10 +223,23 @@ func TestARetryAfterOfNothingKeepsBackoffAndBudget(t *testing.T) {
 			}
 			calls.Wait()
 			assert.Greater(t, time.Since(begin), time.Second/2, "the calls were spread by a backoff")
-			assert.LessOrEqual(t, len(server.all()), 1000+500+20, "and bounded by the budget")
-			assert.Greater(t, len(server.all()), 1400)
+			assert.LessOrEqual(t, len(server.all()), 400+500+20, "and bounded by the budget: %s", header)
+			assert.Greater(t, len(server.all()), 800)
 		})
 	}
+}
+
+// A part of a second is waited for nevertheless, though the backoff be shorter.
+func TestAPartOfASecondIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		server := scripted(t, reply{status: 503, header: map[string]string{"Retry-After": "0.5"}}, ok(`{"success":1,"number":7}`))
+		begin := time.Now()
+		_, err := server.client(antcrm.WithMaxRetries(1), quick()).Opportunities.Create(t.Context(), newOrder())
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, time.Since(begin), time.Second/2)
+		assert.Less(t, time.Since(begin), time.Second)
+	})
 }
 
 // The local clock may be wrong by minutes either way.

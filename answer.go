@@ -24,7 +24,7 @@ type answer struct {
 	status   int
 	header   http.Header
 	body     []byte
-	readErr  error // why the body could not be read although the status is good
+	readErr  error // why the body could not be read, or not whole, although the status is there
 }
 
 func (a *answer) isGood() bool { return a.status >= 200 && a.status < 300 }
@@ -52,7 +52,7 @@ func (a *answer) jsonBody() ([]byte, error) {
 	switch {
 	case len(trimmed) == 0:
 		return nil, a.problem("the body is empty")
-	case trimmed[0] == '<':
+	case trimmed[0] == '<' && a.unreadable() == "":
 		return nil, a.problem("the body is HTML, not JSON")
 	}
 	return body, nil
@@ -65,16 +65,39 @@ func (a *answer) text() []byte {
 
 // foreignText says why a body that cannot be read is not JSON in UTF-8, if the headers tell.
 func (a *answer) foreignText() string {
-	if coding := strings.ToLower(a.header.Get("Content-Encoding")); coding != "" && coding != "gzip" && coding != "identity" {
+	if coding := a.foreignCoding(); coding != "" {
 		return "the body is compressed with " + a.shown(coding) + ", which was not asked for"
 	}
 	_, params, _ := mime.ParseMediaType(a.header.Get("Content-Type")) // without a type there is no charset
-	switch charset := strings.ToLower(params["charset"]); charset {
-	case "", "utf-8", "utf8", "us-ascii":
+	switch charset := strings.ToLower(strings.Trim(params["charset"], `'" `)); charset {
+	case "", "utf-8", "utf8", "us-ascii", "ascii":
 		return ""
 	default:
 		return "the body is in the charset " + a.shown(charset) + ", not in UTF-8"
 	}
+}
+
+// foreignCoding is the Content-Encoding, unless it is one that is understood.
+func (a *answer) foreignCoding() string {
+	coding := strings.ToLower(strings.Join(a.header.Values("Content-Encoding"), ", "))
+	if coding == "gzip" || coding == "identity" {
+		return ""
+	}
+	return coding
+}
+
+// isText reports whether the first bytes of the body tell what it is. They do not if it is compressed, or has two bytes
+// for a character.
+func (a *answer) isText() bool {
+	return bytes.IndexByte(a.body, 0) < 0 && (utf8.Valid(a.body) || a.foreignCoding() == "")
+}
+
+// unreadable says why the body is no text, if the headers tell.
+func (a *answer) unreadable() string {
+	if a.isText() {
+		return ""
+	}
+	return a.foreignText()
 }
 
 // shown makes a word of the server's fit for an error text.
@@ -131,6 +154,8 @@ func (a *answer) apiError() *APIError {
 	switch {
 	case a.status >= 300 && a.status < 400:
 		failure.Message = "redirects are not followed"
+	case a.unreadable() != "":
+		failure.Message = a.unreadable()
 	case len(text) > 0 && text[0] == '"':
 		unquoted, _ := scalarText(text)
 		failure.Message = oneLine(a.core.redact(unquoted), maxErrorMessage)
@@ -145,7 +170,11 @@ func (a *answer) apiError() *APIError {
 // refusal makes the error of an answer whose envelope was read.
 func (a *answer) refusal(said *envelope) *APIError {
 	failure := a.newAPIError()
-	failure.Message = oneLine(a.core.redact(said.message), maxErrorMessage)
+	message := a.core.redact(said.message)
+	if strings.ContainsRune(message, utf8.RuneError) && a.foreignText() != "" {
+		message = a.foreignText() + ": " + message // without the letters that could not be read
+	}
+	failure.Message = oneLine(message, maxErrorMessage)
 	failure.Code = oneLine(a.core.redact(said.code), 100)
 	return failure
 }

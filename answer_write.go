@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -70,6 +71,9 @@ func (w *writeAnswer) check(a *answer) error {
 		l := &w.ids[i]
 		if l.err != nil {
 			return a.decodeError(l.err)
+		}
+		if l.isGarbled() && a.foreignText() != "" {
+			return a.problemAt("/"+l.name, a.foreignText())
 		}
 		if isErrorName(l.name) && w.hasMessage && w.success.meaning != saysYes {
 			return a.problemAt("/"+l.name, "the answer has a message and does not say success: what should be an id may be the code of an error")
@@ -144,6 +148,11 @@ func (l *idList) add(r *reader, path string) error {
 // hasID reports whether any of the ids is not empty.
 func (l idList) hasID() bool {
 	return l.count > len(l.first) || slices.ContainsFunc(l.first, func(id ID) bool { return id != "" })
+}
+
+// isGarbled reports whether an id has a character that could not be read: it is no key then.
+func (l *idList) isGarbled() bool {
+	return slices.ContainsFunc(l.first, func(id ID) bool { return strings.ContainsRune(string(id), utf8.RuneError) })
 }
 
 // single returns the only id, or "" if there is none or more than one.

@@ -152,8 +152,9 @@ func (r *callRun) conclude(ctx context.Context, verdict retry.Verdict, decode fu
 // isDoneBy reports whether a 404 is a good answer to this call.
 func (r *callRun) isDoneBy(a *answer) bool {
 	if r.req.method == http.MethodDelete {
-		// An attempt whose answer was lost has deleted the record. A gateway's HTML page says nothing about the record.
-		return r.unknown && !a.isHTML()
+		// An attempt whose answer was lost has deleted the record. A gateway's HTML page says nothing about the record,
+		// and a page that cannot be read may be one.
+		return r.unknown && a.readErr == nil && a.isText() && !a.isHTML()
 	}
 	return r.req.emptyOn404 && a.hasNoData()
 }
@@ -167,7 +168,7 @@ func (r *callRun) nextWait(ctx context.Context, verdict retry.Verdict) (wait tim
 		wait = r.last.After
 		return wait + r.spread(ctx, wait), retry.MayWait(ctx, wait)
 	}
-	wait = retry.Backoff(r.core.cfg.minBackoff, r.core.cfg.maxBackoff, r.attempts-1)
+	wait = max(retry.Backoff(r.core.cfg.minBackoff, r.core.cfg.maxBackoff, r.attempts-1), r.last.After)
 	return wait, retry.MayWait(ctx, wait) && r.core.budget.Acquire()
 }
 
@@ -193,7 +194,7 @@ func (r *callRun) attempt(ctx context.Context) {
 		r.last.Sent, r.last.Permanent = answered || trace.MaybeSent(err), trace.IsPermanent(err)
 	}
 	if r.core.pool != nil {
-		r.core.pool.Done(trace, err != nil && errors.Is(attemptCtx.Err(), context.DeadlineExceeded))
+		r.core.pool.Done(trace, err != nil && (errors.Is(attemptCtx.Err(), context.DeadlineExceeded) || wire.IsTimeout(err)))
 	}
 	if r.last.Pauses() {
 		r.core.pause.Extend(r.last.After, r.core.cfg.maxRetryWait)
@@ -257,7 +258,11 @@ func (r *callRun) read(ctx context.Context, res *http.Response) (*answer, error)
 		return a, nil // the body is of another protocol
 	}
 	if !a.isGood() {
-		isCut := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse)) != nil
+		err := wire.ReadBody(r.buf, res, min(maxErrorBody, r.core.cfg.maxResponse))
+		isCut := err != nil
+		if isCut && !errors.Is(err, wire.ErrTooLarge) {
+			a.readErr = err
+		}
 		if isCut {
 			wire.Drain(res)
 		}

@@ -29,6 +29,8 @@ type chaos struct {
 	tb        testing.TB
 	elsewhere string // where it redirects to
 	stopped   chan struct{}
+	hole      *blackhole  // its connections
+	calm      atomic.Bool // every answer is good from now on
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -98,6 +100,12 @@ func faults() []fault {
 			_, _ = c.carryOut(r)
 			c.linger(r, time.Minute)
 		}},
+		{"no answer at all, and nothing done", 1, func(c *chaos, _ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			c.linger(r, time.Minute)
+		}},
+		// What comes from now on is not read, what is written does not arrive, and nobody is told.
+		{"every connection dies", 1, func(c *chaos, _ http.ResponseWriter, _ *http.Request) { c.hole.kill() }},
 		{"429 by a clock that is wrong", 2, func(c *chaos, w http.ResponseWriter, _ *http.Request) {
 			now := time.Now().Add([]time.Duration{-10 * time.Minute, 10 * time.Minute}[c.draw(2)]).UTC().Format(http.TimeFormat)
 			w.Header().Set("Date", now)
@@ -148,6 +156,10 @@ func (c *chaos) linger(r *http.Request, wait time.Duration) {
 
 func (c *chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	assert.Equal(c.tb, secretKey, r.Header.Get("apikey"))
+	if c.calm.Load() {
+		c.answer(w, r)
+		return
+	}
 	weights := 0
 	for _, f := range faults() {
 		weights += f.weight
@@ -171,7 +183,7 @@ type chaosListener struct {
 func (l chaosListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.state.draw(15) > 0 {
+		if err != nil || l.state.calm.Load() || l.state.draw(15) > 0 {
 			return conn, err
 		}
 		l.state.note(resetUnread)
@@ -180,6 +192,9 @@ func (l chaosListener) Accept() (net.Conn, error) {
 }
 
 func reset(conn net.Conn) {
+	if mortal, ok := conn.(*mortalConn); ok {
+		conn = mortal.Conn
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
@@ -313,7 +328,8 @@ func chaosRun(t *testing.T, seed uint64, callers, rounds int, elsewhere string, 
 	}
 	var open atomic.Int64
 	server := httptest.NewUnstartedServer(state)
-	server.Listener = chaosListener{server.Listener, state}
+	state.hole = &blackhole{Listener: server.Listener}
+	server.Listener = chaosListener{state.hole, state}
 	server.Config.ConnState = func(_ net.Conn, now http.ConnState) {
 		switch now {
 		case http.StateNew:
@@ -342,6 +358,7 @@ func chaosRun(t *testing.T, seed uint64, callers, rounds int, elsewhere string, 
 		})
 	}
 	calls.Wait()
+	afterTheChaos(t, client, state)
 	client.CloseIdleConnections()
 	assert.Eventually(t, func() bool { return open.Load() == 0 }, time.Minute, time.Millisecond, "no connection is left")
 	close(state.stopped)
@@ -355,6 +372,38 @@ func chaosRun(t *testing.T, seed uint64, callers, rounds int, elsewhere string, 
 	for what, times := range state.did {
 		total.happened[what] += times
 	}
+}
+
+// afterTheChaos checks that a client has kept nothing that harms it: no pause that a wrong clock has named, and no pool of
+// connections that have died.
+func afterTheChaos(t *testing.T, client *antcrm.Client, state *chaos) {
+	t.Helper()
+	const many = 16
+	state.calm.Store(true)
+	list := func() {
+		page, err := client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+		if assert.NoError(t, err) {
+			assert.Len(t, page.Items, 2)
+		}
+	}
+	var calls sync.WaitGroup
+	for range many {
+		calls.Go(list)
+	}
+	calls.Wait()
+	state.hole.kill()
+	for range 3 {
+		list()
+	}
+}
+
+// wasSent fails if a call was refused because of a pause: no answer of the chaos has named one, by its own clock.
+func wasSent(t *testing.T, err error) error {
+	t.Helper()
+	if refusal, ok := errors.AsType[*antcrm.APIError](err); ok {
+		assert.NotZero(t, refusal.Attempts, err)
+	}
+	return err
 }
 
 // chaosCalls makes one call of each kind and returns what was told of the
@@ -375,7 +424,7 @@ func chaosCalls(ctx context.Context, t *testing.T, client *antcrm.Client, key st
 		order := newOrder()
 		order.ExternalID = key
 		_, err := client.Opportunities.Create(ctx, order)
-		told["create "+key] = outcome(err)
+		told["create "+key] = outcome(wasSent(t, err))
 	})
 	call(func(ctx context.Context) {
 		batch := make([]antcrm.OpportunityCreateParams, 5)
@@ -386,21 +435,22 @@ func chaosCalls(ctx context.Context, t *testing.T, client *antcrm.Client, key st
 		}
 		result, _ := client.Opportunities.CreateBatch(ctx, batch, antcrm.WithChunkSize(2), antcrm.WithIsolation())
 		for _, failure := range result.Failures {
+			_ = wasSent(t, failure.Err)
 			for i := range failure.Count {
 				told["create "+batch[failure.First+i].ExternalID] = failure.Outcome
 			}
 		}
 	})
 	call(func(ctx context.Context) {
-		told["delete "+key] = outcome(client.Opportunities.Delete(ctx, antcrm.ID(key)))
+		told["delete "+key] = outcome(wasSent(t, client.Opportunities.Delete(ctx, antcrm.ID(key))))
 	})
 	call(func(ctx context.Context) {
 		_, err := client.Opportunities.Update(ctx, antcrm.ID(key), antcrm.OpportunityUpdateParams{Name: new("x")})
-		told["update "+key] = outcome(err)
+		told["update "+key] = outcome(wasSent(t, err))
 	})
 	call(func(ctx context.Context) {
 		page, err := client.Opportunities.List(ctx, antcrm.OpportunityListParams{})
-		if err == nil {
+		if wasSent(t, err) == nil {
 			assert.Len(t, page.Items, 2, "a list that came is the whole list")
 		}
 	})

@@ -176,7 +176,11 @@ func newRestyClient(cfg *config, base *url.URL, key func() string) (rc *resty.Cl
 	}
 	next := hc.Transport
 	if next == nil {
-		pool = wire.NewPool(cfg.maxConcurrency, cfg.timeout)
+		limit := cfg.timeout
+		if hc.Timeout > 0 && (limit == 0 || hc.Timeout < limit) {
+			limit = hc.Timeout
+		}
+		pool = wire.NewPool(cfg.maxConcurrency, limit)
 		next = pool
 	}
 	hc.Transport = wire.NewKeyTransport(next, base, key)

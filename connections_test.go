@@ -37,7 +37,7 @@ func (b *blackhole) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	mortal := &mortalConn{Conn: conn, closed: make(chan struct{})}
+	mortal := &mortalConn{Conn: conn}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.conns = append(b.conns, mortal)
@@ -61,18 +61,17 @@ func (b *blackhole) opened() int {
 
 type mortalConn struct {
 	net.Conn
-	dead   atomic.Bool
-	once   sync.Once
-	closed chan struct{}
+	dead atomic.Bool
 }
 
+// Read of a dead connection returns when the other side has closed it.
 func (c *mortalConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err == nil && c.dead.Load() {
-		<-c.closed
-		return 0, net.ErrClosed
+	for {
+		n, err := c.Conn.Read(p)
+		if err != nil || !c.dead.Load() {
+			return n, err
+		}
 	}
-	return n, err
 }
 
 func (c *mortalConn) Write(p []byte) (int, error) {
@@ -80,11 +79,6 @@ func (c *mortalConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
-}
-
-func (c *mortalConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.Conn.Close()
 }
 
 // dying serves over connections that can be killed.
@@ -138,11 +132,17 @@ func inTrustingProcess(t *testing.T) bool {
 	server.Close()
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))
+	runAgain(t, "SSL_CERT_FILE="+file, trusted+"=1")
+	return false
+}
+
+// runAgain runs the calling test in a process of its own, with more in its environment.
+func runAgain(t *testing.T, env ...string) {
+	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
-	child.Env = append(os.Environ(), "SSL_CERT_FILE="+file, trusted+"=1")
+	child.Env = append(os.Environ(), env...)
 	out, err := child.CombinedOutput()
 	require.NoError(t, err, string(out))
-	return false
 }
 
 func emptyList(w http.ResponseWriter, r *http.Request) {
@@ -205,6 +205,48 @@ func TestDeadConnectionsCostOneAttempt(t *testing.T) {
 	defer cancel()
 	_, err = client.Products.List(short, antcrm.ProductListParams{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	made.Store(0)
+	_, err = client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), made.Load())
+}
+
+// The limit of the caller's http.Client ends an attempt as WithTimeout does: the pool of its dead connections is
+// abandoned too, and the pings fit into it.
+func TestTheTimeoutOfTheCallersHTTPClientTellsOfDeadConnections(t *testing.T) {
+	t.Parallel()
+	const dead = 4
+	gate, all := make(chan struct{}), make(chan struct{})
+	var arrived atomic.Int64
+	server, hole := dying(t, false, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Gate") != "" {
+			<-gate
+			if arrived.Add(1) == dead {
+				close(all)
+			}
+			<-all
+			<-gate
+		}
+		emptyList(w, r)
+	})
+	var made atomic.Int64
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL), antcrm.WithHTTPClient(&http.Client{Timeout: 500 * time.Millisecond}), quick(), attempts(&made))
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	opensMany(t, client, dead, gate)
+	hole.kill()
+	made.Store(0)
+	for range 3 {
+		_, err = client.Products.List(t.Context(), antcrm.ProductListParams{})
+		require.NoError(t, err)
+	}
+	assert.Equal(t, int64(4), made.Load(), "one was lost")
+
+	hole.kill()
+	_, err = client.Opportunities.Create(t.Context(), newOrder())
+	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	onOneLine(t, err)
 	made.Store(0)
 	_, err = client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
 	require.NoError(t, err)
@@ -274,6 +316,37 @@ func TestPingsFindADeadHTTP2Connection(t *testing.T) {
 	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "the pings were faster: %v", err)
 	require.NoError(t, list(ctx))
+}
+
+// What a server goes on to send when an attempt has timed out is not read for nothing: its connection is closed, though
+// what comes keeps the pings quiet.
+func TestAnHTTP2ConnectionThatIsNotUsedAnyMoreIsClosed(t *testing.T) {
+	t.Parallel()
+	if !inTrustingProcess(t) {
+		return
+	}
+	helper := httptest.NewUnstartedServer(nil)
+	helper.EnableHTTP2 = true
+	helper.StartTLS()
+	config := helper.TLS.Clone()
+	helper.Close()
+	ended := make(chan struct{}, 1)
+	server := startPeer(t, config, streaming(func(c *peerConn, _ uint32, _ string) {
+		c.trickle(frame(frameWindow, 0, 0, word(1)))
+		ended <- struct{}{}
+	}))
+	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL("https://"+server.Addr().String()), antcrm.WithTimeout(250*time.Millisecond), antcrm.WithMaxRetries(0))
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	_, err = client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		assert.Fail(t, "it is still open")
+	}
 }
 
 // Requests of others that are under way keep their connection.

@@ -20,7 +20,7 @@ import (
 // path begins with a slash and is relative to the base URL. Percent-encode it where needed, and put parameters into
 // query. body is encoded as JSON, unless it is nil; a json.RawMessage or []byte is sent as it is. GET, HEAD and OPTIONS
 // have no body. The answer's JSON is decoded into out, a pointer, by the rules of encoding/json. If out is nil, any
-// body is a success but HTML and JSON that is cut short.
+// body is a success but HTML, JSON that is cut short, and what the headers call compressed or UTF-16.
 //
 // Retries follow the method: see WithRetryUnsafe for a POST that may be repeated. A 2xx whose success is falsy is
 // ErrRejected.
@@ -114,7 +114,7 @@ func encodeAny(body any) ([]byte, error) {
 
 // decodeAny decodes an answer into a type of the caller's own.
 func (a *answer) decodeAny(out any) error {
-	if a.isHTML() {
+	if a.isHTML() && a.unreadable() == "" {
 		return a.problem("the body is HTML, not JSON")
 	}
 	text := a.text()
@@ -133,14 +133,21 @@ func (a *answer) decodeAny(out any) error {
 	if err != nil {
 		return err
 	}
+	if !utf8.Valid(body) && a.foreignText() != "" {
+		return a.problem(a.foreignText())
+	}
 	if err := decodeInto(a.ctx, body, out, a.core.cfg.maxResponse); err != nil {
 		return a.decodeError(err)
 	}
 	return nil
 }
 
-// checkComplete reports a body that begins as JSON and is cut short or broken. Any other text, such as Ok, is good.
+// checkComplete reports a body that begins as JSON and is cut short or broken, and one that nobody can read, which may
+// be a refusal. Any other text, such as Ok, is good.
 func (a *answer) checkComplete() error {
+	if problem := a.unreadable(); problem != "" {
+		return a.problem(problem)
+	}
 	body, err := a.jsonBody()
 	if err != nil || !strings.ContainsRune(`{["`, rune(a.text()[0])) {
 		return nil //nolint:nilerr // what is no JSON is no broken JSON either

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -181,4 +184,60 @@ func TestNothingPersonalIsPrinted(t *testing.T) {
 	}
 	_, err = json.Marshal(create)
 	require.NoError(t, err)
+}
+
+// An error shows no customer, no body and no key, whatever it is wrapped in and whoever prints or encodes it. What the
+// server itself has said of a customer is in no test here: a message is quoted.
+func TestErrorsPrintNothingPersonalInAnyWrapping(t *testing.T) {
+	t.Parallel()
+	listed := func(r reply) error {
+		_, err := scripted(t, r).client().Contacts.List(t.Context(), antcrm.ContactListParams{Phone: foreign})
+		return err
+	}
+	created := func(r reply) error {
+		_, err := scripted(t, r).client().Contacts.CreateBatch(t.Context(), []antcrm.ContactCreateParams{
+			{Name: foreign, ExternalID: foreign, Phones: []antcrm.Phone{{Value: foreign}}},
+		})
+		return err
+	}
+	quoting := &url.Error{Op: "Get", URL: "https://h.example/x?phone=" + foreign + "&key=" + secretKey, Err: io.ErrUnexpectedEOF}
+	for name, err := range map[string]error{
+		"refused":     listed(reply{status: http.StatusConflict, body: `{"data":"` + foreign + " " + secretKey + `"}`}),
+		"lost":        listed(reply{err: quoting}),
+		"undecodable": listed(ok(`[{"phones":"` + foreign + `","leadId":{"a":"` + foreign + `"}}]`)),
+		"HTML":        listed(ok(`<p>` + foreign + `</p>`)),
+		"batch":       created(reply{status: http.StatusBadGateway, body: `{"data":"` + foreign + secretKey + `"}`}),
+		"lost batch":  created(reply{err: quoting}),
+		"odd batch":   created(ok(`{"success":1,"leadId":{"a":"` + foreign + `"}}`)),
+	} {
+		require.Error(t, err, name)
+		type holder struct {
+			Err  error
+			Errs []error
+			More map[string]error
+			err  error
+		}
+		wrapped := map[string]any{
+			"alone": err, "pointer": &err, "wrapped": fmt.Errorf("sync: %w", err), "joined": errors.Join(err, io.EOF, err), "deep": fmt.Errorf("a: %w", errors.Join(fmt.Errorf("b: %w", err))),
+			"list": []error{err}, "list pointer": &[]error{err}, "map": map[string]error{"a": err}, "struct": holder{err, []error{err}, map[string]error{"a": err}, err},
+			"struct pointer": &holder{err, []error{err}, map[string]error{"a": err}, err}, "any": []any{err, &err, []any{err}},
+		}
+		for where, v := range wrapped {
+			texts := []string{}
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%c", "%U", "%e", "%b", "%o", "%10.300s", "%-300q"} {
+				texts = append(texts, fmt.Sprintf(verb, v))
+			}
+			var text, js bytes.Buffer
+			slog.New(slog.NewTextHandler(&text, nil)).Error("failed", "err", v, slog.Group("g", "err", v))
+			slog.New(slog.NewJSONHandler(&js, nil)).Error("failed", "err", v, slog.Group("g", "err", v))
+			encoded, marshalErr := json.Marshal(v)
+			require.NoError(t, marshalErr, "%s, %s", name, where)
+			for _, shown := range append(texts, text.String(), js.String(), string(encoded)) {
+				for _, private := range []string{foreign, secretKey} {
+					assert.NotContains(t, shown, private, "%s, %s", name, where)
+					assert.NotContains(t, strings.ToLower(shown), fmt.Sprintf("%x", private), "%s, %s", name, where)
+				}
+			}
+		}
+	}
 }

@@ -38,6 +38,7 @@ func TestTransportTexts(t *testing.T) {
 		`unsupported transfer encoding: "Nguyen" then "Mai"`:                `unsupported transfer encoding: "…" then "…"`,
 		`http2: server sent GOAWAY; debug="Nguyen"`:                         `http2: server sent GOAWAY; debug="…"`,
 		`invalid proxy address "mai:p@h:1:1": parse "mai": bad port ":1:1"`: `invalid proxy address "…": parse "…": bad port "…"`,
+		`parse "http://mai:se/cret@proxy": invalid port ":se" after host`:   `parse "…": invalid port "…" after host`,
 		`lookup "h": no such host`:                                          `lookup "h": no such host`,
 	} {
 		assert.Equal(t, want, Transport(text), text)

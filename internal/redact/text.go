@@ -32,12 +32,11 @@ func userinfo(text string) string {
 	}
 }
 
-// quotes cuts out what net/http quotes of an answer that it cannot read as
-// HTTP, which may be the rest of the answer before, a customer's record, and of
-// a proxy's address that it cannot read, which may hold a password.
+// quotes cuts out what net/http quotes of an answer that it cannot read as HTTP, which may be the rest of the answer
+// before, a customer's record, and what net/url quotes of an address that it cannot read, which may hold a password.
 func quotes(text string) string {
 	begin := -1
-	for _, complaint := range []string{"malformed ", "Content-Length", "transfer encoding", "GOAWAY", "invalid header", "invalid proxy address"} {
+	for _, complaint := range []string{"malformed ", "Content-Length", "transfer encoding", "GOAWAY", "invalid header", "invalid proxy address", `parse "`} {
 		if at := strings.Index(text, complaint); at >= 0 && (begin < 0 || at < begin) {
 			begin = at
 		}

@@ -29,6 +29,11 @@ func (f Facts) Refused() bool {
 // Pauses reports whether the answer asks the whole client to wait.
 func (f Facts) Pauses() bool { return f.Refused() && f.Asked && f.After > 0 }
 
+// shortestNamed is the shortest Retry-After that stands in for the backoff and the budget. A shorter one, 0 above all,
+// would let a thousand calls send four thousand requests at once: it is only added as the least wait of the backoff. HTTP
+// has no fractions of a second.
+const shortestNamed = time.Second
+
 // Policy has the caller's options.
 type Policy struct {
 	MaxRetries int
@@ -39,7 +44,8 @@ type Policy struct {
 // Verdict is the decision after an attempt.
 type Verdict struct {
 	Repeat bool
-	// AsAsked says that the wait is the one that the server has named. Else it is a backoff.
+	// AsAsked says that the wait is the one that the server has named. Else it is a backoff, and not shorter than what
+	// the server has named.
 	AsAsked bool
 	// MaybeDone says that the attempt may have been carried out although no good answer came.
 	MaybeDone bool
@@ -68,8 +74,7 @@ func Decide(f Facts, p Policy) Verdict {
 		v.Repeat = safe && isTransient(f.Status)
 	}
 	v.Repeat = v.Repeat && f.Number <= p.MaxRetries && f.After <= p.MaxWait
-	// A Retry-After of 0 names no wait: the backoff limits the rate of the attempts.
-	v.AsAsked = v.Repeat && f.Asked && f.After > 0
+	v.AsAsked = v.Repeat && f.Asked && f.After >= shortestNamed
 	return v
 }
 

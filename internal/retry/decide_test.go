@@ -45,10 +45,12 @@ func TestDecideFollowsThePolicyTable(t *testing.T) {
 		{all, Facts{Status: 429}, repeat},
 		{all, asked(429, time.Second), wait},
 		{all, asked(429, 0), repeat},
+		{all, asked(429, time.Second-1), repeat},
 		{all, asked(429, 2*time.Minute), wait},
 		{all, asked(429, 2*time.Minute+1), stop},
 		{all, asked(503, time.Second), wait},
 		{all, asked(503, 0), repeat},
+		{all, asked(503, time.Millisecond), repeat},
 		{all, asked(503, time.Hour), stop},
 		// It did not get the whole request in time.
 		{reads + " " + keyed, Facts{Status: 408}, repeat},

@@ -43,9 +43,18 @@ const maxRetryAfter = 24 * time.Hour
 
 // After reads the Retry-After of an answer: seconds, also with a fraction, or an HTTP date. A date is measured from the
 // answer's own Date, if it has one, since the local clock may be wrong. A date of the past is a wait of 0. Anything
-// else, and a wait of more than a day, is ignored: ok is false then.
+// else, and a wait of more than a day, is ignored: ok is false then. If there are several, the longest counts: a server
+// and its gateway may both have named a wait.
 func After(header http.Header, now time.Time) (wait time.Duration, ok bool) {
-	value := strings.TrimSpace(header.Get("Retry-After"))
+	for _, value := range header.Values("Retry-After") {
+		if named, usable := readWait(strings.TrimSpace(value), header, now); usable {
+			wait, ok = max(wait, named), true
+		}
+	}
+	return wait, ok
+}
+
+func readWait(value string, header http.Header, now time.Time) (wait time.Duration, ok bool) {
 	if value == "" {
 		return 0, false
 	}

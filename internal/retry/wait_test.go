@@ -26,6 +26,11 @@ func TestAfterReadsSecondsAndDates(t *testing.T) {
 		{value: "0.0", ok: true},
 		{value: "7", want: 7 * time.Second, ok: true},
 		{value: " 7 ", want: 7 * time.Second, ok: true},
+		{value: "\t7\t", want: 7 * time.Second, ok: true},
+		{value: "007", want: 7 * time.Second, ok: true},
+		{value: "0.001", want: time.Millisecond, ok: true},
+		{value: ".5", want: time.Second / 2, ok: true},
+		{value: "5.", want: 5 * time.Second, ok: true},
 		{value: "1.5", want: 1500 * time.Millisecond, ok: true},
 		{value: "120", want: 2 * time.Minute, ok: true},
 		{value: "86400", want: day, ok: true},
@@ -43,12 +48,19 @@ func TestAfterReadsSecondsAndDates(t *testing.T) {
 		{value: "Sun, 02 Mar 2025 13:00:00 GMT", date: "Sat, 01 Mar 2025 13:00:00 GMT", want: day, ok: true},
 		{value: "Sat, 01 Mar 2025 12:00:30 GMT", date: "yesterday", want: 30 * time.Second, ok: true},
 		{value: "9", date: "Sat, 01 Mar 2025 11:50:00 GMT", want: 9 * time.Second, ok: true},
+		{value: "Thu, 01 Jan 1970 00:01:00 GMT", date: "Thu, 01 Jan 1970 00:00:30 GMT", want: 30 * time.Second, ok: true}, // no battery
+		{value: "Sat, 01 Mar 2025 12:00:30 GMT", date: "Thu, 01 Jan 1970 00:00:00 GMT"},                                   // two clocks
+		{value: "Sat, 01 Mar 2025 12:00:30 GMT", date: "Mon, 01 Mar 2055 12:00:00 GMT", ok: true},
+		{value: "Saturday, 01-Mar-25 12:10:30 GMT", date: "Sat Mar  1 12:10:00 2025", want: 30 * time.Second, ok: true},
 
 		// More than a day says nothing.
 		{value: "86400.5"},
 		{value: "86401"},
 		{value: "1740830400"},
 		{value: "99999999999999999999999999"},
+		{value: "9223372036854775808"},
+		{value: "18446744073709551617"},
+		{value: "1740830400000"},
 		{value: "1" + strings.Repeat("0", 400)},
 		{value: "Sun, 02 Mar 2025 12:00:01 GMT"},
 		{value: "Mon, 01 Mar 2055 12:00:00 GMT"},
@@ -69,6 +81,11 @@ func TestAfterReadsSecondsAndDates(t *testing.T) {
 		{value: "0x10"},
 		{value: "1e9"},
 		{value: "1_000"},
+		{value: "1,5"},
+		{value: "7 seconds"},
+		{value: "2025-03-01T12:00:30Z"},
+		{value: "Sat, 01 Mar 2025 12:00:30 +0000"},
+		{value: "٧"},
 		{value: "Sat, 99 Mar 2025 12:00:30 GMT"},
 	} {
 		header := http.Header{"Retry-After": {test.value}}
@@ -76,6 +93,33 @@ func TestAfterReadsSecondsAndDates(t *testing.T) {
 			header.Set("Date", test.date)
 		}
 		got, ok := After(header, now)
+		assert.Equal(t, test.want, got, "%+v", test)
+		assert.Equal(t, test.ok, ok, "%+v", test)
+	}
+}
+
+// A server and its gateway may both name a wait: the longest that means something counts.
+func TestOfSeveralRetryAftersTheLongestCounts(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		values []string
+		want   time.Duration
+		ok     bool
+	}{
+		{values: []string{"5", "10"}, want: 10 * time.Second, ok: true},
+		{values: []string{"10", "5"}, want: 10 * time.Second, ok: true},
+		{values: []string{"0", "7"}, want: 7 * time.Second, ok: true},
+		{values: []string{"", "7"}, want: 7 * time.Second, ok: true},
+		{values: []string{"soon", "\t7 "}, want: 7 * time.Second, ok: true},
+		{values: []string{"1740830400", "7"}, want: 7 * time.Second, ok: true},
+		{values: []string{"7", "Sat, 01 Mar 2025 12:00:30 GMT"}, want: 30 * time.Second, ok: true},
+		{values: []string{"Sat, 01 Mar 2025 11:00:00 GMT", "7"}, want: 7 * time.Second, ok: true},
+		{values: []string{"soon", "later"}},
+		{values: []string{"soon", "0"}, ok: true},
+		{},
+	} {
+		got, ok := After(http.Header{"Retry-After": test.values}, now)
 		assert.Equal(t, test.want, got, "%+v", test)
 		assert.Equal(t, test.ok, ok, "%+v", test)
 	}

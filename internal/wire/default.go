@@ -58,6 +58,11 @@ func (p *Pool) Done(t *Trace, timedOut bool) {
 	p.mu.Unlock()
 	if retired {
 		used.CloseIdleConnections()
+		// net/http takes an attempt off its HTTP/2 connection a moment after the attempt has ended. A server that sends
+		// without an end would be read, for nothing, until the connection has been idle for IdleConnTimeout.
+		for _, later := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
+			time.AfterFunc(later, used.CloseIdleConnections)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 )
 
@@ -116,7 +117,17 @@ func isBadAddress(err error) bool {
 	return address || unreadable || invalid || network
 }
 
+// IsTimeout reports whether an attempt has ended because it took too long: by the limit of an http.Client of the
+// caller's, which the attempt's context does not show, or because TCP has given up the connection.
+func IsTimeout(err error) bool {
+	failure, ok := errors.AsType[net.Error](err)
+	return ok && failure.Timeout()
+}
+
 func isNetworkFailure(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && strings.HasPrefix(op.Op, "socks") {
+		return isNetworkFailure(op.Err) // what a SOCKS proxy has answered is wrapped like a failure of the network
+	}
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled)
 }

@@ -97,6 +97,7 @@ func TestErrorsThatSayThatNothingWasSent(t *testing.T) {
 func TestRefusalsBetweenAConnectionAndItsUseArePermanent(t *testing.T) {
 	t.Parallel()
 	refused, network := errors.New("Proxy Authentication Required"), &net.OpError{Op: "read", Err: errors.New("reset")}
+	socks := func(err error) error { return &net.OpError{Op: "socks connect", Err: err} }
 	for name, test := range map[string]struct {
 		play func(*httptrace.ClientTrace)
 		err  error
@@ -110,6 +111,10 @@ func TestRefusalsBetweenAConnectionAndItsUseArePermanent(t *testing.T) {
 		"cut in between":       {connect, io.ErrUnexpectedEOF, false},
 		"cancelled in between": {connect, context.Canceled, false},
 		"timed out in between": {connect, context.DeadlineExceeded, false},
+		"refused by SOCKS":     {connect, socks(errors.New("connection not allowed by ruleset")), true},
+		"SOCKS was cut":        {connect, socks(io.EOF), false},
+		"SOCKS was reset":      {connect, socks(network), false},
+		"SOCKS timed out":      {connect, socks(context.DeadlineExceeded), false},
 		"had a connection":     {gotConn, refused, false},
 		"asked anew":           {func(h *httptrace.ClientTrace) { connect(h); h.GetConn("h") }, refused, false},
 	} {
