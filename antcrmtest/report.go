@@ -22,7 +22,7 @@ const maxReport = 4 << 20
 //
 // A file that is no report, one of a newer format, and one with an answer that this version does not know, are errors:
 // a fake that silently played something else would prove nothing. Answers that were not foreseen by the report's own
-// version cannot be played either; [Server.NotPlayed] lists their questions.
+// version cannot be played either, nor questions that this version does not ask; [Server.NotPlayed] lists them.
 func WithReport(fsys fs.FS, name string) Option {
 	return func(c *config) error {
 		if fsys == nil {
@@ -110,6 +110,9 @@ func (c *config) playFinding(f reportFinding) error {
 	switch {
 	case f.ID == "":
 		return errors.New("has a finding without an id")
+	case !known && (f.Answer == "cannot tell" || f.Answer == "as decided"):
+		c.notPlayed = append(c.notPlayed, printable(f.ID)) // of another version, or a typing error
+		return nil
 	case f.Answer == "cannot tell":
 		return nil
 	case f.Answer == "as decided":
@@ -131,6 +134,7 @@ func (c *config) playFinding(f reportFinding) error {
 	return nil
 }
 
-// NotPlayed lists the questions to which the report of [WithReport] has an answer that was not foreseen: there the fake
-// does what it does by default, and the real server does something else. The slice is the caller's.
+// NotPlayed lists the questions to which the report of [WithReport] has an answer that was not foreseen, and those that
+// this version does not ask: there the fake does what it does by default, and the real server may do something else. The
+// slice is the caller's.
 func (s *Server) NotPlayed() []string { return slices.Clone(s.cfg.notPlayed) }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/internal/questions"
@@ -70,20 +71,35 @@ func (r reply) turnedAway() bool {
 	return r.barred() || r.rejected() || r.status >= 300 && r.status < 400
 }
 
+// stoppedPatience is how long a DELETE may wait for its answer in a run that was stopped: somebody waits for its end.
+const stoppedPatience = 5 * time.Second
+
+// fewDeletes is after how many DELETEs in a row without an answer the others are not sent.
+const fewDeletes = 3
+
 // cleanUp deletes what the run has made, also where its context has ended. It returns the keys of what may still be
 // there.
 func (p *prober) cleanUp(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	stopped := ctx.Err() != nil
+	base := context.WithoutCancel(ctx)
+	if p.cfg.cleanup != nil {
+		base = p.cfg.cleanup
+	}
+	ctx, cancel := context.WithTimeout(base, cleanupTime)
 	defer cancel()
+	if stopped {
+		p.patience = stoppedPatience
+	}
 	made := p.made
 	p.made = nil // no request is kept back any more
 	// Ids first: a key of the caller's may name two records, one of which has an id here as well.
 	slices.SortStableFunc(made, func(a, b leftover) int { return cmp.Compare(a.byOwnKey(), b.byOwnKey()) })
-	left := p.deleteAll(ctx, made)
-	if len(left) > 0 {
-		left = p.deleteAll(ctx, left)
+	left, mute := p.deleteAll(ctx, made)
+	again := !stopped || !mute
+	if len(left) > 0 && again {
+		left, _ = p.deleteAll(ctx, left)
 	}
-	if len(made) > 0 {
+	if len(made) > 0 && again && ctx.Err() == nil {
 		left = p.verified(ctx, made, left)
 	}
 	var keys []string
@@ -94,13 +110,22 @@ func (p *prober) cleanUp(ctx context.Context) []string {
 	return slices.Compact(keys)
 }
 
-func (p *prober) deleteAll(ctx context.Context, made []leftover) (left []leftover) {
-	for _, l := range made {
+// deleteAll returns what may still be there. mute says that the server did not answer, and that the rest was not tried.
+func (p *prober) deleteAll(ctx context.Context, made []leftover) (left []leftover, mute bool) {
+	silence := 0
+	for i, l := range made {
+		if silence >= fewDeletes || ctx.Err() != nil {
+			return append(left, made[i:]...), true
+		}
+		before := p.unanswered
 		if !p.deleted(ctx, l) {
 			left = append(left, l)
 		}
+		if silence++; p.unanswered <= before {
+			silence = 0
+		}
 	}
-	return left
+	return left, false
 }
 
 func (l leftover) byOwnKey() int {

@@ -34,7 +34,7 @@ func (p *prober) experiment(ctx context.Context) {
 		w.readContact, w.firstUpdate, w.updateArrays, w.oddValues, w.clearFields, w.refusedCreate, w.updateOddly, w.duplicateKey, w.packageWithBadRecord,
 		w.packageOrder, w.packageMixed, w.deletes, w.order, w.orderUpdates, w.ticket, w.product,
 	} {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || p.keyRefused != nil {
 			return
 		}
 		step(ctx)

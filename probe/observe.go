@@ -21,12 +21,10 @@ func (p *prober) observe(ctx context.Context) error {
 	if first.err != nil {
 		return first.err
 	}
-	switch first.status {
-	case http.StatusUnauthorized:
-		return fmt.Errorf("probe: the server refuses the key of this client: %w", antcrm.ErrUnauthorized)
-	case http.StatusForbidden:
-		return fmt.Errorf("probe: the key of this client may not read contacts: %w", antcrm.ErrForbidden)
+	if err := refusedKey(first, "the server refuses the key of this client", "the key of this client may not read contacts"); err != nil {
+		return err
 	}
+	p.begun = true
 	for _, experiment := range []func(context.Context, reply){
 		p.wrongKey, p.contactShape, p.contactPages, p.contactLimits, p.phoneFilters, p.contactFilters, p.keyFilters,
 		p.campaigns, p.ratings, p.history, p.tickets, p.orders, p.products, p.znsMessages, p.messages,
@@ -36,8 +34,23 @@ func (p *prober) observe(ctx context.Context) error {
 		}
 		experiment(ctx, first)
 		p.report(false)
+		if p.keyRefused != nil {
+			return p.keyRefused
+		}
 	}
 	return ctx.Err()
+}
+
+// refusedKey is the error of an answer to a list of contacts that refuses the key.
+func refusedKey(got reply, refused, forbidden string) error {
+	switch {
+	case got.err != nil:
+	case got.status == http.StatusUnauthorized:
+		return fmt.Errorf("probe: %s: %w", refused, antcrm.ErrUnauthorized)
+	case got.status == http.StatusForbidden:
+		return fmt.Errorf("probe: %s: %w", forbidden, antcrm.ErrForbidden)
+	}
+	return nil
 }
 
 func randomText() string { return "antcrm-go-probe-" + strings.ToLower(rand.Text()[:16]) }

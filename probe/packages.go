@@ -327,6 +327,8 @@ func (w *writer) deleteMissing(got reply) {
 	switch {
 	case got.err != nil:
 		w.unclear(id, got.problem())
+	case got.status >= 400 && got.status != http.StatusNotFound && got.status != http.StatusGone && !got.rejected():
+		w.unclear(id, "A second DELETE: "+got.problem()+".") // the key, the pace or a fault: it says nothing of the record
 	case got.status == http.StatusNotFound && got.isHTML():
 		w.differs(id, "html", "A second DELETE is 404 with an HTML page.")
 	case got.status == http.StatusNotFound:

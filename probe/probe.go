@@ -104,6 +104,7 @@ type config struct {
 	requests func(sent int)
 	badKey   *antcrm.Client
 	limiter  *rate.Limiter
+	cleanup  context.Context // of WithCleanupContext
 }
 
 // WithWrites adds the experiments that write. They create records named "antcrm-go probe …" with keys that begin with
@@ -159,6 +160,19 @@ func WithWrongKeyClient(client *antcrm.Client) Option {
 	}
 }
 
+// WithCleanupContext sets a context for the deletes at the end, which go on after the context of Run has ended. Where
+// this one ends as well, Run returns at once, and Report.Leftovers names what is still there: a person who presses
+// Ctrl-C twice waits for nothing. Without this option the deletes end after a minute.
+func WithCleanupContext(ctx context.Context) Option {
+	return func(c *config) error {
+		if ctx == nil {
+			return &antcrm.ValidationError{Index: -1, Field: "WithCleanupContext", Problem: "is nil"}
+		}
+		c.cleanup = ctx
+		return nil
+	}
+}
+
 // MaxRequests is how many requests a run sends at most, whatever the server answers.
 const MaxRequests = 80
 
@@ -188,6 +202,9 @@ func Run(ctx context.Context, client *antcrm.Client, opts ...Option) (*Report, e
 	err := p.observe(ctx)
 	if cfg.writes && err == nil {
 		report.Leftovers = p.experimentAndCleanUp(ctx)
+	}
+	if err == nil {
+		err = p.keyRefused
 	}
 	p.stopped = ctx.Err() != nil
 	for _, q := range questions.All() {

@@ -39,6 +39,10 @@ type prober struct {
 	noContact  string          // why there is no contact to experiment with
 	lastGood   bool
 	unanswered int                                        // requests in a row, up to the last one
+	keyRefused error                                      // the server took the key at the beginning, and does not any more
+	keyChecks  int                                        // how often that was looked into
+	begun      bool                                       // the key was taken
+	patience   time.Duration                              // how long a request may take; 0: as long as the client lets it
 	deletedIDs map[leftover]bool                          // whose DELETE at the end was answered with success
 	findable   bool                                       // the filter by phone has found contacts of this run
 	verify     func(ctx context.Context) ([]record, bool) // lists them again
@@ -113,6 +117,8 @@ func (p *prober) whyNot(id string) string {
 		return "Only an experiment that writes can tell."
 	case p.stopped:
 		return "The run was stopped before that."
+	case p.keyRefused != nil:
+		return "The server refused the key before that."
 	case p.unanswered >= fewUnanswered:
 		return "The server stopped answering."
 	case p.exhausted:
@@ -145,12 +151,18 @@ const attempts = 3
 // fewUnanswered is after how many requests in a row without an answer the server counts as gone.
 const fewUnanswered = 6
 
-var errGone = errors.New("the server has stopped answering")
+var (
+	errGone = errors.New("the server has stopped answering")
+	errKey  = errors.New("the server has refused the key")
+)
 
 func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method, path string, query url.Values, body any) reply {
 	var got reply
-	if p.unanswered >= fewUnanswered {
+	switch {
+	case p.unanswered >= fewUnanswered:
 		return reply{err: errGone}
+	case p.keyRefused != nil:
+		return reply{err: errKey}
 	}
 	for n := range attempts {
 		if p.sent+p.reserve() >= MaxRequests {
@@ -162,6 +174,9 @@ func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method,
 		}
 		before := got
 		got = p.transmit(ctx, client, method, path, query, body)
+		if client == p.client && p.hasLostKey(ctx, got) {
+			return reply{err: errKey}
+		}
 		if before.status >= 500 && got.good() {
 			p.flaky = true
 		}
@@ -173,6 +188,24 @@ func (p *prober) sendThrough(ctx context.Context, client *antcrm.Client, method,
 		}
 	}
 	return got
+}
+
+// maxKeyChecks bounds the requests that hasLostKey costs.
+const maxKeyChecks = 3
+
+// hasLostKey says that the server took the key at the beginning and does not any more: it was withdrawn, say. A 401 or 403 alone may be about what was asked,
+// so the list of contacts is asked for again, which this key could read.
+func (p *prober) hasLostKey(ctx context.Context, got reply) bool {
+	if got.err != nil || got.status != http.StatusUnauthorized && got.status != http.StatusForbidden || !p.begun || p.keyChecks >= maxKeyChecks {
+		return false
+	}
+	if p.sent+p.reserve() >= MaxRequests {
+		return false
+	}
+	p.keyChecks++
+	again := p.transmit(ctx, p.client, http.MethodGet, "/contacts", url.Values{"page": {"1"}}, nil)
+	p.keyRefused = refusedKey(again, "the server refused the key in the middle of the run", "the key may not read contacts any more, in the middle of the run")
+	return p.keyRefused != nil
 }
 
 // repeatable says whether a request may be sent again: creates only by who looks first whether the first one was
@@ -256,6 +289,11 @@ func (p *prober) transmit(ctx context.Context, client *antcrm.Client, method, pa
 	p.sent++
 	if p.cfg.requests != nil {
 		defer func() { p.cfg.requests(p.sent) }()
+	}
+	if p.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.patience)
+		defer cancel()
 	}
 	var got antcrm.Response
 	err := client.Do(ctx, method, path, query, body, nil, antcrm.WithoutRetry(), antcrm.WithResponse(&got))
@@ -378,6 +416,8 @@ func (r reply) problem() string {
 	switch {
 	case errors.Is(r.err, errEnough):
 		return "the run had sent as many requests as it may"
+	case errors.Is(r.err, errKey):
+		return "the server had refused the key"
 	case r.err != nil:
 		return "no answer came"
 	case r.refused():

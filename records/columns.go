@@ -151,7 +151,22 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		}
 		return p.ReceiverAddress
 	}
-	columns := []column[params]{
+	return schema[params]{
+		columns:    slices.Concat(orderColumns(), itemColumns(), addressColumns("receiverAddressObj", "ReceiverAddress", address)),
+		custom:     func(p *params, field antcrm.CustomField) { p.CustomFields = append(p.CustomFields, field) },
+		keyName:    "opportunityIdApiRing",
+		key:        func(p *params) string { return p.ExternalID },
+		itemPrefix: "item.",
+		ownKeys:    []string{"number", "_id"},
+		readOnly:   []string{"status", "discount", "totalPayment", "currency", "updatedAt", "quantity", "dealId", "inActive", "canEdit", "__v", "id", "org"},
+		merge:      mergeOrders,
+	}
+}
+
+// orderColumns are those of the order itself.
+func orderColumns() []column[antcrm.OpportunityCreateParams] {
+	type params = antcrm.OpportunityCreateParams
+	return []column[params]{
 		text(plainCell, func(p *params) *string { return &p.Name }, "name"),
 		text(plainCell, func(p *params) *string { return &p.ReceiverName }, "receiverName"),
 		text(keyCell, func(p *params) *string { return &p.ExternalID }, "opportunityIdApiRing", "ExternalID"),
@@ -170,6 +185,13 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		number(func(p *params) *antcrm.Decimal { return &p.ShippingCost }, "shipping_cost"),
 		insteadOf("item.", inJSON(func(p *params) *[]antcrm.LineItem { return &p.LineItems }, "groupPackage", "LineItems")),
 		inJSON(func(p *params) *[]antcrm.CustomField { return &p.CustomFields }, "cusFields", "CustomFields"),
+	}
+}
+
+// itemColumns are those of one line item.
+func itemColumns() []column[antcrm.OpportunityCreateParams] {
+	type params = antcrm.OpportunityCreateParams
+	return []column[params]{
 		text(plainCell, func(p *params) *string { return &item(p).Name }, "item.name"),
 		number(func(p *params) *antcrm.Decimal { return &item(p).Quantity }, "item.quantity"),
 		number(func(p *params) *antcrm.Decimal { return &item(p).Value }, "item.value"),
@@ -178,16 +200,6 @@ func orderSchema() schema[antcrm.OpportunityCreateParams] {
 		text(keyCell, func(p *params) *antcrm.ID { return &item(p).Code }, "item.code"),
 		text(keyCell, func(p *params) *string { return &item(p).ProductExternalID }, "item.productIdApiRing", "item.ProductExternalID"),
 		text(freeCell, func(p *params) *string { return &item(p).Note }, "item.note"),
-	}
-	return schema[params]{
-		columns:    append(columns, addressColumns("receiverAddressObj", "ReceiverAddress", address)...),
-		custom:     func(p *params, field antcrm.CustomField) { p.CustomFields = append(p.CustomFields, field) },
-		keyName:    "opportunityIdApiRing",
-		key:        func(p *params) string { return p.ExternalID },
-		itemPrefix: "item.",
-		ownKeys:    []string{"number", "_id"},
-		readOnly:   []string{"status", "discount", "totalPayment", "currency", "updatedAt", "quantity", "dealId", "inActive", "canEdit", "__v", "id", "org"},
-		merge:      mergeOrders,
 	}
 }
 

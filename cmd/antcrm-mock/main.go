@@ -39,6 +39,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -51,6 +52,7 @@ const grace = 5 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process, whatever it waits for
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -75,20 +77,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if cfg.questions {
 		return printQuestions(stdout)
 	}
-	faults, err := cfg.readFaults()
-	if err != nil {
-		return err
-	}
-	srv, err := antcrmtest.Start(cfg.options...)
+	srv, err := cfg.start(ctx)
 	if err != nil {
 		return err
 	}
 	defer srv.Close()
-	for _, f := range faults {
-		if err := srv.Inject(f).Err(); err != nil {
-			return err
-		}
-	}
 	if questions := srv.NotPlayed(); len(questions) > 0 {
 		_, _ = fmt.Fprintf(stderr, "antcrm-mock: the report has answers that cannot be played: %s\n", strings.Join(questions, ", "))
 	}
@@ -106,6 +99,43 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return nil
+}
+
+// start makes the server with its records and faults. Their files may be pipes that bring nothing: it ends with ctx.
+func (cfg *settings) start(ctx context.Context) (*antcrmtest.Server, error) {
+	type answer struct {
+		srv *antcrmtest.Server
+		err error
+	}
+	made := make(chan answer, 1)
+	go func() {
+		srv, err := cfg.server()
+		made <- answer{srv, err}
+	}()
+	select {
+	case a := <-made:
+		return a.srv, a.err
+	case <-ctx.Done():
+		return nil, errors.New("stopped before it began")
+	}
+}
+
+func (cfg *settings) server() (*antcrmtest.Server, error) {
+	faults, err := cfg.readFaults()
+	if err != nil {
+		return nil, err
+	}
+	srv, err := antcrmtest.Start(cfg.options...)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range faults {
+		if err := srv.Inject(f).Err(); err != nil {
+			srv.Close()
+			return nil, err
+		}
+	}
+	return srv, nil
 }
 
 // settings is what the flags say.
@@ -138,7 +168,6 @@ func printQuestions(w io.Writer) error {
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
 	cfg := &settings{}
-	add := func(o antcrmtest.Option) { cfg.options = append(cfg.options, o) }
 	flags := flag.NewFlagSet("antcrm-mock", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
@@ -146,24 +175,55 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		flags.PrintDefaults()
 	}
 	addr := flags.String("addr", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
-	add(antcrmtest.WithAPIKey(randomKey()))
-	flags.Func("key", "the `key` that requests must carry in the apikey header (default: a random one)", func(v string) error {
-		add(antcrmtest.WithAPIKey(v))
-		return nil
-	})
-	flags.Func("seed", "a JSON `file`, or a folder of them, with records to begin with; may be given more than once", func(v string) error {
-		add(antcrmtest.WithSeedFile(v))
-		return nil
-	})
-	flags.StringVar(&cfg.faults, "faults", "", "a JSON `file` with faults to arm")
 	latency := flags.Duration("latency", 0, "how long every answer waits")
 	pageSize := flags.Int("page-size", 20, "records a page when a request has no limit")
+	flags.StringVar(&cfg.faults, "faults", "", "a JSON `file` with faults to arm")
+	flags.BoolVar(&cfg.questions, "questions", false, "list the open questions with their alternatives, and stop")
+	flags.BoolVar(&cfg.control, "control", true, "serve the page and the control endpoints below /_mock/")
+	cfg.accessFlags(flags)
+	cfg.recordFlags(flags)
+	cfg.answerFlags(flags)
+	cfg.logFlag(flags, stderr)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("argument %q: only flags are taken", flags.Arg(0))
+	}
+	cfg.add(antcrmtest.WithAddr(*addr), antcrmtest.WithLatency(*latency), antcrmtest.WithPageSize(*pageSize))
+	if cfg.control {
+		cfg.add(antcrmtest.WithControl())
+	}
+	return cfg, nil
+}
+
+func (cfg *settings) add(options ...antcrmtest.Option) { cfg.options = append(cfg.options, options...) }
+
+// accessFlags say who may ask.
+func (cfg *settings) accessFlags(flags *flag.FlagSet) {
+	cfg.add(antcrmtest.WithAPIKey(randomKey()))
+	flags.Func("key", "the `key` that requests must carry in the apikey header (default: a random one)", func(v string) error {
+		cfg.add(antcrmtest.WithAPIKey(v))
+		return nil
+	})
+	flags.Func("host", "a host `name` that requests may carry besides the loopback's and what -addr says; may be given more than once", func(v string) error {
+		cfg.add(antcrmtest.WithHosts(v))
+		return nil
+	})
+}
+
+// recordFlags say which records there are, and what becomes of them.
+func (cfg *settings) recordFlags(flags *flag.FlagSet) {
+	flags.Func("seed", "a JSON `file`, or a folder of them, with records to begin with; may be given more than once", func(v string) error {
+		cfg.add(antcrmtest.WithSeedFile(v))
+		return nil
+	})
 	flags.Func("max-limit", "cut a larger limit down to `n` (default: honour it)", func(v string) error {
-		var n int
-		if _, err := fmt.Sscan(v, &n); err != nil {
+		n, err := strconv.Atoi(v)
+		if err != nil {
 			return errors.New("is no number")
 		}
-		add(antcrmtest.WithMaxLimit(n))
+		cfg.add(antcrmtest.WithMaxLimit(n))
 		return nil
 	})
 	flags.Func("duplicates", "what a create does whose own key is there already: accept, reject or update (default accept)", func(v string) error {
@@ -174,49 +234,37 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		if !ok {
 			return errors.New("must be accept, reject or update")
 		}
-		add(antcrmtest.WithDuplicates(d))
+		cfg.add(antcrmtest.WithDuplicates(d))
 		return nil
 	})
+}
+
+// answerFlags choose what the vendor's pages leave open.
+func (cfg *settings) answerFlags(flags *flag.FlagSet) {
+	flags.Func("answer", "answer an open question by an alternative, as `question=alternative`; may be given more than once", func(v string) error {
+		question, alternative, ok := strings.Cut(v, "=")
+		if !ok {
+			return errors.New("must be question=alternative; see -questions")
+		}
+		cfg.add(antcrmtest.WithAnswer(question, alternative))
+		return nil
+	})
+	flags.Func("like", "answer as the server does that a report is about: a JSON `file` of antcrm doctor --contract --json; -answer after it changes single answers", func(v string) error {
+		cfg.add(antcrmtest.WithReport(os.DirFS(filepath.Dir(v)), filepath.Base(v)))
+		return nil
+	})
+}
+
+func (cfg *settings) logFlag(flags *flag.FlagSet, stderr io.Writer) {
 	flags.Func("log", "write one line a request to stderr, as `text or json` (default: none); keys, queries and bodies are never logged", func(v string) error {
 		handlers := map[string]slog.Handler{"text": slog.NewTextHandler(stderr, nil), "json": slog.NewJSONHandler(stderr, nil), "none": slog.DiscardHandler}
 		h, ok := handlers[v]
 		if !ok {
 			return errors.New("must be text, json or none")
 		}
-		add(antcrmtest.WithLogger(slog.New(h)))
+		cfg.add(antcrmtest.WithLogger(slog.New(h)))
 		return nil
 	})
-	flags.Func("answer", "answer an open question by an alternative, as `question=alternative`; may be given more than once", func(v string) error {
-		question, alternative, ok := strings.Cut(v, "=")
-		if !ok {
-			return errors.New("must be question=alternative; see -questions")
-		}
-		add(antcrmtest.WithAnswer(question, alternative))
-		return nil
-	})
-	flags.Func("like", "answer as the server does that a report is about: a JSON `file` of antcrm doctor --contract --json; -answer after it changes single answers", func(v string) error {
-		add(antcrmtest.WithReport(os.DirFS(filepath.Dir(v)), filepath.Base(v)))
-		return nil
-	})
-	flags.Func("host", "a host `name` that requests may carry besides the loopback's and what -addr says; may be given more than once", func(v string) error {
-		add(antcrmtest.WithHosts(v))
-		return nil
-	})
-	flags.BoolVar(&cfg.questions, "questions", false, "list the open questions with their alternatives, and stop")
-	flags.BoolVar(&cfg.control, "control", true, "serve the page and the control endpoints below /_mock/")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("argument %q: only flags are taken", flags.Arg(0))
-	}
-	add(antcrmtest.WithAddr(*addr))
-	add(antcrmtest.WithLatency(*latency))
-	add(antcrmtest.WithPageSize(*pageSize))
-	if cfg.control {
-		add(antcrmtest.WithControl())
-	}
-	return cfg, nil
 }
 
 func (cfg *settings) readFaults() ([]antcrmtest.Fault, error) {

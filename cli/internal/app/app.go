@@ -30,7 +30,9 @@ type app struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	getenv         func(string) string
-	args           []string // of the command line
+	keyring        creds.Keyring // of the system; nil: none
+	keyringWait    time.Duration // how long it may take; 0: as it is documented
+	args           []string      // of the command line
 	flags          globals
 	fake           *antcrmtest.Server // of --mock
 	server         string             // the address that client has given
@@ -57,7 +59,11 @@ type globals struct {
 
 // Main runs the command of the process and returns its exit code.
 func Main() int {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	return runProcess(creds.SystemKeyring(os.Getenv), 0)
+}
+
+func runProcess(keyring creds.Keyring, wait time.Duration) int {
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, keyring: keyring, keyringWait: wait}
 	// With a handler a closed pipe is an error of the write, not the end of the process: exports remove their temporary file.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
@@ -93,8 +99,8 @@ func (a *app) rootCommand() *cobra.Command {
 		Short: "The AntCRM from a terminal",
 		Long: `antcrm looks up, changes, exports and imports the records of AntCRM.
 
-The API key comes from --key-file, from ANTCRM_API_KEY or from the file that
-"antcrm login" writes. Every command can be tried without a key: with --mock it
+The API key comes from --key-file, from ANTCRM_API_KEY or from where
+"antcrm login" has kept it. Every command can be tried without a key: with --mock it
 talks to a fake server with a few invented records.
 
 On a terminal records are printed as a table, elsewhere as JSON Lines; -o and
@@ -156,7 +162,7 @@ func (a *app) globalFlags(root *cobra.Command) {
 	f.BoolVar(&g.debug, "debug", false, "log each request to stderr: method, path, status, time; never a key or a record")
 	f.StringVar(&g.keyFile, "key-file", "", "read the API key from this `FILE`, which only its owner may read")
 	f.StringVar(&g.baseURL, "base-url", "", "address (`URL`) of the service (or ANTCRM_BASE_URL)")
-	f.DurationVar(&g.timeout, "timeout", 30*time.Second, "the longest that one request may take")
+	f.DurationVar(&g.timeout, "timeout", 30*time.Second, "how long one request may take: a `DURATION` such as 45s")
 	f.IntVar(&g.retries, "retries", 3, "repeat a request that may be repeated `N` times")
 	f.Float64Var(&g.rate, "rate", 0, "at most `N` requests a second (default: no limit)")
 	f.BoolVar(&g.plainHTTP, "insecure-http", false, "allow plain http to another machine; the key travels unencrypted")
@@ -234,24 +240,31 @@ func arguments(names ...string) cobra.PositionalArgs {
 
 // client makes the SDK client of the run.
 func (a *app) client() (*antcrm.Client, error) {
-	var c creds.Credentials
-	if a.flags.mock {
-		if err := a.startFake(); err != nil {
-			return nil, err
-		}
-		c.Key, c.BaseURL = a.fake.APIKey, a.fake.URL
-	} else {
-		var err error
-		if c, err = a.sources().Find(); err != nil {
-			return nil, err
-		}
+	// Files may be pipes that bring nothing, and a keyring may wait for a person.
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	defer stop()
+	c, err := a.credentials(ctx)
+	if err != nil {
+		return nil, err
 	}
 	a.server = strings.TrimRight(c.BaseURL, "/")
 	return a.newClient(c)
 }
 
+// credentials are the key and the address of the run. On an error the address is filled in as far as it is known.
+func (a *app) credentials(ctx context.Context) (creds.Credentials, error) {
+	if !a.flags.mock {
+		return a.sources().Find(ctx)
+	}
+	const from = "the embedded fake server"
+	if err := a.startFake(ctx); err != nil {
+		return creds.Credentials{}, err
+	}
+	return creds.Credentials{Key: a.fake.APIKey, KeyFrom: from, BaseURL: a.fake.URL, BaseURLFrom: from}, nil
+}
+
 func (a *app) sources() creds.Sources {
-	return creds.Sources{KeyFile: a.flags.keyFile, BaseURL: a.flags.baseURL, Getenv: a.getenv}
+	return creds.Sources{KeyFile: a.flags.keyFile, BaseURL: a.flags.baseURL, Getenv: a.getenv, Keyring: a.keyring, KeyringWait: a.keyringWait}
 }
 
 func (a *app) newClient(c creds.Credentials, more ...antcrm.Option) (*antcrm.Client, error) {
@@ -285,8 +298,7 @@ func settingError(invalid *antcrm.ValidationError, c creds.Credentials) error {
 	case "apiKey":
 		return &creds.Error{Problem: "the API key (" + c.KeyFrom + ") " + invalid.Problem, Hint: "copy the key again"}
 	case "baseURL":
-		return usage("it looks like https://host, as in "+antcrm.DefaultBaseURL, "the address (%s) %s", c.BaseURLFrom,
-			strings.ReplaceAll(invalid.Problem, "WithInsecureHTTP", "--insecure-http"))
+		return usage("it looks like https://host, as in "+antcrm.DefaultBaseURL, "the address (%s) %s", c.BaseURLFrom, flagWords.Replace(invalid.Problem))
 	case "rateLimit":
 		return usage("give requests a second, such as --rate 5", "--rate must be above 0")
 	case "maxRetries":

@@ -23,26 +23,13 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 	fail := func(err error) error {
 		return &failure{code: exitFailure, text: "start the fake server in the background", err: withoutPath(err)}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return fail(err)
-	}
 	if m.stopAfter <= 0 {
 		m.stopAfter = backgroundLife
 	}
-	args := []string{"mock", "--addr", m.addr, "--latency", m.latency.String(), "--stop-after", m.stopAfter.String()}
-	for flag, value := range map[string]string{"--seed": m.seed, "--faults": m.faults, "--like": m.like} {
-		if value != "" {
-			args = append(args, flag, value)
-		}
+	child, err := m.process()
+	if err != nil {
+		return fail(err)
 	}
-	if m.empty {
-		args = append(args, "--empty")
-	}
-	// Not CommandContext: it outlives this command.
-	child := exec.Command(self, args...) //nolint:noctx // see above
-	child.SysProcAttr = ownSession()
-	child.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, creds.EnvKey+"=") }) // it needs none
 	out, err := child.StdoutPipe()
 	if err != nil {
 		return fail(err)
@@ -65,6 +52,28 @@ func (a *app) mockInBackground(ctx context.Context, m *fakeServer) error {
 	}
 	a.note("a fake AntCRM listens at %s for %s; stop it with: kill %d", hello.URL, m.stopAfter, child.Process.Pid)
 	return write(a.stdout, hello.URL+"\n")
+}
+
+// process is this program as the server. It needs no key, and gets none.
+func (m *fakeServer) process() (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"mock", "--addr", m.addr, "--latency", m.latency.String(), "--stop-after", m.stopAfter.String()}
+	for flag, value := range map[string]string{"--seed": m.seed, "--faults": m.faults, "--like": m.like} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	if m.empty {
+		args = append(args, "--empty")
+	}
+	// Not CommandContext: it outlives this command.
+	child := exec.Command(self, args...) //nolint:noctx // see above
+	child.SysProcAttr = ownSession()
+	child.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, creds.EnvKey+"=") })
+	return child, nil
 }
 
 func readGreeting(ctx context.Context, out io.Reader) (greeting, error) {

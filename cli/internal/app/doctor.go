@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/antbuddy/antcrm-go"
-	"github.com/antbuddy/antcrm-go/cli/internal/creds"
 	"github.com/antbuddy/antcrm-go/cli/internal/output"
 )
 
@@ -36,7 +35,8 @@ them. With --contract it asks the server: what is as decided, what differs and
 what to do then, and what cannot be told and why. It reads only. With --write it
 also creates records named "antcrm-go probe ...", changes and deletes them; it
 says so and asks first. At most 80 requests are sent, 2 a second unless --rate
-says otherwise. Ctrl-C deletes what was created and prints what was seen so far.
+says otherwise. Ctrl-C deletes what was created and prints what was seen so far;
+a second Ctrl-C deletes nothing more and lists what is still there.
 
 --json writes the report to a file. It has no value of a record, no key, and no
 host unless --with-host is given: it can be sent to the maintainers, and given to
@@ -71,12 +71,9 @@ have to care about, and 5 if a record of the probe could not be deleted.`,
 
 // examine checks the way to the server. With a contract to ask, a server that answers in its own way is no obstacle.
 func (a *app) examine(ctx context.Context, out *os.File, contract bool) error {
-	c, keyErr := a.sources().Find()
-	if a.flags.mock {
-		if err := a.startFake(); err != nil {
-			return err
-		}
-		c, keyErr = creds.Credentials{Key: a.fake.APIKey, KeyFrom: "the embedded fake server", BaseURL: a.fake.URL, BaseURLFrom: "the embedded fake server"}, nil
+	c, keyErr := a.credentials(ctx)
+	if keyErr != nil && (a.flags.mock || ctx.Err() != nil) {
+		return keyErr
 	}
 	if err := a.finding(out, keyErr == nil, "key", "found: "+c.KeyFrom, keyErr); err != nil {
 		return err
@@ -92,6 +89,9 @@ func (a *app) examine(ctx context.Context, out *os.File, contract bool) error {
 		return errors.Join(a.finding(out, false, "address", "", err), err)
 	}
 	took, err := reach(ctx, c.BaseURL)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err := a.finding(out, err == nil, "server", fmt.Sprintf("%s (%s) can be reached, %d ms", c.BaseURL, c.BaseURLFrom, took.Milliseconds()), err); err != nil {
 		return err
 	}
@@ -102,6 +102,9 @@ func (a *app) examine(ctx context.Context, out *os.File, contract bool) error {
 		return keyErr
 	}
 	_, err = client.Contacts.List(ctx, antcrm.ContactListParams{Limit: 1})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if contract && answersInItsOwnWay(err) {
 		return a.finding(out, true, "access", "the server answers in its own way: "+plainError(err), nil)
 	}

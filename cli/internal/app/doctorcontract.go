@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/signal"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func (a *app) askContract(ctx context.Context, c *contract, out *os.File) error 
 	if err := a.agreeToWrites(ctx, c); err != nil {
 		return err
 	}
-	file, err := c.open()
+	file, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,11 +125,9 @@ func (a *app) runProbe(ctx context.Context, c *contract) (*probe.Report, error) 
 	}
 	opts := []probe.Option{probe.WithRate(rate), probe.WithWrongKeyClient(wrong)}
 	if c.write {
-		opts = append(opts, probe.WithWrites())
-		stop := context.AfterFunc(ctx, func() {
-			say(a.stderr, "\nstopping: what the probe has created is deleted first (Ctrl-C again stops at once: then look for \"antcrm-go probe\" and delete it)")
-		})
-		defer stop()
+		cleanup, end := a.secondStop(ctx)
+		defer end()
+		opts = append(opts, probe.WithWrites(), probe.WithCleanupContext(cleanup))
 	}
 	if terminal := a.progressTerminal(); terminal != nil {
 		differ := 0
@@ -144,6 +143,35 @@ func (a *app) runProbe(ctx context.Context, c *contract) (*probe.Report, error) 
 	return probe.Run(ctx, client, opts...)
 }
 
+// secondStop returns a context that the second Ctrl-C ends: the probe then deletes nothing more, and the table lists what is still there. ctx is the one
+// that the first Ctrl-C ends. A third one ends the process.
+func (a *app) secondStop(ctx context.Context) (cleanup context.Context, end func()) {
+	cleanup, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, stopSignals()...)
+	done := make(chan struct{})
+	go func() {
+		defer signal.Stop(signals)
+		for count := 1; ; count++ {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			if count == 2 {
+				say(a.stderr, "stopping at once: what is still there is listed")
+				cancel()
+				return
+			}
+			say(a.stderr, "\nstopping: what the probe has created is deleted first (Ctrl-C again stops at once, and lists what is still there)")
+		}
+	}()
+	return cleanup, func() {
+		close(done)
+		cancel()
+	}
+}
+
 // probeClients makes the client of the run, and one whose key is wrong on purpose.
 func (a *app) probeClients() (client, wrong *antcrm.Client, err error) {
 	if client, err = a.client(); err != nil {
@@ -154,11 +182,11 @@ func (a *app) probeClients() (client, wrong *antcrm.Client, err error) {
 }
 
 // open makes the file of --json before anything is sent: a run of a minute must not end in a wrong path.
-func (c *contract) open() (*outputFile, error) {
+func (c *contract) open(ctx context.Context) (*outputFile, error) {
 	if c.json == "" || c.json == "-" {
 		return nil, nil
 	}
-	file, err := createOutput(c.json)
+	file, err := awaitOutput(ctx, c.json)
 	if wrong, ok := errors.AsType[*failure](err); ok {
 		wrong.next = "give another file with --json"
 	}

@@ -69,10 +69,10 @@ func (t *contractTable) differences(title, color string, keep func(probe.Finding
 	}
 	t.title(title, color, len(list))
 	for _, f := range list {
-		t.paragraph("  ", f.ID+": "+f.Observed)
-		t.labelled("means", f.Consequence)
+		t.paragraph("  ", f.ID+": "+inCommandWords(f.Observed))
+		t.labelled("means", inCommandWords(f.Consequence))
 		if needsAction(f) {
-			t.labelled("do", f.Advice)
+			t.labelled("do", inCommandWords(f.Advice))
 		}
 	}
 	t.out.WriteByte('\n')
@@ -86,7 +86,7 @@ func (t *contractTable) asDecided() {
 	list := t.pick(func(f probe.Finding) bool { return f.Answer == probe.AsDecided })
 	t.title("AS DECIDED", green, len(list))
 	for _, f := range list {
-		t.wrap(fmt.Sprintf("  %-28s", f.ID), strings.Repeat(" ", 30), f.Observed)
+		t.wrap(fmt.Sprintf("  %-28s", f.ID), strings.Repeat(" ", 30), inCommandWords(f.Observed))
 	}
 	t.out.WriteByte('\n')
 }
@@ -107,7 +107,7 @@ func (t *contractTable) cannotTell() {
 		open[f.Observed] = append(open[f.Observed], f.ID)
 	}
 	for _, reason := range reasons {
-		t.paragraph("  ", reason)
+		t.paragraph("  ", inCommandWords(reason))
 		t.wrap("    ", "    ", strings.Join(open[reason], ", "))
 	}
 	t.out.WriteByte('\n')
@@ -128,7 +128,7 @@ func (t *contractTable) unknownFields() {
 	if len(t.doc.Fields) == 0 {
 		return
 	}
-	t.title("FIELDS that no page documents: Decode and RawJSON reach them", gray, len(t.doc.Fields))
+	t.title("FIELDS that no page documents: -o json shows them", gray, len(t.doc.Fields))
 	for _, f := range t.doc.Fields {
 		t.wrap("  ", "    ", fmt.Sprintf("%s.%s, %s, on %s", f.Resource, f.Name, f.JSONKind, plural(f.Seen, "records")))
 	}

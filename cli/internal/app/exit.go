@@ -186,5 +186,5 @@ func plainError(err error) string {
 	if f, ok := err.(*fs.PathError); ok { //nolint:errorlint // a wrapped one has been given words already
 		return f.Path + ": " + f.Err.Error()
 	}
-	return strings.NewReplacer("antcrm: ", "", "records: ", "").Replace(err.Error())
+	return flagWords.Replace(strings.NewReplacer("antcrm: ", "", "records: ", "", "crmsync: ", "", "probe: ", "").Replace(err.Error()))
 }

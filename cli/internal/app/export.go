@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -85,6 +86,11 @@ func createOutput(target string) (*outputFile, error) {
 		return fail(err)
 	}
 	return &outputFile{File: file, name: name, target: target}, nil
+}
+
+// awaitOutput is createOutput until the context ends: a named pipe may wait for its reader for ever.
+func awaitOutput(ctx context.Context, target string) (*outputFile, error) {
+	return await(ctx, func() (*outputFile, error) { return createOutput(target) })
 }
 
 // named calls a failed write by the file's own name instead of the temporary one. Other errors stay.

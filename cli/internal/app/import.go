@@ -135,46 +135,18 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 	if im.toTarget {
 		names = []string{"SEGMENT", "FILE"}
 	}
-	lists := ""
-	if im.lists != "" {
-		lists = " These columns may hold several\nvalues separated by ; or |: " + im.lists + "."
-	}
-	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file)
-	if !im.updates {
-		long += createsHelp
-	}
-	if im.journal {
-		long += journalHelp
-	}
 	b := &bulkFlags{}
 	cmd := &cobra.Command{
-		Use: im.use, Short: im.short, Example: im.example,
-		Long: long + "\n\n" + fieldsHelp("Fields", records.Columns[P]()) + "\n\nA column cf:NAME is the custom field NAME.",
+		Use: im.use, Short: im.short, Example: im.example, Long: im.help(),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if b.template && len(args) == 0 {
 				return nil
 			}
 			return arguments(names...)(cmd, args)
 		},
+		ValidArgsFunction: fileIsLast(len(names)),
 	}
-	b.add(cmd, im.packages)
-	if im.updates {
-		b.asNew = true
-		_ = cmd.Flags().MarkHidden("as-new")
-	}
-	offerFields(cmd, records.Columns[P]())
-	if im.journal {
-		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
-		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again the rows that an earlier run saw refused")
-		cmd.Flags().BoolVar(&b.replacedKey, "replaced-key", false, "with --journal: go on although the journal was begun with another key. Only for a new key of the\n"+
-			"same account: in another account, rows would be reported as imported that are not there")
-	}
-	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == len(names)-1 {
-			return nil, cobra.ShellCompDirectiveDefault // a file
-		}
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
+	im.addFlags(cmd, b)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if b.template {
 			return a.printTemplate(im.template)
@@ -187,6 +159,47 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		return job.do(cmd.Context())
 	}
 	return cmd
+}
+
+// help is the long text of --help.
+func (im importing[P, R]) help() string {
+	lists := ""
+	if im.lists != "" {
+		lists = " These columns may hold several\nvalues separated by ; or |: " + im.lists + "."
+	}
+	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file)
+	if !im.updates {
+		long += createsHelp
+	}
+	if im.journal {
+		long += journalHelp
+	}
+	return long + "\n\n" + fieldsHelp("Fields", records.Columns[P]()) + "\n\nA column cf:NAME is the custom field NAME."
+}
+
+func (im importing[P, R]) addFlags(cmd *cobra.Command, b *bulkFlags) {
+	b.add(cmd, im.packages)
+	if im.updates {
+		b.asNew = true
+		_ = cmd.Flags().MarkHidden("as-new")
+	}
+	offerFields(cmd, records.Columns[P]())
+	if im.journal {
+		cmd.Flags().StringVar(&b.journal, "journal", "", "remember in this `FILE` what was sent, to go on after a stop or a crash")
+		cmd.Flags().BoolVar(&b.retryRejected, "retry-rejected", false, "with --journal: send again the rows that an earlier run saw refused")
+		cmd.Flags().BoolVar(&b.replacedKey, "replaced-key", false, "with --journal: go on although the journal was begun with another key. Only for a new key of the\n"+
+			"same account: in another account, rows would be reported as imported that are not there")
+	}
+}
+
+// fileIsLast completes a file's name as the last of n arguments, and nothing else.
+func fileIsLast(n int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == n-1 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // printTemplate prints the header of a file to fill in. The mark at its beginning has Excel read it as UTF-8. There is no sample row: it would be imported.

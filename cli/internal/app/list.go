@@ -154,7 +154,7 @@ func (l listing[T, P]) save(ctx context.Context, a *app, params P, target string
 		_, err := copyRecords(a.stdout, all, a.forStdout(opts), nil)
 		return err
 	}
-	file, err := createOutput(target)
+	file, err := awaitOutput(ctx, target)
 	if err != nil {
 		return err
 	}

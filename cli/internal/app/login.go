@@ -15,16 +15,23 @@ import (
 )
 
 func (a *app) loginCommand() *cobra.Command {
-	unchecked := false
+	unchecked, noKeyring := false, false
 	cmd := &cobra.Command{
-		Use: "login", Short: "Keep the API key in a file that only you can read", Args: arguments(),
+		Use: "login", Short: "Keep the API key in the system's keyring, or in a file that only you can read", Args: arguments(),
 		Long: `Asks for the API key without showing it, or reads it from stdin, tries it at
-the server, and writes it to a file of mode 0600: antcrm/config.json in your
-folder for settings, or the file that ANTCRM_CONFIG names. With --base-url or
-ANTCRM_BASE_URL the address is kept with it; the key is never sent elsewhere.`,
+the server, and keeps it: in the system's keyring (macOS Keychain, Windows
+Credential Manager, Secret Service) if one answers within three seconds, else in
+a file of mode 0600. It says which. With --no-keyring or ANTCRM_KEYRING=off the
+keyring is not asked.
+
+The file is antcrm/config.json in your folder for settings, or the one that
+ANTCRM_CONFIG names. Where the keyring has the key, the file names the entry.
+With --base-url or ANTCRM_BASE_URL the address is kept with the key, which is
+never sent elsewhere.`,
 		Example: "  antcrm login\n  pass show antcrm | antcrm login",
 	}
 	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not try the key at the server")
+	cmd.Flags().BoolVar(&noKeyring, "no-keyring", false, "keep the key in the file, not in the system's keyring")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if a.flags.mock {
 			return usage("leave it out", "--mock needs no login")
@@ -34,12 +41,12 @@ ANTCRM_BASE_URL the address is kept with it; the key is never sent elsewhere.`,
 		}
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		return a.login(ctx, !unchecked)
+		return a.login(ctx, !unchecked, !noKeyring && a.getenv(creds.EnvKeyring) != "off")
 	}
 	return cmd
 }
 
-func (a *app) login(ctx context.Context, check bool) error {
+func (a *app) login(ctx context.Context, check, inKeyring bool) error {
 	key, err := a.readKey(ctx)
 	if err != nil {
 		return err
@@ -61,11 +68,17 @@ func (a *app) login(ctx context.Context, check bool) error {
 			return &failure{code: code, text: "the key was not kept", err: err, next: "try again, or keep it unchecked with --no-check"}
 		}
 	}
-	path, err := creds.Save(a.getenv, key, c.BaseURL)
-	if err != nil {
+	kept, err := a.sources().Save(ctx, key, c.BaseURL, inKeyring)
+	switch {
+	case err != nil:
 		return err
+	case kept.InKeyring:
+		a.note("the key is kept in the system's keyring; %s names the entry", kept.Path)
+	case kept.Refusal != nil:
+		a.note("the key is kept in %s, which only you can read; not in the system's keyring: %s", kept.Path, plainError(kept.Refusal))
+	default:
+		a.note("the key is kept in %s, which only you can read", kept.Path)
 	}
-	a.note("the key is kept in %s", path)
 	return nil
 }
 
@@ -112,18 +125,25 @@ func (a *app) readPassword(ctx context.Context) ([]byte, error) {
 
 func (a *app) logoutCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "logout", Short: "Remove the file that login wrote", Args: arguments(), Long: "Removes the file that login wrote, and the key with it.", Example: "  antcrm logout",
+		Use: "logout", Short: "Forget the key that login has kept", Args: arguments(),
+		Long:    "Removes the key that login has kept from the system's keyring, and the file that\nlogin wrote.",
+		Example: "  antcrm logout",
 	}
-	cmd.RunE = func(*cobra.Command, []string) error {
-		path, removed, err := creds.Forget(a.getenv)
-		if err != nil {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := interruptible(cmd)
+		defer stop()
+		gone, err := a.sources().Forget(ctx)
+		if gone.Keyring {
+			a.note("removed the key from the system's keyring")
+		}
+		switch {
+		case err != nil:
 			return err
+		case gone.File:
+			a.note("removed %s", gone.Path)
+		case !gone.Keyring:
+			a.note("there is no %s", gone.Path)
 		}
-		if !removed {
-			a.note("there is no %s", path)
-			return nil
-		}
-		a.note("removed %s", path)
 		return nil
 	}
 	return cmd

@@ -38,13 +38,20 @@ func seedOption(path string) (antcrmtest.Option, error) {
 }
 
 // startFake starts the server of --mock.
-func (a *app) startFake() error {
+func (a *app) startFake(ctx context.Context) error {
 	if a.fake != nil {
 		return nil
 	}
-	seed, err := seedOption(a.flags.mockSeed)
-	if err == nil {
-		a.fake, err = antcrmtest.Start(seed)
+	fake, err := await(ctx, func() (*antcrmtest.Server, error) {
+		seed, err := seedOption(a.flags.mockSeed)
+		if err != nil {
+			return nil, err
+		}
+		return antcrmtest.Start(seed)
+	})
+	a.fake = fake
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err != nil {
 		return &failure{code: exitUsage, text: "mock", err: err, next: "check --mock-seed"}
@@ -149,7 +156,10 @@ type greeting struct {
 }
 
 func (a *app) serveFake(ctx context.Context, m *fakeServer) error {
-	srv, err := m.start()
+	srv, err := await(ctx, m.start) // its files may be pipes
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return &failure{code: exitUsage, text: "mock", err: err, next: "see: antcrm mock --help"}
 	}

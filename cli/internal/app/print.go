@@ -62,9 +62,13 @@ func (a *app) printOne(raw json.RawMessage, opts output.Options) error {
 	return w.Close()
 }
 
-// progressTerminal is where a progress bar goes: stderr, if a person looks at it.
+// progressTerminal is where a progress bar goes: stderr, if a person looks at it. On a terminal without a size, as some containers have, a bar would have
+// no room, and lines are printed instead.
 func (a *app) progressTerminal() *os.File {
 	if a.flags.quiet || !isTerminal(a.stderr) || a.getenv("TERM") == "dumb" {
+		return nil
+	}
+	if width, _, err := term.GetSize(int(a.stderr.Fd())); err != nil || width == 0 {
 		return nil
 	}
 	return a.stderr

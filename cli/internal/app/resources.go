@@ -195,26 +195,31 @@ func orders() group {
 				return c.Opportunities.Update
 			},
 		},
-		importing[antcrm.OpportunityCreateParams, antcrm.ID]{
-			use: "import FILE", noun: noun, verb: "imported", journal: true, packages: true, merged: true,
-			short: "Import orders from CSV, Excel or JSON Lines", file: "orders", lists: "dealByUsers and dealWith.phones",
-			long:     "Creates an order for each row of FILE. Rows that follow one another with the\nsame opportunityIdApiRing are the line items (item.*) of one order.",
-			required: []string{"name", "receiverName"}, changes: []string{"antcrm sync orders --help", "antcrm orders update --help"},
-			template: []string{"opportunityIdApiRing", "name", "receiverName", "receiverPhone", "dealWith.customerIdApiRing", "dealWith.name", "dealWith.phones",
-				"receiverAddressObj.street", "receiverAddressObj.streetName", "receiverAddressObj.wards", "receiverAddressObj.state", "receiverAddressObj.city", "value",
-				"shipping_cost", "stage", "branch", "createdAt", "description", "receiverNote", "item.name", "item.code", "item.quantity", "item.value"},
-			example: `  antcrm orders import orders.jsonl --dry-run
-  antcrm orders import orders.csv --map 'Khách=receiverName' --journal orders.journal`,
-			run: func(c *antcrm.Client, _ string, _ *bulkFlags) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
-				return c.Opportunities.Import
-			},
-			check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.OpportunityCreateParams) error {
-				_, err := c.Opportunities.CreateBatch(ctx, []antcrm.OpportunityCreateParams{record})
-				return err
-			},
-		},
+		orderImport(),
 		deleting[antcrm.ID]{noun: noun, one: one, key: byNumber, remove: func(c *antcrm.Client) deleteFunc[antcrm.ID] { return c.Opportunities.Delete }},
 	)}
+}
+
+// orderImport makes orders of a file.
+func orderImport() importing[antcrm.OpportunityCreateParams, antcrm.ID] {
+	return importing[antcrm.OpportunityCreateParams, antcrm.ID]{
+		use: "import FILE", noun: "orders", verb: "imported", journal: true, packages: true, merged: true,
+		short: "Import orders from CSV, Excel or JSON Lines", file: "orders", lists: "dealByUsers and dealWith.phones",
+		long:     "Creates an order for each row of FILE. Rows that follow one another with the\nsame opportunityIdApiRing are the line items (item.*) of one order.",
+		required: []string{"name", "receiverName"}, changes: []string{"antcrm sync orders --help", "antcrm orders update --help"},
+		template: []string{"opportunityIdApiRing", "name", "receiverName", "receiverPhone", "dealWith.customerIdApiRing", "dealWith.name", "dealWith.phones",
+			"receiverAddressObj.street", "receiverAddressObj.streetName", "receiverAddressObj.wards", "receiverAddressObj.state", "receiverAddressObj.city", "value",
+			"shipping_cost", "stage", "branch", "createdAt", "description", "receiverNote", "item.name", "item.code", "item.quantity", "item.value"},
+		example: `  antcrm orders import orders.jsonl --dry-run
+  antcrm orders import orders.csv --map 'Khách=receiverName' --journal orders.journal`,
+		run: func(c *antcrm.Client, _ string, _ *bulkFlags) importFunc[antcrm.OpportunityCreateParams, antcrm.ID] {
+			return c.Opportunities.Import
+		},
+		check: func(ctx context.Context, c *antcrm.Client, _ string, record antcrm.OpportunityCreateParams) error {
+			_, err := c.Opportunities.CreateBatch(ctx, []antcrm.OpportunityCreateParams{record})
+			return err
+		},
+	}
 }
 
 // orderLists are list and export of orders.

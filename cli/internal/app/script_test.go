@@ -15,12 +15,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/antbuddy/antcrm-go/antcrmtest"
-	"github.com/antbuddy/antcrm-go/cli/internal/app"
+	"github.com/antbuddy/antcrm-go/cli/internal/creds"
 )
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // for what runs in this process
-	testscript.Main(m, map[string]func(){"antcrm": func() { os.Exit(app.Main()) }})
+	if os.Getenv(creds.EnvKeyring) == "" && os.Getenv(testKeyring) == "" {
+		_ = os.Setenv(creds.EnvKeyring, "off") // of whoever runs the tests; programs that they start have it too
+	}
+	testscript.Main(m, map[string]func(){"antcrm": func() { os.Exit(mainProgram()) }})
 }
 
 // TestScripts runs the command as a program, each script against a fake server of its own.
@@ -40,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"mode":     mode,
 			"rows":     rows,
+			"pictured": pictured,
+			"movie":    movie,
 		},
 	})
 }
@@ -59,6 +64,7 @@ func withFake(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/settings")
 	env.Setenv("TZ", "UTC")
+	env.Setenv(creds.EnvKeyring, "off")       // of whoever runs the tests
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each program otherwise
 	return nil
 }

@@ -20,7 +20,7 @@ func environment(values map[string]string) func(string) string {
 func saved(t *testing.T, key, baseURL string) map[string]string {
 	t.Helper()
 	env := map[string]string{creds.EnvConfig: filepath.Join(t.TempDir(), "antcrm", "config.json")}
-	_, err := creds.Save(environment(env), key, baseURL)
+	_, err := creds.Sources{Getenv: environment(env)}.Save(t.Context(), key, baseURL, true)
 	require.NoError(t, err)
 	return env
 }
@@ -31,17 +31,17 @@ func TestFind_LooksInOrder(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("\ufeff from-file \r\n"), 0o600))
 	env := saved(t, "from-config", "https://crm.example.com")
 
-	c, err := creds.Sources{Getenv: environment(env)}.Find()
+	c, err := creds.Sources{Getenv: environment(env)}.Find(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, creds.Credentials{Key: "from-config", KeyFrom: "the config file", BaseURL: "https://crm.example.com", BaseURLFrom: "the config file"}, c)
 
 	env[creds.EnvKey] = "from-env"
 	env[creds.EnvBaseURL] = "https://other.example.com"
-	c, err = creds.Sources{Getenv: environment(env)}.Find()
+	c, err = creds.Sources{Getenv: environment(env)}.Find(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, creds.Credentials{Key: "from-env", KeyFrom: creds.EnvKey, BaseURL: "https://other.example.com", BaseURLFrom: creds.EnvBaseURL}, c)
 
-	c, err = creds.Sources{KeyFile: file, BaseURL: "https://third.example.com", Getenv: environment(env)}.Find()
+	c, err = creds.Sources{KeyFile: file, BaseURL: "https://third.example.com", Getenv: environment(env)}.Find(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, creds.Credentials{Key: "from-file", KeyFrom: "--key-file", BaseURL: "https://third.example.com", BaseURLFrom: "--base-url"}, c)
 }
@@ -62,7 +62,7 @@ func TestFind_SendsTheConfigsKeyToItsOwnAddressOnly(t *testing.T) {
 		{"https://crm.example.com", antcrm.DefaultBaseURL, false},
 	} {
 		env := saved(t, "secret", test.kept)
-		c, err := creds.Sources{BaseURL: test.used, Getenv: environment(env)}.Find()
+		c, err := creds.Sources{BaseURL: test.used, Getenv: environment(env)}.Find(t.Context())
 		if test.same {
 			require.NoError(t, err, test)
 			assert.Equal(t, "secret", c.Key, test)
@@ -87,7 +87,7 @@ func TestFind_GivesTheFakesKeyToThisMachineOnly(t *testing.T) {
 		"http://192.168.0.1:8080":   "",
 		"https://127.0.0.1@crm.com": "",
 	} {
-		c, _ := creds.Sources{BaseURL: address, Getenv: environment(env)}.Find()
+		c, _ := creds.Sources{BaseURL: address, Getenv: environment(env)}.Find(t.Context())
 		assert.Equal(t, key, c.Key, address)
 	}
 }
@@ -95,15 +95,16 @@ func TestFind_GivesTheFakesKeyToThisMachineOnly(t *testing.T) {
 func TestSave_ReplacesTheFileAndKeepsItPrivate(t *testing.T) {
 	t.Parallel()
 	env := saved(t, "old", antcrm.DefaultBaseURL)
-	path, err := creds.Save(environment(env), "new", antcrm.DefaultBaseURL)
+	kept, err := creds.Sources{Getenv: environment(env)}.Save(t.Context(), "new", antcrm.DefaultBaseURL, false)
 	require.NoError(t, err)
+	path := kept.Path
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	assert.Len(t, left, 1, "no temporary file stays")
-	c, err := creds.Sources{Getenv: environment(env)}.Find()
+	c, err := creds.Sources{Getenv: environment(env)}.Find(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "new", c.Key)
 }
@@ -113,12 +114,13 @@ func TestConfigFile_ThatIsNoneIsNeverReplacedOrRemoved(t *testing.T) {
 	folder := t.TempDir()
 	env := map[string]string{creds.EnvConfig: folder}
 	failed := &creds.Error{}
-	_, err := creds.Save(environment(env), "secret", antcrm.DefaultBaseURL)
+	sources := creds.Sources{Getenv: environment(env)}
+	_, err := sources.Save(t.Context(), "secret", antcrm.DefaultBaseURL, false)
 	require.ErrorAs(t, err, &failed)
 	assert.NotContains(t, err.Error(), "secret")
-	_, removed, err := creds.Forget(environment(env))
+	gone, err := sources.Forget(t.Context())
 	require.ErrorAs(t, err, &failed)
-	assert.False(t, removed)
+	assert.False(t, gone.File)
 	assert.DirExists(t, folder)
 }
 
@@ -129,7 +131,8 @@ func TestConfigFile_ThatIsALinkStaysOne(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link.json")
 	require.NoError(t, os.Symlink(target, link))
 	env[creds.EnvConfig] = link
-	_, err := creds.Save(environment(env), "new", antcrm.DefaultBaseURL)
+	sources := creds.Sources{Getenv: environment(env)}
+	_, err := sources.Save(t.Context(), "new", antcrm.DefaultBaseURL, false)
 	require.NoError(t, err)
 	text, err := os.ReadFile(target)
 	require.NoError(t, err)
@@ -137,9 +140,9 @@ func TestConfigFile_ThatIsALinkStaysOne(t *testing.T) {
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	assert.Equal(t, os.ModeSymlink, info.Mode().Type())
-	_, removed, err := creds.Forget(environment(env))
+	gone, err := sources.Forget(t.Context())
 	require.NoError(t, err)
-	assert.True(t, removed)
+	assert.True(t, gone.File)
 	assert.NoFileExists(t, target, "the key is gone, not only the link")
 }
 
@@ -147,6 +150,6 @@ func TestConfigFile_ThatIsEmptyHasNoKey(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "config.json")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	_, err := creds.Sources{Getenv: environment(map[string]string{creds.EnvConfig: path})}.Find()
+	_, err := creds.Sources{Getenv: environment(map[string]string{creds.EnvConfig: path})}.Find(t.Context())
 	assert.EqualError(t, err, "no API key")
 }
