@@ -106,8 +106,8 @@ func WithIsolation() BatchOption {
 	}
 }
 
-// WithProgress calls report each time the outcome of some records is known (that of a chunk which WithIsolation halves
-// is not yet). It makes one call at a time.
+// WithProgress calls report each time the outcome of some records becomes known. A chunk that WithIsolation halves is
+// reported by its halves. It makes one call at a time.
 func WithProgress(report func(BatchProgress)) BatchOption {
 	return func(cfg *batchConfig) error {
 		if report == nil {

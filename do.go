@@ -20,7 +20,7 @@ import (
 // path begins with a slash and is relative to the base URL. Percent-encode it where needed, and put parameters into
 // query. body is encoded as JSON, unless it is nil; a json.RawMessage or []byte is sent as it is. GET, HEAD and OPTIONS
 // have no body. The answer's JSON is decoded into out, a pointer, by the rules of encoding/json. If out is nil, any
-// body is a success but HTML, JSON that is cut short, and what the headers call compressed or UTF-16.
+// body is a success, except HTML, JSON that is cut short, and what the headers call compressed or UTF-16.
 //
 // Retries follow the method: see WithRetryUnsafe for a POST that may be repeated. A 2xx whose success is falsy is
 // ErrRejected.

@@ -61,7 +61,7 @@ type RatingListParams struct {
 	To     time.Time // wire name dateEnd
 	Type   string    // ticket, deal, call, omni, other; passed as given
 	Score  Decimal   // wire name rating_score: "0" and "4.5" can be asked for; "" is any
-	Source string    // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK; see List for what it rests on
+	Source string    // ZNS, EMAIL, ECOM, CALL, ZALO, FACEBOOK; the server may not know this filter: see List
 	Page   int       // from 1
 	Limit  int       // records a page, 100 at most by the vendor's page; passed as given
 }

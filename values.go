@@ -30,9 +30,9 @@ type Address struct {
 	ID           ID       `json:"_id,omitzero"`       // read only
 }
 
-// Update returns the change that makes an order's address this one: every text that the vendor takes is set, so that an
-// empty one is cleared whether the server replaces the address or merges it. The fields that are read only, and a nil
-// country, are left alone.
+// Update returns the change that makes an order's address this one. It sends every text that the vendor takes, the empty
+// ones too, so that the result is the same whether the server replaces the address or merges the change into it. The
+// fields that are read only, and a nil country, are left alone.
 func (a Address) Update() *AddressUpdate {
 	update := &AddressUpdate{
 		Type: new(a.Type), HouseNumber: new(a.HouseNumber), StreetName: new(a.StreetName), Ward: new(a.Ward), District: new(a.District),
@@ -46,9 +46,8 @@ func (a Address) Update() *AddressUpdate {
 
 // AddressUpdate changes an order's address. Nil leaves a text out; a pointer to "" sends the empty text, to clear it.
 //
-// The vendor does not say whether the server replaces the address or merges what is sent into it, so whether a text
-// that is left out stays is not known. Address.Update makes a change that names every text, and has one result either
-// way.
+// The vendor does not say whether the server replaces the address or merges the change into it: a text that is left out
+// may stay or go. Address.Update makes a change that names every text, and has one result either way.
 type AddressUpdate struct {
 	redacted
 

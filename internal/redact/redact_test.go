@@ -23,6 +23,8 @@ func TestTransportTexts(t *testing.T) {
 		"GET /x?phone=09&y=1 failed":     "GET /x… failed",
 		`Get "https://h/x?phone=09": no`: `Get "https://h/x…": no`,
 		"a?b c?d":                        "a… c…",
+		"?phone=09":                      "…",
+		":// mai@example.com":            ":// mai@example.com",
 
 		"http://mai:secret@proxy:3128/x":          "http://…@proxy:3128/x",
 		"http://mai:se@cret@proxy socks5://u@h":   "http://…@proxy socks5://…@h",
