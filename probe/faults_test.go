@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -122,6 +123,7 @@ func TestNoFaultLeavesARecordInSilence(t *testing.T) {
 		"503 to every second":               {faults: []antcrmtest.Fault{{Status: 503, Match: everySecond}}, differ: []string{"rate-limit"}},
 		"DELETE does nothing":               {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 200, Body: `{"success":1}`}}},
 		"DELETE is forbidden":               {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 403}}},
+		"only the first DELETE is allowed":  {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 403, After: 3}}},
 		"DELETE is an error":                {faults: []antcrmtest.Fault{{Method: "DELETE", Status: 500}}},
 		"DELETE is never answered":          {faults: []antcrmtest.Fault{{Method: "DELETE", Do: antcrmtest.CloseBefore}}},
 		"only contacts may be read":         {faults: []antcrmtest.Fault{{Match: func(r *antcrmtest.Request) bool { return r.Method != http.MethodGet || r.Path != "/contacts" }, Status: 403}}},
@@ -244,6 +246,54 @@ func TestWhatWasNeverMadeIsNotNamed(t *testing.T) {
 			assert.Zero(t, neverMade(t, srv, report), "%v", report.Leftovers)
 		})
 	}
+}
+
+// A key that is withdrawn in the middle of a run ends it, and that is said: it is no answer to any question.
+func TestAKeyThatIsRefusedInTheMiddleIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		for after := 2; after < 70; after += 9 {
+			t.Run(fmt.Sprint(status, " after ", after), func(t *testing.T) {
+				t.Parallel()
+				srv := small(t)
+				require.NoError(t, srv.Inject(antcrmtest.Fault{Status: status, After: after}).Err())
+				report, err := probe.Run(t.Context(), srv.Client(), probe.WithWrites(), probe.WithRate(1e6))
+				namesAllLeft(t, srv, report, "refused")
+				for _, f := range report.Findings {
+					assert.False(t, f.Answer == probe.Differs && f.ID != "missing-values", "%s differs: %s", f.ID, f.Observed)
+				}
+				if after > 50 {
+					return // most of the run is over by then
+				}
+				require.ErrorContains(t, err, "in the middle of the run")
+				assert.True(t, slices.ContainsFunc(report.Findings, func(f probe.Finding) bool { return f.Observed == "The server refused the key before that." }))
+				assert.Less(t, srv.RequestCount(), after+6+3*(len(report.Leftovers)+1), "requests with a key that is refused")
+			})
+		}
+	}
+}
+
+// A second Ctrl-C does not wait for a server that hangs: what is still there is named at once.
+func TestTheDeletesCanBeEndedToo(t *testing.T) {
+	t.Parallel()
+	srv := small(t)
+	hang := antcrmtest.Fault{Method: http.MethodDelete, Latency: time.Hour}
+	require.NoError(t, srv.Inject(hang).Err())
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	cleanup, stopAtOnce := context.WithCancel(t.Context())
+	defer stopAtOnce()
+	arrived := antcrmtest.Fault{Method: http.MethodDelete, Match: func(*antcrmtest.Request) bool { stopAtOnce(); return false }}
+	require.NoError(t, srv.Inject(arrived).Err())
+	report, err := probe.Run(ctx, srv.Client(), probe.WithWrites(), probe.WithRate(1e6), probe.WithCleanupContext(cleanup),
+		probe.WithRequestCount(func(sent int) {
+			if len(left(srv)) > 0 {
+				stop()
+			}
+		}))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.NotEmpty(t, report.Leftovers)
+	namesAllLeft(t, srv, report, "ended")
 }
 
 // neverMade counts the leftovers that the server has never made. It fails where one that is there is not named.
