@@ -365,6 +365,22 @@ func TestAFileThatIsMovedFailsForGood(t *testing.T) {
 	require.NoError(t, file.Close())
 }
 
+// Lines that follow a first line would be lost with a file that is not where it was.
+func TestTheFirstLineOfAFileThatWasMovedFails(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be moved there")
+	}
+	path := filepath.Join(t.TempDir(), "journal")
+	file, _, err := open(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(path, path+".old"))
+	require.ErrorContains(t, file.Begin([]byte(header)), "moved")
+	_, err = file.Append([]byte(`{"a":1}`))
+	require.ErrorContains(t, err, "moved")
+	require.NoError(t, file.Close())
+}
+
 func TestAFileIsItsOwnersAlone(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
