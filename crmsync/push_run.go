@@ -226,12 +226,15 @@ func (r *pushRun[P, U, R]) compareAll() {
 			r.release()
 		}
 	}()
-	d := []*digester{newDigester(r.core.secret), newDigester(r.core.secret)}
-	for batch := range r.in {
-		if r.ctx.Err() != nil {
-			continue
+	d := newDigester(r.core.secret)
+	ready := make(chan prepared[P])
+	go r.prepareBatches(ready)
+	for batch := range ready {
+		err := batch.err
+		if err == nil && r.ctx.Err() == nil {
+			err = r.compare(d, batch)
 		}
-		if err := r.compare(d, batch); err != nil {
+		if err != nil {
 			r.fail(err)
 		}
 	}
@@ -296,33 +299,49 @@ func (r *pushRun[P, U, R]) lookAgain() {
 	r.workers.Wait()
 }
 
-// compare says of each record of a batch what it needs.
-func (r *pushRun[P, U, R]) compare(d []*digester, batch []item[P]) error {
-	var half sync.WaitGroup // of the work, for the other core
-	half.Go(func() { r.prepareAll(d[1], batch[len(batch)/2:]) })
-	r.prepareAll(d[0], batch[:len(batch)/2])
-	half.Wait()
-	keys := make([]keyAt, 0, len(batch))
-	for i := range batch {
-		if batch[i].err == nil {
-			keys = append(keys, keyAt{batch[i].key, batch[i].index})
+// prepared is a batch whose records are digested.
+type prepared[P any] struct {
+	items   []item[P]
+	doubled map[int64]int64 // places of records whose key stands at an earlier place
+	err     error
+}
+
+// prepareBatches digests the next batch while one is compared with the state, which
+// is most of the work where nothing has changed.
+func (r *pushRun[P, U, R]) prepareBatches(ready chan<- prepared[P]) {
+	defer close(ready)
+	d := []*digester{newDigester(r.core.secret), newDigester(r.core.secret)}
+	for items := range r.in {
+		if r.ctx.Err() != nil {
+			continue
 		}
+		var half sync.WaitGroup // of the work, for the other core
+		half.Go(func() { r.prepareAll(d[1], items[len(items)/2:]) })
+		r.prepareAll(d[0], items[:len(items)/2])
+		half.Wait()
+		keys := make([]keyAt, 0, len(items))
+		for i := range items {
+			if items[i].err == nil {
+				keys = append(keys, keyAt{items[i].key, items[i].index})
+			}
+		}
+		batch := prepared[P]{items: items}
+		batch.doubled, batch.err = r.spool.add(r.ctx, keys)
+		ready <- batch
 	}
-	var doubled map[int64]int64
-	var spoolErr error
-	half.Go(func() { doubled, spoolErr = r.spool.add(r.ctx, keys) })
+}
+
+// compare says of each record of a batch what it needs.
+func (r *pushRun[P, U, R]) compare(d *digester, p prepared[P]) error {
+	batch, doubled := p.items, p.doubled
 	done, rows, err := r.known(batch)
-	half.Wait()
-	if err == nil {
-		err = spoolErr
-	}
 	if err != nil {
 		return err
 	}
 	if err := r.guard.check(r.ctx, creations(batch, doubled, rows, done)); err != nil {
 		return err
 	}
-	changes := r.sort(d[0], batch, doubled, done, rows)
+	changes := r.sort(d, batch, doubled, done, rows)
 	if err := r.core.state.confirmAdopted(r.ctx, r.spec.kind, r.same); err != nil {
 		return err
 	}
