@@ -1,9 +1,11 @@
 package antcrm
 
 import (
+	"bytes"
 	"context"
 	stdjson "encoding/json"
 	"errors"
+	"io"
 	"reflect"
 
 	"github.com/go-json-experiment/json"
@@ -22,11 +24,11 @@ var standardNumber = json.UnmarshalFromFunc(unmarshalStandardNumber)
 // decodeInto decodes into a type of the caller's by the rules of encoding/json, until the context ends. The value may
 // take two thirds more memory than records may: an interface and a map take more than a field.
 func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) error {
-	unmarshalers := standardNumber
-	if len(data) > smallText {
-		unmarshalers = json.JoinUnmarshalers(json.UnmarshalFromFunc((&limiter{ctx: ctx, boxed: -1, budget: maxBuilt(maxResponse) * 5 / 3}).admit), standardNumber)
+	if len(data) <= smallText {
+		return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(standardNumber))
 	}
-	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(unmarshalers))
+	limit := &limiter{ctx: ctx, budget: maxBuilt(maxResponse) * 5 / 3}
+	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(limit.admit), standardNumber)))
 }
 
 // unmarshalStandardNumber reads an encoding/json.Number, which json/v2 would treat as a string.
@@ -51,8 +53,7 @@ type limiter struct {
 	ctx    context.Context // a limiter lives no longer than one decoding
 	steps  int
 	budget int64
-	newMap int   // depth of the members of the last map
-	boxed  int64 // offset of the last interface
+	newMap int // depth of the members of the last map
 }
 
 // What values take in Go's runtime beside their own size, in bytes.
@@ -62,14 +63,18 @@ const (
 	firstSlots = 136 // the first eight slots of a map of texts and interfaces, less what four members count
 	boxSize    = 16  // a number or a text in an interface, the bytes of a text
 	sliceSize  = 24  // a slice in an interface
-	growing    = 2   // an element, while its list is copied to a larger place
+	growing    = 3   // an element, while its list is copied to a larger place
+	growingMap = 32  // the slots of a map that are free, or copied to a larger place, for each member
 )
 
-// admit lets the library decode the value, or ends the decoding.
+// admit lets the library decode the value, decodes it, or ends the decoding.
 func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
 	const seldom = 256
 	if l.steps++; l.steps%seldom == 0 && l.ctx.Err() != nil {
 		return errEnded
+	}
+	if isOpen(v) {
+		return l.decodeOpen(dec, v)
 	}
 	if l.budget -= int64(l.cost(dec, reflect.TypeOf(v).Elem())); l.budget < 0 {
 		return bind.ErrBudget
@@ -77,22 +82,20 @@ func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
 	return errors.ErrUnsupported
 }
 
-// cost returns how many bytes a value of a type takes. The library calls it twice for a value in an interface: for the
-// interface, and for the value.
+// cost returns how many bytes a value of a type takes.
 func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	depth := dec.StackDepth()
-	parent, _ := dec.StackIndex(depth)
-	isBoxed := l.boxed == dec.InputOffset()
-	if parent == '{' && !isBoxed {
+	parent, before := dec.StackIndex(depth)
+	if parent == '{' {
 		size = memberSize
+		if before%2 == 0 { // it is a name: only a map has them decoded
+			size += growingMap
+		}
 		if depth == l.newMap {
 			size, l.newMap = size+firstSlots, 0
 		}
 	}
 	switch t.Kind() {
-	case reflect.Interface:
-		l.boxed = dec.InputOffset()
-		size += boxOf(dec.PeekKind())
 	case reflect.Map:
 		size += mapSize
 		l.newMap = depth + 1
@@ -100,7 +103,6 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 		size += boxSize
 	}
 	switch {
-	case isBoxed:
 	case parent == '[':
 		size += growing * int(t.Size())
 	case t.Kind() != reflect.String && t.Kind() != reflect.Pointer:
@@ -109,13 +111,99 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	return size
 }
 
-// boxOf returns how many bytes a value takes in an interface.
-func boxOf(kind jsontext.Kind) int {
-	switch kind {
-	case '[':
-		return sliceSize
-	case '0':
-		return boxSize // a text counts when it is asked for
+// isOpen reports whether v points to a place that holds whatever JSON says. What that takes is known from the text alone.
+func isOpen(v any) bool {
+	switch v := v.(type) {
+	case *any:
+		return *v == nil // else it may point to a type of the caller's, which is decoded into
+	case *map[string]any, *[]any:
+		return true
 	}
-	return 0
+	return false
+}
+
+// decodeOpen decodes into a place that holds whatever JSON says. One look at the text says whether it fits; asking before
+// each of a million members would take longer than decoding them.
+func (l *limiter) decodeOpen(dec *jsontext.Decoder, v any) error {
+	text, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	if l.budget -= openSize(text); l.budget < 0 {
+		return bind.ErrBudget
+	}
+	if len(text) <= smallText {
+		err = json.Unmarshal(text, v, asEncodingJSON)
+	} else {
+		err = json.UnmarshalRead(&untilEnd{ctx: l.ctx, text: text}, v, asEncodingJSON)
+	}
+	if failure, ok := errors.AsType[*json.SemanticError](err); ok {
+		failure.ByteOffset += dec.InputOffset() - int64(len(text))
+		failure.JSONPointer = dec.StackPointer() + failure.JSONPointer
+	}
+	return err
+}
+
+// openSize returns how many bytes valid JSON takes as maps, slices, texts and numbers in interfaces.
+func openSize(text []byte) int64 {
+	const inInterface = 16
+	var texts, names, scalars, lists, objects, full int64
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			texts++
+			i = endOfText(text, i)
+		case ':':
+			names++
+		case '[':
+			lists++
+		case '{':
+			objects++
+			if bytes.TrimLeft(text[i+1:], " \t\n\r")[0] != '}' {
+				full++
+			}
+		case ',', ']', '}', ' ', '\t', '\n', '\r':
+		default:
+			scalars++
+			for i+1 < len(text) && !endsScalar(text[i+1]) {
+				i++
+			}
+		}
+	}
+	texts -= names
+	elements := texts + scalars + lists + objects - names - 1 // every value but the whole is an element or a member's
+	return names*(2*memberSize+boxSize+inInterface) + elements*growing*inInterface + (texts+scalars)*boxSize +
+		lists*sliceSize + objects*mapSize + full*firstSlots
+}
+
+// endOfText returns where the text that begins at i ends: at its closing quote.
+func endOfText(text []byte, i int) int {
+	for i++; text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+func endsScalar(c byte) bool {
+	return c == ',' || c == ']' || c == '}' || c == ' ' || c == '\t' || c == '\n' || c == '\r'
+}
+
+// untilEnd reads a text until its context ends.
+type untilEnd struct {
+	ctx  context.Context // a reader lives no longer than one decoding
+	text []byte
+}
+
+func (r *untilEnd) Read(p []byte) (int, error) {
+	switch {
+	case r.ctx.Err() != nil:
+		return 0, errEnded
+	case len(r.text) == 0:
+		return 0, io.EOF
+	}
+	n := copy(p, r.text)
+	r.text = r.text[n:]
+	return n, nil
 }

@@ -97,7 +97,7 @@ func (b *bench) run(ctx context.Context, only *regexp.Regexp) error {
 
 // write puts the table and the chart into the documentation.
 func (b *bench) write(docs, caption string) error {
-	if err := os.WriteFile(filepath.Join(docs, "benchmarks.svg"), []byte(chart(b.bars, caption)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(docs, chartFile()), []byte(chart(b.bars, caption)), 0o600); err != nil {
 		return err
 	}
 	file := filepath.Join(docs, "benchmarks.md")
@@ -128,7 +128,7 @@ func parent() error {
 	flag.IntVar(&b.rounds, "rounds", 11, "rounds that count; one more goes before them")
 	flag.BoolVar(&b.short, "short", false, "only see whether everything works, in seconds")
 	rows := flag.String("rows", "", "a regular expression: which of decode, list, get, batch, paging, import")
-	docs := flag.String("write", "", "the folder whose benchmarks.md and benchmarks.svg shall hold the result")
+	docs := flag.String("write", "", "the folder whose benchmarks.md, and chart of this Go release, shall hold the result")
 	profile := profileFlags()
 	flag.Parse()
 	only, err := regexp.Compile(*rows)

@@ -54,7 +54,7 @@ func TestAShortRunMeasuresEveryRow(t *testing.T) {
 func TestTheResultIsWrittenBetweenTheMarks(t *testing.T) {
 	docs := t.TempDir()
 	file := filepath.Join(docs, "benchmarks.md")
-	if err := os.WriteFile(file, []byte("# Before\n"+beginMark+"\nold\n"+endMark+"\nafter\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# Before\n"+beginMark()+"\nold\n"+endMark()+"\nafter\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := figure{value: 2.5, low: 2, high: 3}
@@ -74,7 +74,7 @@ func TestTheResultIsWrittenBetweenTheMarks(t *testing.T) {
 	if strings.Contains(string(document), "old") {
 		t.Error("the old table is still there")
 	}
-	svg, err := os.ReadFile(filepath.Join(docs, "benchmarks.svg"))
+	svg, err := os.ReadFile(filepath.Join(docs, chartFile()))
 	if err != nil || !strings.Contains(string(svg), "a &lt; row") {
 		t.Errorf("chart: %v\n%s", err, svg)
 	}

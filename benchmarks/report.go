@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"go/version"
 	"html"
 	"os"
 	"runtime"
@@ -83,19 +83,23 @@ func machine() string {
 	return fmt.Sprintf("%s, %d cores, %s/%s, %s", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-const (
-	beginMark = "<!-- begin: written by benchmarks -->"
-	endMark   = "<!-- end: written by benchmarks -->"
-)
+// goRelease is the Go release that runs, such as go1.26: each has a table and a chart of its own.
+func goRelease() string { return version.Lang(runtime.Version()) }
+
+func beginMark() string { return "<!-- begin: written by benchmarks, " + goRelease() + " -->" }
+
+func endMark() string { return "<!-- end: written by benchmarks, " + goRelease() + " -->" }
+
+func chartFile() string { return "benchmarks-" + goRelease() + ".svg" }
 
 // replaceMarked puts text between the two marks of a document.
 func replaceMarked(document []byte, text string) ([]byte, error) {
-	before, rest, found := bytes.Cut(document, []byte(beginMark))
-	_, after, closed := bytes.Cut(rest, []byte(endMark))
+	before, rest, found := bytes.Cut(document, []byte(beginMark()))
+	_, after, closed := bytes.Cut(rest, []byte(endMark()))
 	if !found || !closed {
-		return nil, errors.New("the document has no place for the table")
+		return nil, fmt.Errorf("the document has no place for the table of %s: %s and %s", goRelease(), beginMark(), endMark())
 	}
-	return fmt.Appendf(nil, "%s%s\n\n%s\n%s%s", before, beginMark, text, endMark, after), nil
+	return fmt.Appendf(nil, "%s%s\n\n%s\n%s%s", before, beginMark(), text, endMark(), after), nil
 }
 
 // chart draws horizontal bars as a plain SVG: times as fast, the spread as a
