@@ -330,22 +330,32 @@ func TestAnHTTP2ConnectionThatIsNotUsedAnyMoreIsClosed(t *testing.T) {
 	helper.StartTLS()
 	config := helper.TLS.Clone()
 	helper.Close()
-	ended := make(chan struct{}, 1)
+	const many = 32
+	ended := make(chan struct{}, many)
 	server := startPeer(t, config, streaming(func(c *peerConn, _ uint32, _ string) {
 		c.trickle(frame(frameWindow, 0, 0, word(1)))
 		ended <- struct{}{}
 	}))
-	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL("https://"+server.Addr().String()), antcrm.WithTimeout(250*time.Millisecond), antcrm.WithMaxRetries(0))
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	_, err = client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	var calls sync.WaitGroup
+	for range many {
+		calls.Go(func() {
+			client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL("https://"+server.Addr().String()), antcrm.WithTimeout(time.Second), antcrm.WithMaxRetries(0))
+			if !assert.NoError(t, err) {
+				return
+			}
+			_, err = client.Opportunities.List(t.Context(), antcrm.OpportunityListParams{})
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+	}
+	calls.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		assert.Fail(t, "it is still open")
+	for n := range many {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			require.Fail(t, "some are still open", "%d of %d", many-n, many)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package antcrm_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -233,7 +234,7 @@ func TestErrorsPrintNothingPersonalInAnyWrapping(t *testing.T) {
 			encoded, marshalErr := json.Marshal(v)
 			require.NoError(t, marshalErr, "%s, %s", name, where)
 			for _, shown := range append(texts, text.String(), js.String(), string(encoded)) {
-				for _, private := range []string{foreign, secretKey} {
+				for _, private := range []string{foreign, secretKey, base64.StdEncoding.EncodeToString([]byte(`{"data":"091122233`))} {
 					assert.NotContains(t, shown, private, "%s, %s", name, where)
 					assert.NotContains(t, strings.ToLower(shown), fmt.Sprintf("%x", private), "%s, %s", name, where)
 				}
