@@ -359,6 +359,36 @@ func TestAnHTTP2ConnectionThatIsNotUsedAnyMoreIsClosed(t *testing.T) {
 	}
 }
 
+// A kept connection may be closed when a request has just been written to it. net/http itself then sends a read again, on
+// another connection, within the same attempt; a write it does not, and the caller is told.
+func TestOnlyReadsAreSentAgainByNetHTTP(t *testing.T) {
+	t.Parallel()
+	for method, again := range map[string]bool{"GET": true, "HEAD": true, "OPTIONS": true, "PUT": false, "DELETE": false, "POST": false, "PATCH": false} {
+		server := startPeer(t, nil, func(c *peerConn) {
+			for n := 1; c.count > 1 || n <= 2; n++ {
+				if c.request() == "" || c.count == 1 && n == 2 {
+					return
+				}
+				_ = c.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		})
+		var made atomic.Int64
+		client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL("http://"+server.Addr().String()), attempts(&made))
+		require.NoError(t, err)
+		require.NoError(t, client.Do(t.Context(), http.MethodGet, "/x", nil, nil, nil))
+		err = client.Do(t.Context(), method, "/x", nil, nil, nil, antcrm.WithoutRetry())
+		if again {
+			require.NoError(t, err, method)
+			assert.Equal(t, int64(3), server.requests.Load(), method)
+		} else {
+			require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, method)
+			assert.Equal(t, int64(2), server.requests.Load(), method)
+		}
+		assert.Equal(t, int64(2), made.Load(), "%s: an attempt each", method)
+		client.CloseIdleConnections()
+	}
+}
+
 // Requests of others that are under way keep their connection.
 func TestASlowAnswerDisturbsNobodyElse(t *testing.T) {
 	t.Parallel()
