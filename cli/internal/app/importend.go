@@ -203,6 +203,8 @@ func (j *importJob[P, R]) fileError(err error) error {
 		f.next = j.exported()
 	case t.done+t.unknown+t.rejected+t.notSent+t.bad > 0 && j.flags.journal == "": // it came by a pipe, and rows before this one are sent
 		f.next = "correct what follows, not what came before, and go on as said above"
+	case strings.Contains(bad.Problem, "not UTF-8") && j.reading.encoding == "" && j.reading.format != formatXLSX:
+		f.next = "save it as CSV UTF-8, or name its encoding, such as --encoding windows-1258"
 	case bad.Header != "" && bad.Row.Line == 0 && j.reading.format != formatJSONL: // a column of the header
 		f.next = "the fields are " + strings.Join(records.Columns[P](), ", ") + " and cf:NAME; assign a column with --map COLUMN=FIELD, or leave it out with --map COLUMN="
 	}

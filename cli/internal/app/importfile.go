@@ -132,6 +132,9 @@ func (r *readingFlags) checkEncoding(format string) error {
 	if format == formatXLSX {
 		return usage("leave it out", "a workbook has its own encoding")
 	}
+	if format == formatJSONL {
+		return usage("convert it first: iconv -f "+quoted(r.encoding)+" -t UTF-8", "JSON is UTF-8 or UTF-16; --encoding is for CSV")
+	}
 	if _, err := sheet.Decode(strings.NewReader(""), r.encoding); err != nil {
 		return usage("such as windows-1258, utf-16le or iso-8859-1", "--encoding: %s", err.Error())
 	}
@@ -232,7 +235,8 @@ func decoded(file io.Reader, encoding string) io.Reader {
 	if err != nil {
 		return file
 	}
-	return text
+	// With the mark the file's reports have one as well: whoever imports them with the same --encoding must not have them decoded twice.
+	return io.MultiReader(strings.NewReader("\ufeff"), text)
 }
 
 // fieldsNote is where a command keeps its fields, for the completion of --map.

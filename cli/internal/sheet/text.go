@@ -9,6 +9,7 @@ import (
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
 )
@@ -16,13 +17,14 @@ import (
 // NFC puts a text into composed form. An encoding such as windows-1258 has letters and tone marks apart.
 func NFC(text string) string { return norm.NFC.String(text) }
 
-// Decode turns a text of an encoding, by its name on the web (windows-1258, utf-16le, iso-8859-1), into UTF-8.
+// Decode turns a text of an encoding, by its name on the web (windows-1258, utf-16le, iso-8859-1), into UTF-8. A byte order mark takes precedence: a report
+// of refused rows is UTF-8, and may be imported with the flags of the file that it comes from.
 func Decode(file io.Reader, name string) (io.Reader, error) {
 	encoding, err := htmlindex.Get(name)
 	if err != nil {
 		return nil, fmt.Errorf("no encoding is called %q", name)
 	}
-	return transform.NewReader(file, encoding.NewDecoder()), nil
+	return transform.NewReader(file, unicode.BOMOverride(encoding.NewDecoder())), nil
 }
 
 // Phones returns what normalizes telephone numbers of a country, such as VN, to E.164: +84901234567.
