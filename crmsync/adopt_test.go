@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -316,7 +315,7 @@ func TestAdoptOfASyncerThatWasNotMadeIsAnError(t *testing.T) {
 	var none *crmsync.Syncer = &crmsync.Syncer{Contacts: &crmsync.Contacts{}}
 	for _, err := range none.Contacts.Adopt(context.Background()) {
 		require.ErrorIs(t, err, antcrm.ErrValidation)
-		assert.False(t, strings.Contains(err.Error(), "\n"))
+		assert.NotContains(t, err.Error(), "\n")
 	}
 }
 
