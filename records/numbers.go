@@ -122,11 +122,12 @@ func (c *config) date(value string) (at antcrm.Timestamp, err error) {
 		return antcrm.NewTimestamp(day), nil
 	}
 	if c.dateFormat != "" {
-		day, err := time.ParseInLocation(c.dateFormat, value, c.location)
-		if err != nil || !plausible(day) {
-			return at, errors.New("is not a date in the format that was set")
+		for _, layout := range c.dateLayouts() {
+			if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
+				return c.withoutZone(day)
+			}
 		}
-		return c.withoutZone(day)
+		return at, errors.New("is not a date in the format that was set")
 	}
 	for _, layout := range noZone() {
 		if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
@@ -134,6 +135,15 @@ func (c *config) date(value string) (at antcrm.Timestamp, err error) {
 		}
 	}
 	return isoOrMilliseconds(value)
+}
+
+// dateLayouts are the format that was set, and ISO dates: a workbook's date cells come so, beside dates that were typed as text. A format that begins with
+// the year, such as YYYY-DD-MM, could be meant by the same digits, and stands alone.
+func (c *config) dateLayouts() []string {
+	if strings.HasPrefix(c.dateFormat, "2006") {
+		return []string{c.dateFormat}
+	}
+	return []string{c.dateFormat, time.DateOnly, time.DateTime}
 }
 
 // withoutZone reports, once a file, whose days are meant where a date names no zone.
@@ -183,10 +193,12 @@ func (c *config) birthday(value string) (string, error) {
 		return day.Format(time.DateOnly), nil
 	}
 	if c.dateFormat != "" {
-		if day, err := time.Parse(c.dateFormat, value); err != nil || !plausible(day) {
-			return "", errors.New("is not a date in the format that was set")
+		for _, layout := range c.dateLayouts() {
+			if day, err := time.Parse(layout, value); err == nil && plausible(day) {
+				return value, nil
+			}
 		}
-		return value, nil
+		return "", errors.New("is not a date in the format that was set")
 	}
 	if digits.MatchString(value) || serial.MatchString(value) {
 		problem := "is a number, not a date such as 2000-03-15"

@@ -43,7 +43,11 @@ func Phones(region string) (func(string) (string, error), error) {
 }
 
 // Layout turns a date format as people write it, DD/MM/YYYY HH:mm, into a layout of package time.
+// With separators a day or a month may have one digit, as spreadsheets write them: 1/2/1990.
 func Layout(format string) (string, error) {
+	if strings.ContainsAny(format, "/-. ") {
+		format = strings.NewReplacer("DD", "D", "dd", "d", "MM", "M").Replace(format)
+	}
 	layout := strings.NewReplacer("YYYY", "2006", "yyyy", "2006", "MM", "01", "DD", "02", "dd", "02", "HH", "15", "hh", "15", "mm", "04", "SS", "05", "ss", "05",
 		"M", "1", "D", "2", "d", "2").Replace(format)
 	probe := time.Date(2024, 11, 23, 0, 0, 0, 0, time.UTC)
