@@ -162,8 +162,8 @@ func TestAReportIsPlayed(t *testing.T) {
 
 func TestAReportOfUnknownQuestionsIsSaid(t *testing.T) {
 	t.Parallel()
-	p := launch(t, "-like", file(t, "report.json", `{"format": 1, "findings": [{"id": "sucess-spelling", "answer": "as decided"}]}`))
-	assert.Equal(t, "antcrm-mock: the report has answers that cannot be played: sucess-spelling\n", p.log.String())
+	p := launch(t, "-like", file(t, "report.json", `{"format": 1, "findings": [{"id": "spelling-of-success", "answer": "as decided"}]}`))
+	assert.Equal(t, "antcrm-mock: the report has answers that cannot be played: spelling-of-success\n", p.log.String())
 }
 
 func TestControlCanBeSwitchedOff(t *testing.T) {
