@@ -43,11 +43,10 @@ func (p *prober) observe(ctx context.Context) error {
 
 // refusedKey is the error of an answer to a list of contacts that refuses the key.
 func refusedKey(got reply, refused, forbidden string) error {
-	switch {
-	case got.err != nil:
-	case got.status == http.StatusUnauthorized:
+	switch got.status { // 0 where no answer came
+	case http.StatusUnauthorized:
 		return fmt.Errorf("probe: %s: %w", refused, antcrm.ErrUnauthorized)
-	case got.status == http.StatusForbidden:
+	case http.StatusForbidden:
 		return fmt.Errorf("probe: %s: %w", forbidden, antcrm.ErrForbidden)
 	}
 	return nil
