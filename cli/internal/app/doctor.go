@@ -35,8 +35,7 @@ them. With --contract it asks the server: what is as decided, what differs and
 what to do then, and what cannot be told and why. It reads only. With --write it
 also creates records named "antcrm-go probe ...", changes and deletes them; it
 says so and asks first. At most 80 requests are sent, 2 a second unless --rate
-says otherwise. Ctrl-C deletes what was created and prints what was seen so far;
-a second Ctrl-C deletes nothing more and lists what is still there.
+says otherwise. Ctrl-C deletes what was created; a second one lists the rest.
 
 --json writes the report to a file. It has no value of a record, no key, and no
 host unless --with-host is given: it can be sent to the maintainers, and given to

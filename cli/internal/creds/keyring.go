@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"time"
@@ -55,7 +54,7 @@ func hasSessionBus() bool {
 		return address != "autolaunch:"
 	}
 	for _, name := range []string{"bus", "dbus-session"} { // where the library looks
-		if _, err := os.Stat(filepath.Join("/run/user", strconv.Itoa(os.Getuid()), name)); err == nil {
+		if _, err := os.Stat("/run/user/" + strconv.Itoa(os.Getuid()) + "/" + name); err == nil {
 			return true
 		}
 	}
