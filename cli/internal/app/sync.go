@@ -57,21 +57,27 @@ became of it.`,
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.ContactCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ContactRef], error] {
 				return s.Contacts.Push(ctx, source, opts...)
 			},
-			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Contacts.Adopt(ctx) },
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] {
+				return s.Contacts.Adopt(ctx)
+			},
 		}.command(a),
 		syncing[antcrm.OpportunityCreateParams, antcrm.ID]{
 			noun: "orders", key: "opportunityIdApiRing", example: "orders.jsonl",
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.OpportunityCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ID], error] {
 				return s.Orders.Push(ctx, source, opts...)
 			},
-			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Orders.Adopt(ctx) },
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] {
+				return s.Orders.Adopt(ctx)
+			},
 		}.command(a),
 		syncing[antcrm.ProductCreateParams, antcrm.ID]{
 			noun: "products", key: "productIdApiRing", example: "products.csv",
 			push: func(s *crmsync.Syncer, ctx context.Context, source iter.Seq2[antcrm.ProductCreateParams, error], opts ...crmsync.PushOption) iter.Seq2[crmsync.Change[antcrm.ID], error] {
 				return s.Products.Push(ctx, source, opts...)
 			},
-			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] { return s.Products.Adopt(ctx) },
+			adopt: func(s *crmsync.Syncer, ctx context.Context) iter.Seq2[crmsync.Adoption, error] {
+				return s.Products.Adopt(ctx)
+			},
 		}.command(a),
 		a.unknownCommand(), a.settleCommand(),
 	)
