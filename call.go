@@ -185,11 +185,10 @@ func (r *callRun) attempt(ctx context.Context) {
 	if answered {
 		r.last.answer, err = r.read(ctx, res.RawResponse)
 	}
-	if err == nil {
+	if err = trace.Explain(withoutURL(err)); err == nil {
 		r.last.Status = r.last.answer.status
 		r.last.After, r.last.Asked = retry.After(r.last.answer.header, time.Now())
 	} else {
-		err = trace.Explain(withoutURL(err))
 		r.last.answer, r.last.cause = nil, r.cleanError(err)
 		r.last.Sent, r.last.Permanent = answered || trace.MaybeSent(err), trace.IsPermanent(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // dialContext connects over TCP.
 func dialContext() func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	return watching((&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext)
 }
 
 // endsBodies reports whether a transport ends the body of an answer with the request's context: net/http's does.

@@ -30,6 +30,8 @@ type Trace struct {
 	opened    atomic.Int32
 	dropped   atomic.Bool                    // more than maxConnections were opened
 	used      atomic.Pointer[http.Transport] // of a Pool
+	conn      atomic.Pointer[watchedConn]    // of a Pool
+	stray     atomic.Bool                    // the answer was not to this request
 }
 
 type traceKey struct{}
@@ -52,17 +54,32 @@ func (t *Trace) With(ctx context.Context, cancel context.CancelFunc) context.Con
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.gotConn.Store(true)
+			if conn := watched(info.Conn, info.Reused); conn != nil {
+				conn.begin()
+				t.conn.Store(conn)
+			}
 			if !info.Reused && t.opened.Add(1) > maxConnections {
 				t.dropped.Store(true)
 				cancel()
 			}
 		},
 		WroteHeaders: func() { t.wrote.Store(true) },
+		GotFirstResponseByte: func() {
+			if conn := t.conn.Load(); conn != nil && conn.isAhead() {
+				t.stray.Store(true)
+				_ = conn.Close() // what comes next answers this request, and must not become the next call's
+				cancel()
+			}
+		},
 	})
 }
 
-// Explain replaces the error of a failure whose reason only the trace knows.
+// Explain replaces the error of a failure whose reason only the trace knows. err is nil for a good answer, which is none
+// if it was another request's.
 func (t *Trace) Explain(err error) error {
+	if t.stray.Load() {
+		return ErrStray
+	}
 	if t.dropped.Load() && errors.Is(err, context.Canceled) {
 		return ErrDropped
 	}
