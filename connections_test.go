@@ -350,11 +350,12 @@ func TestAnHTTP2ConnectionThatIsNotUsedAnyMoreIsClosed(t *testing.T) {
 	calls.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	for n := range many {
+	began := server.requests.Load() // on a busy machine the limit may pass before a request is sent
+	for n := range began {
 		select {
 		case <-ended:
 		case <-ctx.Done():
-			require.Fail(t, "some are still open", "%d of %d", many-n, many)
+			require.Fail(t, "some are still open", "%d of %d", began-n, began)
 		}
 	}
 }
