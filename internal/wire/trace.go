@@ -108,6 +108,9 @@ func (t *Trace) IsPermanent(err error) bool {
 	if isBadCertificate(err) || isBadAddress(err) || errors.Is(err, ErrNoStatus) {
 		return true
 	}
+	if errors.Is(err, ErrStray) || errors.Is(err, ErrDropped) {
+		return false // net/http may have been about to connect again
+	}
 	// Between a connection and its use come a proxy's answer, which net/http makes an error of no type, and the
 	// handshake, in which a caller's own check of the certificate may fail. What is no failure of the network there is
 	// a refusal.

@@ -62,6 +62,9 @@ func TestAnAnswerThatIsAheadOfItsRequestIsStray(t *testing.T) {
 			require.ErrorIs(t, err, io.ErrClosedPipe, "nobody gets what comes next")
 			assert.True(t, trace.MaybeSent(ErrStray), "the request may have been read")
 			assert.False(t, trace.IsPermanent(ErrStray))
+			hooks.GetConn("api.example:443") // net/http may go on to connect again
+			hooks.ConnectDone("tcp", "192.0.2.1:443", nil)
+			assert.False(t, trace.IsPermanent(ErrStray))
 		} else {
 			require.NoError(t, trace.Explain(nil), name)
 		}
