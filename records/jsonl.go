@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/antbuddy/antcrm-go"
 )
 
 // JSONLines reads JSON lines, in UTF-8 or UTF-16, also packed with gzip: on each line one object, as the API takes it.
@@ -104,7 +107,7 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 			row.Text = []byte(untold)
 			return &RowError{Line: row.Line, Problem: textProblem, Row: row}
 		}
-		return nil
+		return f.shortened(record, row)
 	}
 	bad := &RowError{Line: row.Line, Row: row, Problem: "is not a record of the API"}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -123,6 +126,31 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 		}
 	}
 	return bad
+}
+
+// shortened finds a key and phones that a spreadsheet had shortened before they became JSON: the digits are gone.
+func (f *jsonFormat[P]) shortened(record *P, row Row) error {
+	var problems []*RowError
+	check := func(pattern *regexp.Regexp, pointer, value string) {
+		if value = trim(value); pattern.MatchString(value) {
+			problems = append(problems, &RowError{Line: row.Line, Header: pointer, Problem: roundedProblem, Seen: visible(value), Row: row})
+		}
+	}
+	check(certainly, "/"+f.schema.keyName, f.schema.key(record))
+	if f.schema.phones != nil {
+		for i, phone := range f.schema.phones(record) {
+			check(rounded, fmt.Sprintf("/phones/%d/value", i), phone.Value)
+		}
+	}
+	if order, ok := any(record).(*antcrm.OpportunityCreateParams); ok {
+		check(rounded, "/receiverPhone", order.ReceiverPhone)
+		if order.Customer != nil {
+			for i, phone := range order.Customer.Phones {
+				check(rounded, fmt.Sprintf("/dealWith/phones/%d/value", i), phone.Value)
+			}
+		}
+	}
+	return joinProblems(problems)
 }
 
 // ownMember is a key of the CRM among the members of an object, "" if there is none.
