@@ -28,6 +28,7 @@ func TestAPIErrorsReadTheMessageWhereverItIs(t *testing.T) {
 		{"code", `{"message":"no","code":17}`, "no", "17"},
 		{"errorCode", `{"message":"no","errorCode":"E-17"}`, "no", "E-17"},
 		{"code of another kind", `{"message":"no","code":{"a":1}}`, "no", ""},
+		{"code, and another of another kind", `{"message":"no","errorCode":"E-17","code":{"a":1}}`, "no", "E-17"},
 		{"detail", `{"error":{"detail":"the detail"}}`, "the detail", ""},
 		{"nothing said", `{"success":false}`, "", ""},
 		{"HTML", "<html>\n<body>502\tBad Gateway</body></html>", "<html> <body>502 Bad Gateway</body></html>", ""},

@@ -192,3 +192,30 @@ func TestALaterShorterPauseDoesNotEndALongerOne(t *testing.T) {
 		assert.GreaterOrEqual(t, arrived.at["/products"][1], 60*time.Second)
 	})
 }
+
+// A pause exactly as long as a call may wait is waited out; one a nanosecond longer is not.
+func TestAPauseAsLongAsTheLongestWaitIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	for longest, waits := range map[time.Duration]bool{10 * time.Second: true, 10*time.Second - time.Nanosecond: false} {
+		inBubble(t, func(t *testing.T) {
+			server := served(t, func(n int, _ seen) reply {
+				if n == 0 {
+					return reply{status: 429, header: map[string]string{"Retry-After": "10"}}
+				}
+				return ok(`{"success":1,"number":7}`)
+			})
+			client := server.client(antcrm.WithMaxRetries(0), antcrm.WithMaxRetryWait(longest))
+			_, err := client.Opportunities.Create(t.Context(), newOrder())
+			require.ErrorIs(t, err, antcrm.ErrRateLimited)
+			begin := time.Now()
+			_, err = client.Opportunities.Create(t.Context(), newOrder())
+			if waits {
+				require.NoError(t, err)
+				assert.GreaterOrEqual(t, time.Since(begin), 10*time.Second)
+			} else {
+				require.ErrorIs(t, err, antcrm.ErrRateLimited)
+				server.one()
+			}
+		})
+	}
+}
