@@ -50,6 +50,7 @@ type hostileAnswer struct {
 	// isDecode: the error is a *DecodeError; else an *APIError if there is any.
 	isDecode bool
 	quick    bool // part of the default run
+	plain    bool // over HTTP/1.1 only: what decodes the body does not know how it came
 }
 
 const (
@@ -154,8 +155,11 @@ func endless(unit string) func(http.ResponseWriter) {
 }
 
 func hostileAnswers() []hostileAnswer {
-	answers := append(hostileLists(), hostileWrites()...)
-	return append(append(answers, hostileRefusals()...), hostileOuts()...)
+	outs := hostileOuts()
+	for i := range outs {
+		outs[i].plain = true
+	}
+	return slices.Concat(hostileLists(), hostileWrites(), hostileRefusals(), outs)
 }
 
 func hostileLists() []hostileAnswer {
@@ -475,6 +479,9 @@ func TestHostileChild(t *testing.T) { //nolint:paralleltest // alone in its proc
 			}
 			i, err := strconv.Atoi(number)
 			require.NoError(t, err)
+			if protocol == "HTTP/2" && hostileAnswers()[i].plain {
+				continue
+			}
 			report := meetHostile(t, hostileAnswers()[i], base+"/"+number)
 			report.Answer, report.Protocol = i, protocol
 			fmt.Println("report: " + toJSON(t, report))

@@ -21,7 +21,7 @@ import (
 // watchpoints are the two lines that everything goes through: where the SDK sends a request, and where the fake sends an answer that no fault
 // has touched.
 var watchpoints = []struct{ file, line, watched, added string }{
-	{"internal/wire/transport.go", "t.next.RoundTrip(&bound)", "(watched{t.next}).RoundTrip(&bound)", "antcrm.go.txt"},
+	{"internal/wire/transport.go", "t.next.RoundTrip(&bound)", "(notingTransport{t.next}).RoundTrip(&bound)", "antcrm.go.txt"},
 	{"antcrmtest/serve.go", "x.send(x.handle(nil), nil)", "x.send(watched(x, x.handle(nil)), nil)", "antcrmtest.go.txt"},
 }
 
