@@ -105,7 +105,7 @@ func (a *adopter[P, U, R]) run(ctx context.Context) error {
 		return err
 	}
 	shown := false
-	for c, err := range a.spec.list(ctx) {
+	for c, err := range a.listed(ctx) {
 		if err != nil {
 			return errors.Join(fmt.Errorf("crmsync: adopt %s: %w", a.spec.kind, err), a.flush(ctx))
 		}

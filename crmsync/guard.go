@@ -3,6 +3,8 @@ package crmsync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/antbuddy/antcrm-go"
@@ -68,12 +70,13 @@ func (g *guard[P, U, R]) readList(ctx context.Context) error {
 	g.keyed = true
 	some := false
 	keys := make([]string, 0, adoptBatch)
-	for c, err := range g.spec.list(ctx) {
+	for c, err := range g.listed(ctx) {
 		if notFound(err) && !some {
-			return nil // an empty list, as some servers answer it
+			g.keyed = false // an empty list, as some servers answer it, or nothing of the kind: look-ups may say more
+			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("crmsync: nothing was created: the CRM's list could not be read, so that it is not known whether the records are there (see WithFirstPush): %w", err)
 		}
 		if !some || !g.keyed {
 			some, g.keyed = true, showsKey(c, g.spec.field)
@@ -89,6 +92,35 @@ func (g *guard[P, U, R]) readList(ctx context.Context) error {
 		}
 	}
 	return g.spool.carry(ctx, keys)
+}
+
+// listed reads the CRM's whole list. Its first request names no page: a server may call its first page 0, and what only
+// that page has would be missed. If that request finds nothing there is nothing to be read.
+func (e *engine[P, U, R]) listed(ctx context.Context) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		first, firstErr := e.spec.sample(ctx)
+		if firstErr != nil && !notFound(firstErr) {
+			yield(candidate{}, firstErr)
+			return
+		}
+		seen := make(map[string]bool, len(first))
+		for _, c := range first {
+			if seen[c.ref] = true; !yield(c, nil) {
+				return
+			}
+		}
+		if firstErr == nil && len(first) == 0 {
+			return
+		}
+		for c, err := range e.spec.list(ctx) {
+			if err == nil && seen[c.ref] {
+				continue
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // compare ends the push at the first record whose key the CRM's list has and the

@@ -54,7 +54,7 @@ func (t *Trace) With(ctx context.Context, cancel context.CancelFunc) context.Con
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.gotConn.Store(true)
-			if conn := watched(info.Conn, info.Reused); conn != nil {
+			if conn := watched(info.Conn); conn != nil {
 				conn.begin()
 				t.conn.Store(conn)
 			}

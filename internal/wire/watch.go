@@ -60,11 +60,12 @@ func (c *watchedConn) isAhead() bool {
 }
 
 // watched returns the watched connection below another one, nil if there is none: the transport is the caller's.
-func watched(conn net.Conn, reused bool) *watchedConn {
+func watched(conn net.Conn) *watchedConn {
 	if secure, ok := conn.(*tls.Conn); ok {
-		below := watched(secure.NetConn(), reused)
-		if below != nil && !reused {
-			below.shared.Store(secure.ConnectionState().NegotiatedProtocol == "h2")
+		below := watched(secure.NetConn())
+		// A second request may be told first that it has the connection.
+		if below != nil && !below.shared.Load() && secure.ConnectionState().NegotiatedProtocol == "h2" {
+			below.shared.Store(true)
 		}
 		return below
 	}
