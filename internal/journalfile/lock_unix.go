@@ -34,7 +34,12 @@ func openLocked(path string) (*os.File, error) {
 // exclusive says that nobody can delete or replace a file that is open here.
 const exclusive = false
 
-func closeLocked(file *os.File, _ string) error { return file.Close() }
+// closeLocked gives the lock back itself: a process that is being started at this moment has the file open too until it
+// runs its program, and would keep the lock for so long.
+func closeLocked(file *os.File, _ string) error {
+	unlockErr := syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	return errors.Join(file.Close(), unlockErr)
+}
 
 // syncFolder makes the name of a new file durable.
 func syncFolder(path string) error {
