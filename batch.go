@@ -38,13 +38,8 @@ type batchConfig struct {
 
 func newBatchConfig(opts []BatchOption) (*batchConfig, error) {
 	cfg := &batchConfig{concurrency: defaultConcurrency, chunkSize: MaxBatchSize}
-	for i, opt := range opts {
-		if opt == nil {
-			return nil, invalid("opts", fmt.Sprintf("batch option %d is nil", i))
-		}
-		if err := opt(cfg); err != nil {
-			return nil, err
-		}
+	if err := applyOptions(cfg, "batch option", opts); err != nil {
+		return nil, err
 	}
 	call, err := newCallConfig(cfg.callOptions)
 	if err != nil {

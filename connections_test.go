@@ -145,9 +145,35 @@ func runAgain(t *testing.T, env ...string) {
 	require.NoError(t, err, string(out))
 }
 
+// configHTTP2 is what a server over HTTP/2 needs to be one that a trusting process trusts.
+func configHTTP2() *tls.Config {
+	helper := httptest.NewUnstartedServer(nil)
+	helper.EnableHTTP2 = true
+	helper.StartTLS()
+	defer helper.Close()
+	return helper.TLS.Clone()
+}
+
 func emptyList(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	_, _ = io.WriteString(w, `[]`)
+}
+
+// gated answers n requests of opensMany once all have come in, and any other at once.
+func gated(gate <-chan struct{}, n int64) http.HandlerFunc {
+	all := make(chan struct{})
+	var arrived atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Gate") != "" {
+			<-gate
+			if arrived.Add(1) == n {
+				close(all)
+			}
+			<-all
+			<-gate
+		}
+		emptyList(w, r)
+	}
 }
 
 // opensMany makes a client hold so many connections open at once.
@@ -170,19 +196,8 @@ func opensMany(t *testing.T, client *antcrm.Client, n int, gate chan struct{}) {
 func TestDeadConnectionsCostOneAttempt(t *testing.T) {
 	t.Parallel()
 	const dead = 8
-	gate, all := make(chan struct{}), make(chan struct{})
-	var arrived atomic.Int64
-	server, hole := dying(t, false, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Gate") != "" {
-			<-gate
-			if arrived.Add(1) == dead {
-				close(all)
-			}
-			<-all
-			<-gate
-		}
-		emptyList(w, r)
-	})
+	gate := make(chan struct{})
+	server, hole := dying(t, false, gated(gate, dead))
 	var made atomic.Int64
 	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL), antcrm.WithTimeout(500*time.Millisecond), quick(), attempts(&made))
 	require.NoError(t, err)
@@ -216,19 +231,8 @@ func TestDeadConnectionsCostOneAttempt(t *testing.T) {
 func TestTheTimeoutOfTheCallersHTTPClientTellsOfDeadConnections(t *testing.T) {
 	t.Parallel()
 	const dead = 4
-	gate, all := make(chan struct{}), make(chan struct{})
-	var arrived atomic.Int64
-	server, hole := dying(t, false, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Gate") != "" {
-			<-gate
-			if arrived.Add(1) == dead {
-				close(all)
-			}
-			<-all
-			<-gate
-		}
-		emptyList(w, r)
-	})
+	gate := make(chan struct{})
+	server, hole := dying(t, false, gated(gate, dead))
 	var made atomic.Int64
 	client, err := antcrm.NewClient(secretKey, antcrm.WithBaseURL(server.URL), antcrm.WithHTTPClient(&http.Client{Timeout: 500 * time.Millisecond}), quick(), attempts(&made))
 	require.NoError(t, err)
@@ -325,11 +329,7 @@ func TestAnHTTP2ConnectionThatIsNotUsedAnyMoreIsClosed(t *testing.T) {
 	if !inTrustingProcess(t) {
 		return
 	}
-	helper := httptest.NewUnstartedServer(nil)
-	helper.EnableHTTP2 = true
-	helper.StartTLS()
-	config := helper.TLS.Clone()
-	helper.Close()
+	config := configHTTP2()
 	const many = 32
 	ended := make(chan struct{}, many)
 	server := startPeer(t, config, streaming(func(c *peerConn, _ uint32, _ string) {
@@ -481,11 +481,7 @@ func TestASlowAnswerDisturbsNobodyElse(t *testing.T) {
 func goAway(t *testing.T) (base string, opened *atomic.Int64) {
 	t.Helper()
 	opened = new(atomic.Int64)
-	helper := httptest.NewUnstartedServer(nil)
-	helper.EnableHTTP2 = true
-	helper.StartTLS()
-	config := helper.TLS.Clone()
-	helper.Close()
+	config := configHTTP2()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	require.NoError(t, err)
 	hole := &blackhole{Listener: listener}

@@ -27,8 +27,8 @@ func decodeInto(ctx context.Context, data []byte, v any, maxResponse int64) erro
 	if len(data) <= smallText {
 		return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(standardNumber))
 	}
-	limit := &limiter{ctx: ctx, budget: maxBuilt(maxResponse) * 5 / 3}
-	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(limit.admit), standardNumber)))
+	guard := &sizeGuard{ctx: ctx, budget: maxBuilt(maxResponse) * 5 / 3}
+	return json.Unmarshal(data, v, asEncodingJSON, json.WithUnmarshalers(json.JoinUnmarshalers(json.UnmarshalFromFunc(guard.admit), standardNumber)))
 }
 
 // unmarshalStandardNumber reads an encoding/json.Number, which json/v2 would treat as a string.
@@ -47,10 +47,10 @@ func unmarshalStandardNumber(dec *jsontext.Decoder, number *stdjson.Number) erro
 // short text cannot become large.
 const smallText = 64 << 10
 
-// limiter is called before each value of a text is decoded. It ends the decoding when the context ends, or when the
+// sizeGuard is called before each value of a text is decoded. It ends the decoding when the context ends, or when the
 // decoded values take more memory than allowed: [{},{},…] becomes a hundred times its size.
-type limiter struct {
-	ctx    context.Context // a limiter lives no longer than one decoding
+type sizeGuard struct {
+	ctx    context.Context // a guard lives no longer than one decoding
 	steps  int
 	budget int64
 	newMap int // depth of the members of the last map
@@ -68,22 +68,22 @@ const (
 )
 
 // admit lets the library decode the value, decodes it, or ends the decoding.
-func (l *limiter) admit(dec *jsontext.Decoder, v any) error {
+func (g *sizeGuard) admit(dec *jsontext.Decoder, v any) error {
 	const seldom = 256
-	if l.steps++; l.steps%seldom == 0 && l.ctx.Err() != nil {
+	if g.steps++; g.steps%seldom == 0 && g.ctx.Err() != nil {
 		return errEnded
 	}
 	if isOpen(v) {
-		return l.decodeOpen(dec, v)
+		return g.decodeOpen(dec, v)
 	}
-	if l.budget -= int64(l.cost(dec, reflect.TypeOf(v).Elem())); l.budget < 0 {
+	if g.budget -= int64(g.cost(dec, reflect.TypeOf(v).Elem())); g.budget < 0 {
 		return bind.ErrBudget
 	}
 	return errors.ErrUnsupported
 }
 
 // cost returns how many bytes a value of a type takes.
-func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
+func (g *sizeGuard) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 	depth := dec.StackDepth()
 	parent, before := dec.StackIndex(depth)
 	if parent == '{' {
@@ -91,14 +91,14 @@ func (l *limiter) cost(dec *jsontext.Decoder, t reflect.Type) (size int) {
 		if before%2 == 0 { // it is a name: only a map has them decoded
 			size += growingMap
 		}
-		if depth == l.newMap {
-			size, l.newMap = size+firstSlots, 0
+		if depth == g.newMap {
+			size, g.newMap = size+firstSlots, 0
 		}
 	}
 	switch t.Kind() {
 	case reflect.Map:
 		size += mapSize
-		l.newMap = depth + 1
+		g.newMap = depth + 1
 	case reflect.String:
 		size += boxSize
 	}
@@ -124,18 +124,18 @@ func isOpen(v any) bool {
 
 // decodeOpen decodes into a place that holds whatever JSON says. One look at the text says whether it fits; asking before
 // each of a million members would take longer than decoding them.
-func (l *limiter) decodeOpen(dec *jsontext.Decoder, v any) error {
+func (g *sizeGuard) decodeOpen(dec *jsontext.Decoder, v any) error {
 	text, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	if l.budget -= openSize(text); l.budget < 0 {
+	if g.budget -= openSize(text); g.budget < 0 {
 		return bind.ErrBudget
 	}
 	if len(text) <= smallText {
 		err = json.Unmarshal(text, v, asEncodingJSON)
 	} else {
-		err = json.UnmarshalRead(&untilEnd{ctx: l.ctx, text: text}, v, asEncodingJSON)
+		err = json.UnmarshalRead(&untilEnd{ctx: g.ctx, text: text}, v, asEncodingJSON)
 	}
 	if failure, ok := errors.AsType[*json.SemanticError](err); ok {
 		failure.ByteOffset += dec.InputOffset() - int64(len(text))

@@ -1,10 +1,12 @@
 package antcrm_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +67,36 @@ func TestDoSaysWhereALongAnswerIsWrong(t *testing.T) {
 			assert.InDelta(t, strings.Index(text, want.at), failure.Offset, float64(len(want.at)), fmt.Sprint(err))
 		}
 	}
+}
+
+// What looks like structure inside a text takes no room.
+func TestDoCountsNoStructureInsideATextOfALongAnswer(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat(`\",[],`, 900_000)
+	var out any
+	require.NoError(t, scripted(t, ok(`["`+text+`"]`)).client().Do(t.Context(), http.MethodGet, "/x", nil, nil, &out))
+	assert.Equal(t, []any{strings.ReplaceAll(text, `\"`, `"`)}, out)
+}
+
+// countingContext counts how often it is asked whether it has ended.
+type countingContext struct {
+	context.Context
+	asked *atomic.Int64
+}
+
+func (c countingContext) Err() error {
+	c.asked.Add(1)
+	return c.Context.Err()
+}
+
+// While a long answer becomes maps and slices, the end of the context is looked for again and again.
+func TestDoLooksForTheEndOfTheContextWhileALongValueIsDecoded(t *testing.T) {
+	t.Parallel()
+	body := `[` + strings.Repeat(`0,`, 500_000) + `0]`
+	asked := func(out any) int64 {
+		ctx := countingContext{t.Context(), new(atomic.Int64)}
+		require.NoError(t, scripted(t, ok(body)).client().Do(ctx, http.MethodGet, "/x", nil, nil, out))
+		return ctx.asked.Load()
+	}
+	assert.Greater(t, asked(new(any)), asked(new(json.RawMessage))+3)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"io"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -109,11 +108,7 @@ func TestHostileConnectionsOverHTTP2(t *testing.T) {
 	if !inTrustingProcess(t) {
 		return
 	}
-	helper := httptest.NewUnstartedServer(nil)
-	helper.EnableHTTP2 = true
-	helper.StartTLS()
-	config := helper.TLS.Clone()
-	helper.Close()
+	config := configHTTP2()
 	peers := append(append(floods(), brokenStreams()...), malformedStreams()...)
 	for i := range peers {
 		peers[i].config = config

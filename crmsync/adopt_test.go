@@ -358,3 +358,14 @@ func TestALostStateDoublesNothingUnderAnyAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A list that is not found says nothing about what the CRM has: the records are looked up by what they hold.
+func TestAListThatIsNotFoundIsNoEmptyCRM(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	seeded(t, srv, 20)
+	require.NoError(t, srv.Inject(antcrmtest.Fault{Method: http.MethodGet, Path: "/contacts", Status: http.StatusNotFound, Body: `{"message":"no such route"}`, Times: 2}).Err())
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	require.ErrorIs(t, run(s.Contacts.Push(context.Background(), customers(20, nil))).end, crmsync.ErrNotAdopted)
+	assert.Equal(t, 20, srv.Count(antcrmtest.Contacts))
+}

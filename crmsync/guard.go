@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 
 	"github.com/antbuddy/antcrm-go"
@@ -22,7 +21,8 @@ type guard[P, U, R any] struct {
 
 // WithFirstPush says that nobody has created the source's records before, so that
 // the CRM's list is not read before the first creation: see ErrNotAdopted. If they
-// are there after all, each is created a second time.
+// are there after all, each is created a second time. A server whose list cannot be
+// read, such as one that refuses 100 records a page, needs it for the first push.
 func WithFirstPush() PushOption {
 	return func(cfg *pushConfig) error {
 		cfg.firstPush = true
@@ -76,7 +76,7 @@ func (g *guard[P, U, R]) readList(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("crmsync: nothing was created: the CRM's list could not be read, so that it is not known whether the records are there (see WithFirstPush): %w", err)
+			return fmt.Errorf("crmsync: nothing was created: the CRM's list could not be read, so that it is not known whether the records are there: %w", err)
 		}
 		if !some || !g.keyed {
 			some, g.keyed = true, showsKey(c, g.spec.field)
@@ -92,35 +92,6 @@ func (g *guard[P, U, R]) readList(ctx context.Context) error {
 		}
 	}
 	return g.spool.carry(ctx, keys)
-}
-
-// listed reads the CRM's whole list. Its first request names no page: a server may call its first page 0, and what only
-// that page has would be missed. If that request finds nothing there is nothing to be read.
-func (e *engine[P, U, R]) listed(ctx context.Context) iter.Seq2[candidate, error] {
-	return func(yield func(candidate, error) bool) {
-		first, firstErr := e.spec.sample(ctx)
-		if firstErr != nil && !notFound(firstErr) {
-			yield(candidate{}, firstErr)
-			return
-		}
-		seen := make(map[string]bool, len(first))
-		for _, c := range first {
-			if seen[c.ref] = true; !yield(c, nil) {
-				return
-			}
-		}
-		if firstErr == nil && len(first) == 0 {
-			return
-		}
-		for c, err := range e.spec.list(ctx) {
-			if err == nil && seen[c.ref] {
-				continue
-			}
-			if !yield(c, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // compare ends the push at the first record whose key the CRM's list has and the

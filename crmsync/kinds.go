@@ -186,7 +186,7 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		remove: func(ctx context.Context, _ string, ref antcrm.ContactRef) error {
 			return client.Contacts.Delete(ctx, ref)
 		},
-		refText: contactRefText, readRef: readContactRef,
+		refText: RefText, readRef: readContactRef,
 		byKey:  contactByKey(client),
 		probes: func(p *params, _ *intent) []probe { return contactProbes(client, p) },
 		list: func(ctx context.Context) iter.Seq2[candidate, error] {
@@ -241,7 +241,9 @@ func updateContact(ctx context.Context, client *antcrm.Client, key string, ref a
 	return err
 }
 
-func contactRefText(ref antcrm.ContactRef) string {
+// RefText is a contact's reference as State.Settle and "antcrm sync settle --ref" take
+// it: lead:9457, customer:475 or key:ERP-475.
+func RefText(ref antcrm.ContactRef) string {
 	switch {
 	case ref.LeadID != "":
 		return "lead:" + string(ref.LeadID)
@@ -251,11 +253,7 @@ func contactRefText(ref antcrm.ContactRef) string {
 	return "key:" + ref.ExternalID
 }
 
-// RefText is a contact's reference as State.Settle and "antcrm sync settle --ref" take
-// it: lead:9457, customer:475 or key:ERP-475.
-func RefText(ref antcrm.ContactRef) string { return contactRefText(ref) }
-
-// readContactRef reads what contactRefText writes, or a bare number of the
+// readContactRef reads what RefText writes, or a bare number of the
 // intent's contact type.
 func readContactRef(text, detail string) (antcrm.ContactRef, error) {
 	name, id, found := strings.Cut(text, ":")

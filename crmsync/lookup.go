@@ -87,6 +87,35 @@ func candidates[T any](all iter.Seq2[T, error], read func(*T) candidate) iter.Se
 	}
 }
 
+// listed reads the CRM's whole list. Its first request names no page: a server may call its first page 0, and what only
+// that page has would be missed. If that request finds nothing there is nothing to be read.
+func (e *engine[P, U, R]) listed(ctx context.Context) iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		first, firstErr := e.spec.sample(ctx)
+		if firstErr != nil && !notFound(firstErr) {
+			yield(candidate{}, firstErr)
+			return
+		}
+		seen := make(map[string]bool, len(first))
+		for _, c := range first {
+			if seen[c.ref] = true; !yield(c, nil) {
+				return
+			}
+		}
+		if firstErr == nil && len(first) == 0 {
+			return
+		}
+		for c, err := range e.spec.list(ctx) {
+			if err == nil && seen[c.ref] {
+				continue
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 var errTooMany = errors.New("the lookup matches too many records")
 
 // samples reads some records of a list. It names no page, so that it has the

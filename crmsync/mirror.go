@@ -41,7 +41,7 @@ func contactMirror(client *antcrm.Client) mirror[antcrm.Contact] {
 			if len(c.Emails) > 0 {
 				email = c.Emails[0].Value
 			}
-			return contactRefText(c.Ref()), c.RawJSON(), []any{
+			return RefText(c.Ref()), c.RawJSON(), []any{
 				c.ContactType, string(c.Kind), string(c.LeadID), string(c.CustomerID), c.ExternalID, c.Name, phone, email, string(c.Gender), c.DateOfBirth,
 				c.Industry, c.Stage, strings.Join(c.Tags, ", "), c.Source, c.ResponsibleStaff, c.ScoreAvailable, c.ScoreRank, c.RankName,
 				c.CreatedAt.Time, c.UpdatedAt.Time,

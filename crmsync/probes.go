@@ -59,7 +59,7 @@ func contactEmail(client *antcrm.Client, value string) probe {
 }
 
 func contactCandidate(c *antcrm.Contact) candidate {
-	return candidate{ref: contactRefText(c.Ref()), key: c.ExternalID, created: c.CreatedAt.Time, record: c}
+	return candidate{ref: RefText(c.Ref()), key: c.ExternalID, created: c.CreatedAt.Time, record: c}
 }
 
 // sameContact compares name, phones and e-mail addresses, and what else both

@@ -163,7 +163,7 @@ func settlement(kind Kind, known *row, outcome antcrm.Outcome, ref string) (endi
 	}
 	if kind == KindContacts {
 		contact, err := readContactRef(ref, known.intent.detail)
-		end.ref = contactRefText(contact)
+		end.ref = RefText(contact)
 		return end, err
 	}
 	id, err := readID(ref, "")

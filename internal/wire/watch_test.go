@@ -2,8 +2,10 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"testing"
 	"time"
@@ -84,4 +86,26 @@ func TestConnectionsOfOthersAreNotWatched(t *testing.T) {
 	hooks.GotConn(httptrace.GotConnInfo{Conn: ours})
 	hooks.GotFirstResponseByte()
 	require.NoError(t, trace.Explain(nil))
+}
+
+// The second request over an HTTP/2 connection may be told before the first that it has it.
+func TestAnHTTP2ConnectionIsKnownAsOneByWhoeverGetsIt(t *testing.T) {
+	t.Parallel()
+	for protocol, shared := range map[string]bool{"h2": true, "http/1.1": false} {
+		helper := httptest.NewUnstartedServer(nil)
+		helper.TLS = &tls.Config{NextProtos: []string{protocol}}
+		helper.StartTLS()
+		below, theirs := net.Pipe()
+		served := tls.Server(theirs, helper.TLS)
+		go func() { _ = served.Handshake() }()
+		ours := &watchedConn{Conn: below}
+		conn := tls.Client(ours, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}) //nolint:gosec // of a pipe
+		require.NoError(t, conn.HandshakeContext(t.Context()))
+		hooks := httptrace.ContextClientTrace(new(Trace).With(t.Context(), func() {}))
+		hooks.GotConn(httptrace.GotConnInfo{Conn: conn, Reused: true})
+		assert.Equal(t, shared, ours.shared.Load(), protocol)
+		_ = below.Close()
+		_ = theirs.Close()
+		helper.Close()
+	}
 }
