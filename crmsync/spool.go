@@ -37,7 +37,7 @@ func newSpool(ctx context.Context) (*spool, error) {
 
 func (s *spool) open(ctx context.Context) (err error) {
 	// Nothing here outlives a crash.
-	const settings = "?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_pragma=locking_mode(EXCLUSIVE)&_pragma=cache_size(-16000)"
+	const settings = "?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)&_pragma=locking_mode(EXCLUSIVE)&_pragma=cache_size(-10000)"
 	if s.db, err = sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(s.folder, "keys"))+settings); err != nil {
 		return err
 	}
