@@ -86,11 +86,9 @@ func (c *chunk[P]) dropLast() {
 	c.at, c.records = c.at[:n], c.records[:n]
 }
 
-func (c *chunk[P]) part(first, n int) *chunk[P] {
-	if n == len(c.at) {
-		return c
-	}
-	return &chunk[P]{at: c.at[first : first+n], records: c.records[first : first+n]}
+func (c *chunk[P]) halves() (first, second *chunk[P]) {
+	n := len(c.at) / 2
+	return &chunk[P]{at: c.at[:n], records: c.records[:n]}, &chunk[P]{at: c.at[n:], records: c.records[n:]}
 }
 
 // bulkEvent is the outcome of some records.
@@ -407,41 +405,36 @@ func (r *bulkRun[P, R]) report(e bulkEvent[R]) {
 // work is a worker: one chunk after the other.
 func (r *bulkRun[P, R]) work(ctx context.Context, c *chunk[P]) {
 	for ; c != nil; c = <-r.jobs { // nil: closed
-		r.workOn(ctx, c)
+		r.process(ctx, c)
 	}
 }
 
-// workOn sends a chunk or has it looked up. It reports its end in any case, even if a callback leaves the goroutine
+// process sends a chunk or has it looked up. It reports its end in any case, even if a callback leaves the goroutine
 // (runtime.Goexit): the caller's goroutine waits for it.
-func (r *bulkRun[P, R]) workOn(ctx context.Context, c *chunk[P]) {
+func (r *bulkRun[P, R]) process(ctx context.Context, c *chunk[P]) {
 	defer func() { r.events <- workerEvent[P, R]{ended: c} }()
 	if c.sent != nil {
 		r.lookUp(ctx, c)
 		return
 	}
-	r.deliver(ctx, c)
+	r.sendChunk(ctx, c)
 }
 
-// deliver sends a chunk, and its halves if it is rejected and to be isolated.
-func (r *bulkRun[P, R]) deliver(ctx context.Context, c *chunk[P]) {
-	halve(0, len(c.at), func(first, n int) bool { return r.request(ctx, c.part(first, n)) })
-}
-
-// halve calls send for the n records from first on and, if send says again, for their halves.
-func halve(first, n int, send func(first, n int) (again bool)) {
-	if !send(first, n) {
-		return
+// sendChunk sends a chunk, or, if it is rejected and to be isolated, its halves.
+func (r *bulkRun[P, R]) sendChunk(ctx context.Context, c *chunk[P]) {
+	if split := r.sendWhole(ctx, c); split {
+		first, second := c.halves()
+		r.sendChunk(ctx, first)
+		r.sendChunk(ctx, second)
 	}
-	halve(first, n/2, send)
-	halve(first+n/2, n-n/2, send)
 }
 
-// request makes one request and reports its outcome, unless the halves are to be sent instead.
-func (r *bulkRun[P, R]) request(ctx context.Context, c *chunk[P]) (again bool) {
+// sendWhole makes one request of a chunk and reports the outcome, unless its halves are to be sent instead.
+func (r *bulkRun[P, R]) sendWhole(ctx context.Context, c *chunk[P]) (split bool) {
 	left := leftGoroutine(r.op)
-	e := workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left} // if exchange never returns
+	e := workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: c.at, err: left}, fatal: left} // if sendRecorded never returns
 	defer func() {
-		if again {
+		if split {
 			return
 		}
 		if e.fatal != nil || e.err != nil && r.cfg.stopOnError {
@@ -449,8 +442,8 @@ func (r *bulkRun[P, R]) request(ctx context.Context, c *chunk[P]) (again bool) {
 		}
 		r.events <- e
 	}()
-	e, again = r.exchange(ctx, c)
-	return again
+	e, split = r.sendRecorded(ctx, c)
+	return split
 }
 
 // leftGoroutine is the error of a request in which a callback (a transport, a limiter, a resolver) has called
@@ -459,8 +452,8 @@ func leftGoroutine(op string) error {
 	return fmt.Errorf("antcrm: %s: a callback has left the goroutine of the request: %w", op, ErrOutcomeUnknown)
 }
 
-// exchange makes one request. It writes a line into the journal before each attempt, and one with the outcome.
-func (r *bulkRun[P, R]) exchange(ctx context.Context, c *chunk[P]) (e workerEvent[P, R], again bool) {
+// sendRecorded makes one request. The journal gets a line before each attempt, and one with the outcome.
+func (r *bulkRun[P, R]) sendRecorded(ctx context.Context, c *chunk[P]) (e workerEvent[P, R], split bool) {
 	e.at, e.outcome = c.at, OutcomeNotSent
 	if e.err = r.obstacle(ctx); e.err != nil {
 		e.notBegun = true
@@ -474,9 +467,9 @@ func (r *bulkRun[P, R]) exchange(ctx context.Context, c *chunk[P]) (e workerEven
 	call.beforeAttempt = entry.begin
 	e.refs, e.err = r.sendEncoded(ctx, c.body, c.records, &call)
 	e.outcome = outcomeOf(e.err)
-	again = e.err != nil && r.cfg.isolation && len(c.at) > 1 && isolable(e.err)
-	e.fatal = entry.end(ctx, e.refs, e.err, again)
-	return e, again && e.fatal == nil
+	split = e.err != nil && r.cfg.isolation && len(c.at) > 1 && isolable(e.err)
+	e.fatal = entry.end(ctx, e.refs, e.err, split)
+	return e, split && e.fatal == nil
 }
 
 func (r *bulkRun[P, R]) encodeChunk(c *chunk[P]) (err error) {

@@ -103,6 +103,18 @@ func (r *JournalRun) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+func runsOf(at []int64) []JournalRun {
+	var runs []JournalRun
+	for _, index := range at {
+		if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == index {
+			runs[last].Count++
+		} else {
+			runs = append(runs, JournalRun{First: index, Count: 1})
+		}
+	}
+	return runs
+}
+
 // First returns the place of the chunk's first record, the entry's key; -1 if it has no records.
 func (e JournalEntry) First() int64 {
 	if len(e.Records) == 0 {
@@ -118,6 +130,12 @@ func (e JournalEntry) Count() int {
 		count += run.Count
 	}
 	return int(count)
+}
+
+// copy is an entry for a journal: the slices passed to one belong to it.
+func (e JournalEntry) copy() JournalEntry {
+	e.Records = slices.Clone(e.Records)
+	return e
 }
 
 // check refuses an entry that no import can have written.

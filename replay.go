@@ -316,8 +316,11 @@ func (e *ledgerEntry) begin(ctx context.Context) error {
 // counts as not sent: its halves have entries of their own. A chunk that was refused for another reason than a bad
 // record, such as a wrong key or a 429, counts as not sent too: the next run sends it.
 func (e *ledgerEntry) end(ctx context.Context, refs any, err error, halved bool) error {
-	if e == nil || !e.begun {
-		return e.failure()
+	if e == nil {
+		return nil
+	}
+	if !e.begun {
+		return e.failed
 	}
 	e.entry.Outcome = outcomeOf(err)
 	if halved || e.entry.Outcome == OutcomeRejected && !RecordFault(err) {
@@ -332,31 +335,6 @@ func (e *ledgerEntry) end(ctx context.Context, refs any, err error, halved bool)
 		}
 	}
 	return firstError(e.failed, e.ledger.journal.Record(context.WithoutCancel(ctx), e.entry.copy()))
-}
-
-// copy is an entry for a journal: the slices passed to one belong to it.
-func (e JournalEntry) copy() JournalEntry {
-	e.Records = slices.Clone(e.Records)
-	return e
-}
-
-func (e *ledgerEntry) failure() error {
-	if e == nil {
-		return nil
-	}
-	return e.failed
-}
-
-func runsOf(at []int64) []JournalRun {
-	var runs []JournalRun
-	for _, index := range at {
-		if last := len(runs) - 1; last >= 0 && runs[last].First+runs[last].Count == index {
-			runs[last].Count++
-		} else {
-			runs = append(runs, JournalRun{First: index, Count: 1})
-		}
-	}
-	return runs
 }
 
 // replay handles a record that an earlier run has sent. Once the source has yielded the whole chunk, it reports what
@@ -444,7 +422,7 @@ func (r *bulkRun[P, R]) lookUp(ctx context.Context, c *chunk[P]) {
 	case unrecorded != nil:
 		r.events <- workerEvent[P, R]{bulkEvent: bulkEvent[R]{at: again.at, err: fmt.Errorf("%w; %w", r.sentBefore(), unrecorded)}, fatal: unrecorded}
 	default:
-		r.deliver(ctx, again)
+		r.sendChunk(ctx, again)
 	}
 }
 
