@@ -43,15 +43,10 @@ func (r ContactRef) key() (name, value string, err error) {
 			set++
 		}
 	}
-	switch {
-	case set == 0:
-		err = invalid("ref", "needs one of leadId, customerId, customerIdApiRing")
-	case set > 1:
-		err = invalid("ref", "needs exactly one of leadId, customerId, customerIdApiRing")
-	default:
-		err = required(name, value)
+	if set != 1 {
+		return "", "", invalid("ref", "needs exactly one of leadId, customerId, customerIdApiRing")
 	}
-	return name, value, err
+	return name, value, required(name, value)
 }
 
 // contactType is the type of the contact as far as its key tells. The caller's own key may be a lead's or a customer's.

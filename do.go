@@ -78,10 +78,8 @@ func checkPath(path string) error {
 	if err != nil || !utf8.ValidString(decoded) {
 		return invalid(field, "is not a valid percent-encoded path")
 	}
-	for _, segment := range strings.FieldsFunc(decoded, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == ".." || segment == "." {
-			return invalid(field, "must not contain dot segments")
-		}
+	if hasDotSegment(decoded) {
+		return invalid(field, "must not contain dot segments")
 	}
 	return nil
 }

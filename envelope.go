@@ -84,11 +84,9 @@ func (e *envelope) readMessage(name string, val jsontext.Value) {
 	}
 }
 
-// noOwn leaves every member to the envelope.
-func noOwn(string) (handled bool, err error) { return false, nil }
-
 // readEnvelope reads an object as far as possible: the text may be cut.
 func readEnvelope(ctx context.Context, text []byte) (e envelope, err error) {
+	noOwn := func(string) (bool, error) { return false, nil }
 	err = readJSON(ctx, text, lenient, func(r *reader) error { return e.read(r, noOwn) })
 	return e, err
 }

@@ -16,7 +16,6 @@ func (b bulk[P, R]) importAll(ctx context.Context, source iter.Seq2[P, error], o
 	var used atomic.Bool
 	opts = slices.Clone(opts) // the caller may change the slice before ranging
 	return func(yield func(ImportResult[R], error) bool) {
-		var none ImportResult[R]
 		r, err := b.newImport(ctx, opts, yield)
 		if err == nil && source == nil {
 			err = invalid("source", "is nil")
@@ -24,12 +23,11 @@ func (b bulk[P, R]) importAll(ctx context.Context, source iter.Seq2[P, error], o
 		if err == nil && used.Swap(true) {
 			err = invalid("source", "was imported: another range over the same import would send it again")
 		}
-		if err != nil {
-			yield(none, err)
-			return
+		if err == nil {
+			err = r.run(ctx, source)
 		}
-		if err := r.run(ctx, source); err != nil {
-			yield(none, err)
+		if err != nil {
+			yield(ImportResult[R]{}, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -262,15 +263,18 @@ func parseBaseURL(base string, insecureHTTP bool) (*url.URL, error) {
 		return nil, invalid(field, "must not carry a user or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(base, "#"):
 		return nil, invalid(field, "must not carry a query or fragment")
+	case hasDotSegment(u.Path):
+		return nil, invalid(field, "must not contain dot segments")
 	case u.Scheme == "http" && !insecureHTTP && !wire.IsLoopback(u.Hostname()):
 		return nil, invalid(field, "plain http would send the key unencrypted: use https, or WithInsecureHTTP")
 	}
-	for _, segment := range strings.Split(u.Path, "/") {
-		if segment == ".." || segment == "." {
-			return nil, invalid(field, "must not contain dot segments")
-		}
-	}
 	return u, nil
+}
+
+// hasDotSegment reports whether a path, not percent-encoded, has a segment that stands for another place.
+func hasDotSegment(path string) bool {
+	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' })
+	return slices.Contains(segments, ".") || slices.Contains(segments, "..")
 }
 
 func isPort(port string) bool {

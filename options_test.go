@@ -28,7 +28,8 @@ func TestBadConfigurationIsATypedError(t *testing.T) {
 	for name, opt := range map[string]antcrm.Option{
 		"nil option": nil, "no scheme": antcrm.WithBaseURL("apiring.antbuddy.com"), "no host": antcrm.WithBaseURL("https://"),
 		"empty": antcrm.WithBaseURL(""), "user": antcrm.WithBaseURL("https://u:p@h.example"), "query": antcrm.WithBaseURL("https://h.example?a=1"),
-		"plain http": antcrm.WithBaseURL("http://h.example"), "ftp": antcrm.WithBaseURL("ftp://h.example"), "dots": antcrm.WithBaseURL("https://h.example/a/../b"),
+		"plain http": antcrm.WithBaseURL("http://h.example"), "ftp": antcrm.WithBaseURL("ftp://h.example"),
+		"dots": antcrm.WithBaseURL("https://h.example/a/../b"), "dots behind a backslash": antcrm.WithBaseURL(`https://h.example/a\..\b`), "a dot": antcrm.WithBaseURL("https://h.example/./b"),
 		"port only": antcrm.WithBaseURL("https://:80"), "not a URL": antcrm.WithBaseURL("https://h.example\n"),
 		"client": antcrm.WithHTTPClient(nil), "timeout": antcrm.WithTimeout(-1), "retries": antcrm.WithMaxRetries(-1),
 		"backoff": antcrm.WithRetryBackoff(2, 1), "wait": antcrm.WithMaxRetryWait(-1), "rate": antcrm.WithRateLimit(0, 1), "burst": antcrm.WithRateLimit(1, 0),

@@ -137,14 +137,10 @@ func wireName(field reflect.StructField) string {
 	return name
 }
 
-// joinPath builds phones[1].value from its parts.
-func joinPath(parts ...string) string {
-	var b strings.Builder
-	for _, part := range parts {
-		if part != "" && part[0] != '[' && b.Len() > 0 {
-			b.WriteByte('.')
-		}
-		b.WriteString(part)
+// joinPath joins phones and [1].value, and [1] and value.
+func joinPath(outer, inner string) string {
+	if outer == "" || inner == "" || inner[0] == '[' {
+		return outer + inner
 	}
-	return b.String()
+	return outer + "." + inner
 }
