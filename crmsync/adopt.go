@@ -125,9 +125,8 @@ func (a *adopter[P, U, R]) run(ctx context.Context) error {
 	if a.progress.Read > 0 && !shown {
 		return fmt.Errorf("%w: %s of %d %s", ErrKeysNotListed, a.spec.field, a.progress.Read, a.spec.kind)
 	}
-	if err := a.core.state.setFirst(ctx, a.spec.kind, false); err != nil {
-		return err
-	}
+	// The next push reads the list again before it creates: a record that slid to an earlier page, since another was
+	// deleted meanwhile, was not read.
 	a.progress.Done = true
 	return a.emit()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -368,4 +369,45 @@ func TestAListThatIsNotFoundIsNoEmptyCRM(t *testing.T) {
 	s, _ := newSyncer(t, srv, sqliteDSN(t))
 	require.ErrorIs(t, run(s.Contacts.Push(context.Background(), customers(20, nil))).end, crmsync.ErrNotAdopted)
 	assert.Equal(t, 20, srv.Count(antcrmtest.Contacts))
+}
+
+// A list may print the member of the key and never fill it.
+func TestAListWhoseKeysAreAllEmptySaysNothingOfThem(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	seeded(t, srv, 20)
+	s, _ := newSyncerThrough(t, srv, sqliteDSN(t), func(_ *http.Request, text string) string {
+		return regexp.MustCompile(`"ERP-[0-9]+"`).ReplaceAllString(text, `""`)
+	})
+	for _, err := range s.Contacts.Adopt(context.Background()) {
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, run(s.Contacts.Push(context.Background(), customers(20, nil))).end, crmsync.ErrNotAdopted)
+	assert.Equal(t, 20, srv.Count(antcrmtest.Contacts))
+}
+
+// The state has created records before, so that only Adopt makes the next push read the list again.
+func TestARecordThatSlidAwayFromAdoptIsNotCreatedAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	client := srv.Client()
+	var adopting bool
+	s, _ := newSyncerThrough(t, srv, sqliteDSN(t), func(req *http.Request, text string) string {
+		if adopting && req.URL.Query().Get("page") == "1" {
+			_ = client.Contacts.Delete(ctx, antcrm.ExternalRef(customer(7).ExternalID)) // the first of page 2 slides to page 1
+		}
+		return text
+	})
+	require.NoError(t, run(s.Contacts.Push(ctx, list(customer(900)))).end)
+	for i := range 250 {
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(i)))
+	}
+	adopting = true
+	adopt(t, s.Contacts.Adopt(ctx))
+	adopting = false
+	require.ErrorIs(t, run(s.Contacts.Push(ctx, customers(250, nil))).end, crmsync.ErrNotAdopted)
+	adopt(t, s.Contacts.Adopt(ctx))
+	require.NoError(t, run(s.Contacts.Push(ctx, customers(250, nil))).end)
+	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
 }

@@ -16,7 +16,7 @@ type guard[P, U, R any] struct {
 	*pushRun[P, U, R]
 	asked bool
 	on    bool // the state cannot tell what the CRM has
-	keyed bool // the list prints the caller's own keys, or is empty
+	keyed bool // the list has printed one of the callers' own keys, or is empty
 }
 
 // WithFirstPush says that nobody has created the source's records before, so that
@@ -79,7 +79,7 @@ func (g *guard[P, U, R]) readList(ctx context.Context) error {
 			return fmt.Errorf("crmsync: nothing was created: the CRM's list could not be read, so that it is not known whether the records are there: %w", err)
 		}
 		if !some || !g.keyed {
-			some, g.keyed = true, showsKey(c, g.spec.field)
+			some, g.keyed = true, c.key != "" // a member that is empty in each record may be one that the list never fills
 		}
 		if c.key == "" {
 			continue

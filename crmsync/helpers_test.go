@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -277,6 +279,35 @@ func writes(srv *antcrmtest.Server) (posts, puts, deletes int) {
 		}
 	}
 	return posts, puts, deletes
+}
+
+// changed is a transport that changes the answers of a server: text is the answer's body, and what it returns takes its place.
+type changed func(req *http.Request, text string) string
+
+func (change changed) RoundTrip(req *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	body := change(req, string(text))
+	response.Body, response.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	response.Header.Del("Content-Length")
+	return response, nil
+}
+
+// newSyncerThrough is newSyncer for a server whose answers are changed on their way.
+func newSyncerThrough(t testing.TB, srv *antcrmtest.Server, dsn string, change changed, opts ...crmsync.Option) (*crmsync.Syncer, *crmsync.State) {
+	t.Helper()
+	state := open(t, dsn)
+	client := srv.Client(antcrm.WithRetryBackoff(0, 0), antcrm.WithHTTPClient(&http.Client{Transport: change}))
+	s, err := crmsync.New(context.Background(), client, state, opts...)
+	require.NoError(t, err)
+	return s, state
 }
 
 const soon = 10 * time.Millisecond

@@ -50,5 +50,19 @@ func historyBy(all historyList, name, value string, from, to time.Time) probe {
 }
 
 func historyCandidate(e *antcrm.LoyaltyEntry) candidate {
-	return candidate{ref: string(e.ID), created: e.CreatedAt.Time, record: e}
+	return candidate{ref: entryID(e), created: e.CreatedAt.Time, record: e}
+}
+
+// entryID is an entry's id: the vendor's sample calls it id here, and _id elsewhere.
+func entryID(e *antcrm.LoyaltyEntry) string {
+	if e.ID != "" {
+		return string(e.ID)
+	}
+	var named struct {
+		ID antcrm.ID `json:"_id"`
+	}
+	if e.Decode(&named) != nil {
+		return ""
+	}
+	return string(named.ID)
 }

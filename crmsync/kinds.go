@@ -183,8 +183,8 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		update: func(ctx context.Context, key string, ref antcrm.ContactRef, change antcrm.ContactUpdateParams) error {
 			return updateContact(ctx, client, key, ref, change)
 		},
-		remove: func(ctx context.Context, _ string, ref antcrm.ContactRef) error {
-			return client.Contacts.Delete(ctx, ref)
+		remove: func(ctx context.Context, key string, ref antcrm.ContactRef) error {
+			return removeContact(ctx, client, key, ref)
 		},
 		refText: RefText, readRef: readContactRef,
 		byKey:  contactByKey(client),
@@ -237,6 +237,16 @@ func updateContact(ctx context.Context, client *antcrm.Client, key string, ref a
 	_, err := client.Contacts.Update(ctx, ref, change)
 	if notFound(err) && ref.ExternalID == "" {
 		_, err = client.Contacts.Update(ctx, antcrm.ExternalRef(key), change)
+	}
+	return err
+}
+
+// removeContact falls back to the caller's own key, a documented key of DELETE, for the same reason: the record of a
+// lead that was converted is still there.
+func removeContact(ctx context.Context, client *antcrm.Client, key string, ref antcrm.ContactRef) error {
+	err := client.Contacts.Delete(ctx, ref)
+	if notFound(err) && ref.ExternalID == "" {
+		err = client.Contacts.Delete(ctx, antcrm.ExternalRef(key))
 	}
 	return err
 }

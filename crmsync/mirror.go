@@ -139,14 +139,14 @@ func historyMirror(kind Kind, all historyList) mirror[antcrm.LoyaltyEntry] {
 			if e.Product != nil {
 				product = string(e.Product.Code)
 			}
-			return string(e.ID), e.RawJSON(), []any{string(e.Code), string(e.SerialNumber), float64(e.Score), string(e.Status), product, customer, name, e.CreatedAt.Time}
+			return entryID(e), e.RawJSON(), []any{string(e.Code), string(e.SerialNumber), float64(e.Score), string(e.Status), product, customer, name, e.CreatedAt.Time}
 		},
 		all: func(ctx context.Context, since time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.LoyaltyEntry, error] {
 			return all(ctx, antcrm.LoyaltyListParams{From: since, Page: page}, opts...)
 		},
 		find: func(ctx context.Context, id string, created time.Time) (*antcrm.LoyaltyEntry, error) {
 			around := antcrm.LoyaltyListParams{From: created.Add(-time.Second), To: created.Add(time.Second)}
-			return findListed(all(ctx, around), created, func(e *antcrm.LoyaltyEntry) bool { return string(e.ID) == id })
+			return findListed(all(ctx, around), created, func(e *antcrm.LoyaltyEntry) bool { return entryID(e) == id })
 		},
 	}
 	if kind == KindRedemptions {
@@ -157,7 +157,7 @@ func historyMirror(kind Kind, all historyList) mirror[antcrm.LoyaltyEntry] {
 			if e.Gift != nil {
 				code, gift = string(e.Gift.Code), e.Gift.Name
 			}
-			return string(e.ID), e.RawJSON(), []any{code, gift, float64(e.Score), string(e.Status), customer, name, e.CreatedAt.Time}
+			return entryID(e), e.RawJSON(), []any{code, gift, float64(e.Score), string(e.Status), customer, name, e.CreatedAt.Time}
 		}
 	}
 	return m

@@ -152,6 +152,9 @@ func (r *pullRun[T]) readAll(ctx context.Context, since time.Time, page int, swe
 			current = &response.Body[0]
 		}
 		id, raw, values := r.read(&record)
+		if isNoID(id) {
+			return errors.Join(flush(page), errNoID)
+		}
 		r.progress.Read++
 		if place, twice := places[id]; twice {
 			batch[place] = mirrorRow{id, raw, values} // one INSERT must not have it twice
@@ -165,6 +168,14 @@ func (r *pullRun[T]) readAll(ctx context.Context, since time.Time, page int, swe
 		}
 	}
 	return flush(page)
+}
+
+var errNoID = errors.New("a record of the list has no id: the mirror could not tell it from others")
+
+// isNoID reports whether an id is empty, or a name of its kind without a value.
+func isNoID(id string) bool {
+	_, value, named := strings.Cut(id, ":")
+	return id == "" || named && value == ""
 }
 
 // mirrorRow is a record on its way into the mirror.
@@ -315,15 +326,13 @@ func (r *pullRun[T]) lookUp(ctx context.Context, page []missing) error {
 		for i, m := range page {
 			switch {
 			case errs[i] == nil:
-				id, raw, values := r.read(found[i])
-				if _, err := r.put(ctx, tx, []mirrorRow{{id, raw, values}}); err != nil {
+				if err := r.keep(ctx, tx, m.id, found[i]); err != nil {
 					return err
 				}
 			case errors.Is(errs[i], antcrm.ErrNotFound):
-				if _, err := tx.ExecContext(ctx, r.state.sql("UPDATE "+r.table+" SET deleted_at = "+r.state.timestamp()+" WHERE id = ?"), m.id); err != nil {
+				if err := r.markDeleted(ctx, tx, m.id); err != nil {
 					return err
 				}
-				r.progress.Deleted++
 			case errors.Is(errs[i], errCannotLook) || errors.Is(errs[i], antcrm.ErrFilterIgnored):
 				// It is not known whether it is there: it stays.
 			default:
@@ -332,6 +341,25 @@ func (r *pullRun[T]) lookUp(ctx context.Context, page []missing) error {
 		}
 		return nil
 	})
+}
+
+// keep writes a record that was looked up. One that has another id now, such as a lead that became a customer, is no
+// longer there under its old one.
+func (r *pullRun[T]) keep(ctx context.Context, tx *sql.Tx, old string, record *T) error {
+	id, raw, values := r.read(record)
+	if isNoID(id) {
+		return errNoID
+	}
+	if _, err := r.put(ctx, tx, []mirrorRow{{id, raw, values}}); err != nil || id == old {
+		return err
+	}
+	return r.markDeleted(ctx, tx, old)
+}
+
+func (r *pullRun[T]) markDeleted(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, r.state.sql("UPDATE "+r.table+" SET deleted_at = "+r.state.timestamp()+" WHERE id = ?"), id)
+	r.progress.Deleted++
+	return err
 }
 
 // timestamp is the database's time of day, as the mirror's columns have it.

@@ -206,3 +206,60 @@ func TestAPullReportsTheServersError(t *testing.T) {
 	require.ErrorIs(t, last, antcrm.ErrForbidden)
 	require.ErrorContains(t, last, "pull orders")
 }
+
+func TestPullKeepsEachEntryOfTheHistory(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"id", "_id"} {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(1)))
+		dsn := sqliteDSN(t)
+		s, _ := newSyncerThrough(t, srv, dsn, func(_ *http.Request, text string) string {
+			return strings.ReplaceAll(text, `"_id":"64d9f28b0005`, `"`+name+`":"64d9f28b0005`)
+		})
+		for i := range 3 {
+			require.NoError(t, s.Points.AccumulateOnce(ctx, fmt.Sprint(i), antcrm.AccumulateParams{Code: "C", Data: antcrm.AccumulateCustomer{Phones: customer(1).Phones}}))
+		}
+		pulled(t, s.Pull(ctx, crmsync.WithKinds(crmsync.KindPoints)))
+		assert.Len(t, mirrored(t, database(t, dsn), "crm_points"), 3, name)
+	}
+}
+
+// listing answers each list of contacts with these records.
+func listing(records func() string) changed {
+	return func(req *http.Request, text string) string {
+		switch page := req.URL.Query().Get("page"); {
+		case req.URL.Path != "/contacts" || req.Method != http.MethodGet:
+			return text
+		case page != "" && page != "1":
+			return "[]"
+		}
+		return records()
+	}
+}
+
+func TestRecordsWithoutAnIDAreNotTakenForOne(t *testing.T) {
+	t.Parallel()
+	s, _ := newSyncerThrough(t, antcrmtest.NewServer(t), sqliteDSN(t), listing(func() string {
+		return `[{"name":"a","contactType":"lead"},{"name":"b","contactType":"lead"}]`
+	}))
+	var last error
+	for _, err := range s.Pull(context.Background()) {
+		last = err
+	}
+	require.ErrorContains(t, last, "no id")
+}
+
+func TestALeadThatBecameACustomerIsMirroredOnce(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	record := `[{"name":"a","contactType":"lead","leadId":5}]`
+	dsn := sqliteDSN(t)
+	s, _ := newSyncerThrough(t, antcrmtest.NewServer(t), dsn, listing(func() string { return record }))
+	only := crmsync.WithKinds(crmsync.KindContacts)
+	pulled(t, s.Pull(ctx, only))
+	record = `[{"name":"a","contactType":"customer","leadId":5,"customerId":9}]`
+	got := pulled(t, s.Pull(ctx, only, crmsync.WithFullSweep()))
+	assert.EqualValues(t, 1, got[crmsync.KindContacts].Deleted)
+	assert.Equal(t, []string{record[1 : len(record)-1]}, mirrored(t, database(t, dsn), "crm_contacts"))
+}

@@ -324,3 +324,20 @@ func TestALostOrderThatHasChangedSinceIsRecognizedByWhatWasSent(t *testing.T) {
 		})
 	}
 }
+
+// A lead that a person has converted has another id than it was created with.
+func TestADeletionFindsALeadThatBecameACustomer(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	require.NoError(t, run(s.Contacts.Push(ctx, customers(3, nil))).end)
+	require.NoError(t, srv.Client().Contacts.Delete(ctx, antcrm.ExternalRef(customer(2).ExternalID)))
+	converted := customer(2)
+	converted.ContactType = antcrm.ContactTypeCustomer
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, converted))
+	pushed := run(s.Contacts.Push(ctx, customers(2, nil), crmsync.WithDeletes(1)))
+	require.NoError(t, pushed.end)
+	assert.Equal(t, 1, pushed.done[crmsync.Delete])
+	assert.Zero(t, srv.CountByExternalID(antcrmtest.Contacts, converted.ExternalID))
+}
