@@ -53,19 +53,28 @@ type finding struct {
 const (
 	// maxCandidates bounds what a lookup reads: a value that matches more says nothing about one record.
 	maxCandidates = 500
-	// clockSkew is how far the server's clock may be off when a record is told to be older than the request.
+	// maxOfTime bounds a lookup by time, which matches the records of everybody.
+	maxOfTime = 5000
+	// clockSkew is how far the server's clock may be off when a record is told to be the request's.
 	clockSkew = time.Hour
+	// zoneSkew is how far it may be off when a record is told not to be the request's: it may also print the time of
+	// another zone, or the day alone.
+	zoneSkew = 26 * time.Hour
 )
 
 // collectCandidates reads the records of a lookup.
 func collectCandidates[T any](ctx context.Context, all iter.Seq2[T, error], read func(*T) candidate) ([]candidate, error) {
+	return collectUpTo(ctx, maxCandidates, all, read)
+}
+
+func collectUpTo[T any](ctx context.Context, most int, all iter.Seq2[T, error], read func(*T) candidate) ([]candidate, error) {
 	var found []candidate
 	for record, err := range all {
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, read(&record))
-		if len(found) > maxCandidates {
+		if len(found) > most {
 			return nil, errTooMany
 		}
 	}
@@ -241,9 +250,10 @@ func (e *engine[P, U, R]) judge(ctx context.Context, key string, in *intent, fou
 			continue
 		case c.key != "":
 			continue // somebody else's
-		case !c.created.IsZero() && c.created.Before(in.begun.Add(-clockSkew)):
+		case !c.created.IsZero() && c.created.Before(in.begun.Add(-zoneSkew)):
 			continue // older than the request
 		}
+		older := !c.created.IsZero() && c.created.Before(in.begun.Add(-clockSkew)) // or the server's clock is off
 		owner, err := e.core.state.refOwner(ctx, e.spec.kind, c.ref)
 		switch {
 		case err != nil:
@@ -251,10 +261,11 @@ func (e *engine[P, U, R]) judge(ctx context.Context, key string, in *intent, fou
 		case owner != "" && owner != key:
 			continue
 		}
-		switch same(c.record) {
-		case alike:
+		switch likeness := same(c.record); {
+		case likeness == different:
+		case likeness == alike && !older:
 			twins = append(twins, c)
-		case unclear:
+		default:
 			unsure = true
 		}
 	}

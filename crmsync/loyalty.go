@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/antbuddy/antcrm-go"
@@ -51,8 +53,11 @@ type loyaltySpec[P any] struct {
 	check func(ctx context.Context, params P) error // sends nothing
 	// history lists what the customer of params has, from a time on.
 	history func(params P, from, to time.Time) []historyProbe
-	// is says whether an entry is what params would have made.
+	// is says whether an entry is what params would have made, the customer aside.
 	is func(params P, entry *antcrm.LoyaltyEntry) bool
+	// holder is how params name the customer, and code what is given.
+	holder func(params P) (phones, emails []string)
+	code   func(params P) string
 	// all lists entries of any customer.
 	all func(ctx context.Context) ([]candidate, error)
 }
@@ -120,7 +125,7 @@ func digestOf(known *row) []byte {
 func (l *loyalty[P]) write(ctx context.Context, key string, params P, digest []byte) (done bool, err error) {
 	held, owner, release := l.core.lease.hold(ctx)
 	defer release()
-	token, claimed, err := l.core.claim(ctx, l.spec.kind, owner, Create, byEnsure, []claim{{key: key, want: digest}})
+	token, claimed, err := l.core.claim(ctx, l.spec.kind, owner, Create, byEnsure, []claim{{key: key, want: digest, fields: l.marks(params)}})
 	if err != nil || !claimed[key] {
 		return false, err
 	}
@@ -180,40 +185,33 @@ const (
 // key: it is told by how many there are, beside those of other keys of this
 // state that ask for the same.
 func (l *loyalty[P]) find(ctx context.Context, key string, params P, in *intent) finding {
-	others, err := l.others(ctx, key, in)
+	others, err := l.others(ctx, key, l.marks(params), in)
 	if err != nil {
 		return finding{why: "the state cannot be read", err: err}
 	}
-	if others > 0 {
+	if others {
 		return finding{why: "other keys ask for the same at the same time: their entries cannot be told apart"}
 	}
-	near, wide := map[string]bool{}, map[string]bool{}
-	probes := l.spec.history(params, in.begun.Add(-clockSkew), in.begun.Add(clockSkew))
+	probes := l.spec.history(params, in.begun.Add(-zoneSkew), in.begun.Add(zoneSkew))
 	if len(probes) == 0 {
 		return finding{why: "the customer has neither a phone nor an e-mail address to look it up by"}
 	}
+	var seen entriesSeen
 	for _, p := range probes {
 		entries, err := p.list(ctx)
 		if err != nil {
 			return finding{why: "the history by " + p.name + " cannot be read", err: err}
 		}
 		for _, c := range entries {
-			entry, _ := c.record.(*antcrm.LoyaltyEntry)
-			if entry == nil || !l.spec.is(params, entry) {
-				continue
-			}
-			wide[c.ref] = true
-			if !c.created.IsZero() && c.created.After(in.begun.Add(-closeBefore)) {
-				near[c.ref] = true
+			if entry, _ := c.record.(*antcrm.LoyaltyEntry); entry != nil && l.spec.is(params, entry) {
+				seen.add(c, l.isHeldBy(params, entry), in)
 			}
 		}
 	}
 	switch {
-	case len(near) == 1 && len(wide) == 1:
-		for ref := range near {
-			return finding{verdict: present, ref: ref}
-		}
-	case len(wide) > 0:
+	case len(seen.near) == 1 && len(seen.close) == 0 && seen.near[0] != "":
+		return finding{verdict: present, ref: seen.near[0]}
+	case len(seen.near) > 0 || len(seen.close) > 0 || seen.far:
 		return finding{why: "the history has entries that may be it or not"}
 	}
 	for _, p := range probes {
@@ -224,12 +222,119 @@ func (l *loyalty[P]) find(ctx context.Context, key string, params P, in *intent)
 	return finding{verdict: absent}
 }
 
-// others counts the keys of this state that have asked for the same within the
-// time that is looked at.
-func (l *loyalty[P]) others(ctx context.Context, key string, in *intent) (n int, err error) {
-	query := "SELECT count(*) FROM crmsync_records WHERE kind = ? AND key <> ? AND (digest = ? OR want = ?) AND COALESCE(begun_at, done_at) > ?"
-	err = l.core.state.db.QueryRowContext(ctx, l.core.state.sql(query), l.spec.kind, key, in.want, in.want, in.begun.Add(-2*clockSkew).UnixMilli()).Scan(&n)
-	return n, stateError("read the state", err)
+// entriesSeen are the entries of the history that are like the one that is looked for.
+type entriesSeen struct {
+	near, close []string // ids of those that are about as old as the request, or a little older
+	far         bool     // there are others, which may be it if the server's clock is off, or are perhaps another customer's
+}
+
+func (s *entriesSeen) add(c candidate, held bool, in *intent) {
+	age := in.begun.Sub(c.created)
+	switch {
+	case !held || c.created.IsZero() || age.Abs() >= clockSkew:
+		s.far = true
+	case slices.Contains(s.near, c.ref) && c.ref != "" || slices.Contains(s.close, c.ref) && c.ref != "":
+	case age < closeBefore:
+		s.near = append(s.near, c.ref)
+	default:
+		s.close = append(s.close, c.ref)
+	}
+}
+
+// isHeldBy reports whether an entry shows one of the phones or e-mail addresses of the customer. A server that does not
+// know a filter lists the entries of everybody.
+func (l *loyalty[P]) isHeldBy(params P, entry *antcrm.LoyaltyEntry) bool {
+	if entry.Contact == nil {
+		return false
+	}
+	phones, emails := l.spec.holder(params)
+	return slices.ContainsFunc(entry.Contact.Phones, func(p antcrm.Phone) bool {
+		return slices.ContainsFunc(phones, func(phone string) bool { return phoneEnd(phone) == phoneEnd(p.Value) && p.Value != "" })
+	}) || slices.ContainsFunc(entry.Contact.Emails, func(e antcrm.Email) bool {
+		return slices.ContainsFunc(emails, func(email string) bool { return sameText(email, e.Value) && e.Value != "" })
+	})
+}
+
+// phoneEnd is what a phone number has in common in its forms (0…, +84…, with spaces).
+func phoneEnd(phone string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, phone)
+	return digits[max(0, len(digits)-9):]
+}
+
+// marks are keyed digests of what is given to whom, one for each phone and e-mail address: two requests that share one
+// may make entries that cannot be told apart.
+func (l *loyalty[P]) marks(params P) fieldSet {
+	d := newDigester(l.core.secret)
+	var marks fieldSet
+	phones, emails := l.spec.holder(params)
+	for _, phone := range phones {
+		marks = append(append(marks, 0), d.field(l.spec.code(params), "phone", []byte(phoneEnd(phone)))...)
+	}
+	for _, email := range emails {
+		marks = append(append(marks, 1), d.field(l.spec.code(params), "email", []byte(strings.ToLower(strings.TrimSpace(email))))...)
+	}
+	return marks
+}
+
+// shares reports whether two sets of marks have one in common.
+func (f fieldSet) shares(other fieldSet) bool {
+	for mark := range slices.Chunk(f, 1+fieldSize) {
+		for theirs := range slices.Chunk(other, 1+fieldSize) {
+			if bytes.Equal(mark, theirs) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// others reports whether another key of this state has asked for the same within the time that is looked at.
+func (l *loyalty[P]) others(ctx context.Context, key string, marks fieldSet, in *intent) (found bool, err error) {
+	query := "SELECT " + rowColumns + " FROM crmsync_records r WHERE r.kind = ? AND r.key <> ? AND COALESCE(r.begun_at, r.done_at) > ?"
+	err = l.core.state.query(ctx, query, []any{l.spec.kind, key, in.begun.Add(-2 * clockSkew).UnixMilli()}, func(known *row) bool {
+		fields := fieldSet(known.fields)
+		if known.intent != nil {
+			fields = known.intent.fields
+		}
+		found = marks.shares(fields) || bytes.Equal(digestOf(known), in.want)
+		return !found
+	})
+	return found, err
+}
+
+func pointsHolder(params antcrm.AccumulateParams) (phones, emails []string) {
+	for _, phone := range params.Data.Phones {
+		phones = append(phones, phone.Value)
+	}
+	for _, email := range params.Data.Emails {
+		emails = append(emails, email.Value)
+	}
+	return withoutEmpty(phones), withoutEmpty(emails)
+}
+
+func redemptionHolder(params antcrm.RedeemParams) (phones, emails []string) {
+	return withoutEmpty([]string{params.Data.Phone}), withoutEmpty([]string{params.Data.Email})
+}
+
+// withoutEmpty drops what a filter would take for no filter.
+func withoutEmpty(texts []string) []string {
+	return slices.DeleteFunc(texts, func(text string) bool { return strings.TrimSpace(text) == "" })
+}
+
+func historyProbes[P any](all historyList, params P, holder func(P) (phones, emails []string), from, to time.Time) (probes []historyProbe) {
+	phones, emails := holder(params)
+	for _, phone := range phones {
+		probes = append(probes, historyBy(all, "phone", phone, from, to))
+	}
+	for _, email := range emails {
+		probes = append(probes, historyBy(all, "e-mail address", email, from, to))
+	}
+	return probes
 }
 
 func pointsKind(client *antcrm.Client) loyaltySpec[antcrm.AccumulateParams] {
@@ -240,15 +345,10 @@ func pointsKind(client *antcrm.Client) loyaltySpec[antcrm.AccumulateParams] {
 			return onlyValidation(offline().Points.Accumulate(ctx, params))
 		},
 		history: func(params antcrm.AccumulateParams, from, to time.Time) []historyProbe {
-			var probes []historyProbe
-			for _, phone := range params.Data.Phones {
-				probes = append(probes, historyBy(client.Points.All, "phone", phone.Value, from, to))
-			}
-			for _, email := range params.Data.Emails {
-				probes = append(probes, historyBy(client.Points.All, "e-mail address", email.Value, from, to))
-			}
-			return probes
+			return historyProbes(client.Points.All, params, pointsHolder, from, to)
 		},
+		holder: pointsHolder,
+		code:   func(params antcrm.AccumulateParams) string { return params.Code },
 		is: func(params antcrm.AccumulateParams, entry *antcrm.LoyaltyEntry) bool {
 			return string(entry.Code) == params.Code
 		},
@@ -267,15 +367,10 @@ func redemptionKind(client *antcrm.Client) loyaltySpec[antcrm.RedeemParams] {
 			return onlyValidation(offline().Redeem.Gift(ctx, params))
 		},
 		history: func(params antcrm.RedeemParams, from, to time.Time) []historyProbe {
-			var probes []historyProbe
-			if params.Data.Phone != "" {
-				probes = append(probes, historyBy(client.Redeem.All, "phone", params.Data.Phone, from, to))
-			}
-			if params.Data.Email != "" {
-				probes = append(probes, historyBy(client.Redeem.All, "e-mail address", params.Data.Email, from, to))
-			}
-			return probes
+			return historyProbes(client.Redeem.All, params, redemptionHolder, from, to)
 		},
+		holder: redemptionHolder,
+		code:   func(params antcrm.RedeemParams) string { return params.Code },
 		// A redemption that the points did not cover stands in the history as failed.
 		is: func(params antcrm.RedeemParams, entry *antcrm.LoyaltyEntry) bool {
 			return entry.Gift != nil && string(entry.Gift.Code) == params.Code && entry.Status != antcrm.LoyaltyFailed

@@ -221,14 +221,14 @@ func sameProduct(p *antcrm.ProductCreateParams, found any) likeness {
 // ticketProbes is the filter by the time of creation: there is none for a
 // ticket's contents.
 func ticketProbes(client *antcrm.Client, in *intent) []probe {
-	return []probe{ticketTime(client, in.begun.Add(-clockSkew), in.begun.Add(clockSkew))}
+	return []probe{ticketTime(client, in.begun.Add(-zoneSkew), in.begun.Add(zoneSkew))}
 }
 
 func ticketTime(client *antcrm.Client, from, to time.Time) probe {
 	return probe{
 		name: "time of creation", value: "time",
 		list: func(ctx context.Context) ([]candidate, error) {
-			return collectCandidates(ctx, client.Tickets.All(ctx, antcrm.TicketListParams{From: from, To: to}), ticketCandidate)
+			return collectUpTo(ctx, maxOfTime, client.Tickets.All(ctx, antcrm.TicketListParams{From: from, To: to, Limit: antcrm.MaxBatchSize}), ticketCandidate)
 		},
 		of: func(c candidate) (probe, bool) {
 			if c.created.IsZero() {

@@ -136,3 +136,26 @@ func (u *underAnswer) atMostOnce(t *testing.T) {
 		assert.GreaterOrEqual(t, counted, u.done[kind], "%v: a record was lost", kind)
 	}
 }
+
+// A server may print the time of another zone, or its clock may be off: what is older than its request by a clock that
+// nobody knows is no proof that the request was not carried out.
+func TestAServerWhoseClockIsOffDoublesNothing(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-7 * time.Hour, -90 * time.Minute, 0, 90 * time.Minute, 7 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			srv := antcrmtest.NewServer(t, antcrmtest.WithClock(func() time.Time { return time.Now().Add(off) }),
+				antcrmtest.WithAnswer("contact-external-id-shown", "hidden"), antcrmtest.WithAnswer("contact-filter-external-id", "ignored"),
+				antcrmtest.WithAnswer("order-external-id-shown", "hidden"), antcrmtest.WithAnswer("ticket-external-id-shown", "hidden"))
+			u := &underAnswer{srv: srv, settle: time.Millisecond}
+			dsn := sqliteDSN(t)
+			u.lose("/contacts*", "/opportunities*", "/products*", "/tickets*", "/accumulate*")
+			for range 3 { // each in a process of its own, which has seen no record
+				u.s, u.state = newSyncer(t, srv, dsn, crmsync.WithSettle(u.settle))
+				u.night(t, 1)
+				time.Sleep(3 * u.settle)
+			}
+			u.atMostOnce(t)
+		})
+	}
+}
