@@ -119,11 +119,7 @@ type Row struct {
 }
 
 // all are the row and those that belong to the same record.
-func (r Row) all() []Row {
-	first := r
-	first.More = nil
-	return append([]Row{first}, r.More...)
-}
+func (r Row) all() []Row { return append([]Row{r}, r.More...) }
 
 // LastLine returns the line on which the last row of the record begins.
 func (r Row) LastLine() int {

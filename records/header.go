@@ -16,10 +16,7 @@ var ErrExported = errors.New("records: the file has the CRM's own keys")
 // readHeader finds what each column sets. All that is wrong is in the error.
 func (f *tableFormat[P]) readHeader(header []string, line int) error {
 	for i := range header {
-		header[i] = f.cfg.normal(header[i])
-		if !slices.Contains(reportColumns(), header[i]) && utf8.ValidString(header[i]) {
-			header[i] = trim(header[i])
-		}
+		header[i] = trim(f.cfg.normal(header[i]))
 	}
 	f.header, f.line, f.key = header, line, -1
 	f.columns = make([]column[P], len(header))

@@ -119,7 +119,6 @@ func (r *wideReader) Read(p []byte) (int, error) {
 }
 
 func (r *wideReader) fill() {
-	r.out = r.out[:0]
 	for range 1024 {
 		unit, err := r.unit()
 		if err != nil {
@@ -128,12 +127,15 @@ func (r *wideReader) fill() {
 		}
 		char := rune(unit)
 		if utf16.IsSurrogate(char) {
-			second, err := r.unit()
-			if char = utf16.DecodeRune(char, rune(second)); err != nil || char == utf8.RuneError {
-				r.out = append(r.out, 0xff)
-				r.err = err
-				continue
+			second, _ := r.file.Peek(2)
+			if len(second) == 2 {
+				char = utf16.DecodeRune(char, rune(r.order.Uint16(second)))
 			}
+			if len(second) < 2 || char == utf8.RuneError {
+				r.out = append(r.out, 0xff)
+				continue // what follows may be the end of the row
+			}
+			_, _ = r.file.Discard(2)
 		}
 		r.out = utf8.AppendRune(r.out, char)
 		if r.file.Buffered() < 2 { // the rest may come much later

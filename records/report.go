@@ -157,8 +157,6 @@ func (r jsonReport) write(row Row, notes []string) error {
 	enc := jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
 	err := copyMembers(enc, row.Text)
 	if err != nil { // it is not an object: keep what it is, for a person
-		out.Reset()
-		enc = jsontext.NewEncoder(&out, jsontext.AllowInvalidUTF8(true))
 		err = enc.WriteToken(jsontext.BeginObject)
 		notes = append(notes, string(row.Text))
 	}
