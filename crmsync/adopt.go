@@ -379,6 +379,8 @@ func (s *State) confirmAdopted(ctx context.Context, kind Kind, claims []claim) e
 	})
 }
 
+var errTwoCarriers = &UnknownError{Reason: "several records of the CRM carry its key: delete the others, or run Adopt and say with Settle which one it is"}
+
 // errDoubled is why nothing is sent for a key that several records carry.
 func errDoubled() error {
 	return &UnknownError{Reason: "several records of the CRM carry its key: say which one it is with Settle, or delete the others and run Adopt again"}

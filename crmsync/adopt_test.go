@@ -411,3 +411,17 @@ func TestARecordThatSlidAwayFromAdoptIsNotCreatedAgain(t *testing.T) {
 	require.NoError(t, run(s.Contacts.Push(ctx, customers(250, nil))).end)
 	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
 }
+
+func TestEnsureDoesNotChooseBetweenTwoThatCarryTheKey(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(2)))
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(2)))
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	changed := customer(2)
+	changed.Name = "Đã đổi tên"
+	_, err := s.Contacts.Ensure(context.Background(), changed)
+	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+	posts, puts, _ := writes(srv)
+	assert.Equal(t, []int{0, 0}, []int{posts, puts})
+}

@@ -122,14 +122,17 @@ func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err 
 	reply := r.createAll(held, []P{r.item.record}, false)[0]
 	end := ending{key: r.item.key, what: endingOf(reply.outcome)}
 	if reply.outcome == antcrm.OutcomeDone {
-		end.ref = r.spec.refText(reply.ref)
+		end.ref, end.fresh = r.spec.refText(reply.ref), true
 		r.learn(&r.item.record, end.ref)
 	}
 	err = r.finish(ctx, token, end, reply.err)
 	if heldBack(ctx, reply.outcome, reply.err) {
 		return ref, false, nil
 	}
-	return reply.ref, true, err
+	if err != nil {
+		return ref, true, err
+	}
+	return reply.ref, true, nil
 }
 
 // heldBack reports whether nothing was sent only because the state was slow: the
@@ -149,7 +152,7 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fie
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
 	switch {
 	case err == nil && found:
-		end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
+		end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), fresh: true, digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
 		return ref, true, r.finish(ctx, token, end, nil)
 	case err == nil, filterUnknown(err):
 		return ref, false, nil
@@ -172,7 +175,8 @@ func filterUnknown(err error) bool {
 // finish records an outcome and returns the error of the call, or why it could
 // not be recorded.
 func (r *ensureRun[P, U, R]) finish(ctx context.Context, token string, end ending, callErr error) error {
-	foreign, err := r.core.finish(ctx, r.spec.kind, token, []ending{end})
+	ends := []ending{end}
+	foreign, err := r.core.finish(ctx, r.spec.kind, token, ends)
 	switch {
 	case callErr != nil:
 		return callErr
@@ -180,6 +184,8 @@ func (r *ensureRun[P, U, R]) finish(ctx context.Context, token string, end endin
 		return &UnknownError{Reason: "the request was carried out, and the state could not record it", Err: err}
 	case len(foreign) > 0:
 		return errSettledMeanwhile
+	case ends[0].isShared():
+		return errSharedRef
 	}
 	return nil
 }

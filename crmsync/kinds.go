@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -226,6 +227,15 @@ func contactByKey(client *antcrm.Client) func(context.Context, *antcrm.ContactCr
 		found, err := client.Contacts.Get(ctx, antcrm.ExternalRef(key))
 		if err != nil {
 			return antcrm.ContactRef{}, false, err
+		}
+		// Get returns the first that carries the key. List shows whether there are others; it refuses what comes from a
+		// server that does not know the filter.
+		page, err := client.Contacts.List(ctx, antcrm.ContactListParams{ExternalID: key})
+		if err != nil && !errors.Is(err, antcrm.ErrFilterIgnored) {
+			return antcrm.ContactRef{}, false, err
+		}
+		if page != nil && slices.ContainsFunc(page.Items, func(c antcrm.Contact) bool { return c.Ref() != found.Ref() }) {
+			return antcrm.ContactRef{}, false, errTwoCarriers
 		}
 		return found.Ref(), true, nil
 	}

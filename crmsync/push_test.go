@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -340,4 +341,31 @@ func TestADeletionFindsALeadThatBecameACustomer(t *testing.T) {
 	require.NoError(t, pushed.end)
 	assert.Equal(t, 1, pushed.done[crmsync.Delete])
 	assert.Zero(t, srv.CountByExternalID(antcrmtest.Contacts, converted.ExternalID))
+}
+
+// A CRM that merges customers of one phone answers the creation of the second with the reference of the first: an update
+// of one would overwrite the other.
+func TestTwoKeysNeverShareARecord(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		s, state := newSyncerThrough(t, srv, dsn, func(req *http.Request, text string) string {
+			switch {
+			case req.Method != http.MethodPost:
+			case strings.HasSuffix(req.URL.Path, "/package"):
+				return `{"success":1,"leadId":[1000002,1000003,1000002]}`
+			default:
+				return `{"success":1,"leadId":1000003}`
+			}
+			return text
+		})
+		pushed := run(s.Contacts.Push(ctx, customers(3, nil)))
+		require.NoError(t, pushed.end)
+		assert.Equal(t, map[antcrm.Outcome]int{antcrm.OutcomeDone: 1, antcrm.OutcomeUnknown: 2}, pushed.outcome)
+		_, err := s.Contacts.Ensure(ctx, customer(3))
+		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
+		waiting := unknown(t, state)
+		assert.ElementsMatch(t, []string{"ERP-000000", "ERP-000002", "ERP-000003"}, keysOf(waiting))
+	})
 }

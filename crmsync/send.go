@@ -8,6 +8,9 @@ import (
 	"github.com/antbuddy/antcrm-go"
 )
 
+var errSharedRef = &UnknownError{Reason: "the CRM answered with the reference of another key's record: look whether it has merged the two, " +
+	"and leave one of them out of the source"}
+
 var errSettledMeanwhile = &UnknownError{Reason: "it was settled by somebody else while it was under way: look whether the CRM has it twice"}
 
 // sendCreates sends a package of new records.
@@ -51,7 +54,7 @@ func (r *pushRun[P, U, R]) finishCreates(ctx context.Context, token string, item
 		changes[i] = Change[R]{Key: it.key, Action: Create, Index: it.index, Ref: replies[i].ref, Outcome: replies[i].outcome, Err: replies[i].err}
 		endings[i] = ending{key: it.key, what: endingOf(replies[i].outcome)}
 		if replies[i].outcome == antcrm.OutcomeDone {
-			endings[i].ref = r.spec.refText(replies[i].ref)
+			endings[i].ref, endings[i].fresh = r.spec.refText(replies[i].ref), true
 			r.learn(&it.record, endings[i].ref)
 		}
 	}
@@ -67,6 +70,9 @@ func (e *engine[P, U, R]) learn(record *P, ref string) {
 func (r *pushRun[P, U, R]) finish(ctx context.Context, token string, endings []ending, changes []Change[R]) {
 	foreign, err := r.core.finish(ctx, r.spec.kind, token, endings)
 	for i := range changes {
+		if endings[i].isShared() {
+			changes[i].Ref, changes[i].Outcome, changes[i].Err = *new(R), antcrm.OutcomeUnknown, errSharedRef
+		}
 		for _, key := range foreign {
 			if changes[i].Key == key {
 				changes[i].Outcome, changes[i].Err = antcrm.OutcomeUnknown, errSettledMeanwhile
@@ -349,18 +355,21 @@ func (e *engine[P, U, R]) settleCreate(ctx context.Context, it *item[P], in *int
 	end := ending{key: it.key, ref: found.ref}
 	switch found.verdict {
 	case present:
-		end.what = confirmed
+		end.what, end.fresh = confirmed, true
 	case absent:
 		end.what = refused
 	default:
 		end.what = released
 	}
-	foreign, err := e.core.finish(ctx, e.spec.kind, token, []ending{end})
+	ends := []ending{end}
+	foreign, err := e.core.finish(ctx, e.spec.kind, token, ends)
 	switch {
 	case err != nil:
 		return found, err
 	case len(foreign) > 0:
 		return finding{}, errSettledMeanwhile
+	case ends[0].isShared():
+		return finding{}, errSharedRef
 	case found.verdict == cannotTell:
 		return found, &UnknownError{Reason: found.why, Err: found.err}
 	}

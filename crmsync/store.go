@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 )
@@ -237,7 +238,12 @@ type ending struct {
 	ref  string
 	// Of an update of which a part cannot be sent: what is confirmed instead of what was wanted.
 	digest, fields []byte
+	// The reference is new to the key: no other key may stand for it.
+	fresh bool
 }
+
+// isShared reports whether the reference was another key's, so that nothing was confirmed.
+func (e ending) isShared() bool { return e.fresh && e.what == lost }
 
 type endingKind int
 
@@ -274,6 +280,9 @@ func (s *State) finish(ctx context.Context, kind Kind, token string, endings []e
 func (s *State) finishOnce(ctx context.Context, kind Kind, token string, endings []ending) (foreign []string, err error) {
 	err = s.update(ctx, func(tx *sql.Tx) error {
 		foreign = foreign[:0]
+		if err := s.loseShared(ctx, tx, kind, endings); err != nil {
+			return err
+		}
 		w := endingWriter{tx: tx, state: s, kind: kind, token: token, prepared: map[string]*sql.Stmt{}}
 		defer w.close()
 		for _, e := range endings {
@@ -288,6 +297,45 @@ func (s *State) finishOnce(ctx context.Context, kind Kind, token string, endings
 		return nil
 	})
 	return foreign, err
+}
+
+// loseShared makes lost endings of those whose reference is another key's: a server that merges records, or a mistake of
+// its own, would have one key's changes overwrite the other's record. Of keys that got one reference together, none is
+// confirmed.
+func (s *State) loseShared(ctx context.Context, tx *sql.Tx, kind Kind, endings []ending) error {
+	owners := map[string]string{} // key by reference
+	shared := map[string]bool{}
+	for _, e := range endings {
+		if e.fresh && e.what == confirmed && e.ref != "" {
+			_, twice := owners[e.ref]
+			owners[e.ref], shared[e.ref] = e.key, shared[e.ref] || twice
+		}
+	}
+	if len(owners) == 0 || kind == KindProducts { // a product is written by its key
+		return nil
+	}
+	refs, err := json.Marshal(slices.Collect(maps.Keys(owners)))
+	if err != nil {
+		return err
+	}
+	rows, err := tx.QueryContext(ctx, s.sql("SELECT key, ref FROM crmsync_records WHERE kind = ? AND ref IN ("+s.dialect.keysOf+")"), kind, string(refs))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var key, ref string
+		if err := rows.Scan(&key, &ref); err != nil {
+			return err
+		}
+		shared[ref] = shared[ref] || key != owners[ref]
+	}
+	for i := range endings {
+		if e := &endings[i]; e.fresh && shared[e.ref] {
+			e.what = lost
+		}
+	}
+	return rows.Err()
 }
 
 // endingWriter writes the endings of one package in one transaction.
