@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type mirror[T any] struct {
 	// antcrm.Decimal or a time.
 	read func(*T) (id string, raw []byte, values []any)
 	all  func(ctx context.Context, since time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[T, error]
+	// first is the page that a list answers when none is named: a server may call its first page 0.
+	first func(ctx context.Context, since time.Time) (*antcrm.Page[T], error)
 	// lookBy is the column that find takes, beside created_at where find needs it.
 	lookBy string
 	// find returns the record, or antcrm.ErrNotFound if it is certainly gone.
@@ -50,6 +53,9 @@ func contactMirror(client *antcrm.Client) mirror[antcrm.Contact] {
 		all: func(ctx context.Context, since time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Contact, error] {
 			return client.Contacts.All(ctx, antcrm.ContactListParams{UpdatedFrom: since, Page: page, Limit: pullLimit}, opts...)
 		},
+		first: func(ctx context.Context, since time.Time) (*antcrm.Page[antcrm.Contact], error) {
+			return client.Contacts.List(ctx, antcrm.ContactListParams{UpdatedFrom: since, Limit: pullLimit})
+		},
 		find: func(ctx context.Context, id string, _ time.Time) (*antcrm.Contact, error) {
 			ref, err := readContactRef(id, "")
 			if err != nil {
@@ -78,6 +84,9 @@ func orderMirror(client *antcrm.Client) mirror[antcrm.Opportunity] {
 		all: func(ctx context.Context, _ time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Opportunity, error] {
 			return client.Opportunities.All(ctx, antcrm.OpportunityListParams{Page: page, Limit: pullLimit}, opts...)
 		},
+		first: func(ctx context.Context, _ time.Time) (*antcrm.Page[antcrm.Opportunity], error) {
+			return client.Opportunities.List(ctx, antcrm.OpportunityListParams{Limit: pullLimit})
+		},
 		find: func(ctx context.Context, number string, _ time.Time) (*antcrm.Opportunity, error) {
 			return client.Opportunities.Get(ctx, antcrm.ID(number))
 		},
@@ -96,6 +105,9 @@ func productMirror(client *antcrm.Client) mirror[antcrm.Product] {
 		},
 		all: func(ctx context.Context, _ time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Product, error] {
 			return client.Products.All(ctx, antcrm.ProductListParams{Page: page, Limit: pullLimit}, opts...)
+		},
+		first: func(ctx context.Context, _ time.Time) (*antcrm.Page[antcrm.Product], error) {
+			return client.Products.List(ctx, antcrm.ProductListParams{Limit: pullLimit})
 		},
 		find: func(ctx context.Context, code string, _ time.Time) (*antcrm.Product, error) {
 			return client.Products.Get(ctx, code)
@@ -117,11 +129,10 @@ func ticketMirror(client *antcrm.Client) mirror[antcrm.Ticket] {
 			}
 		},
 		all: func(ctx context.Context, since time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Ticket, error] {
-			params := antcrm.TicketListParams{Page: page, Limit: pullLimit}
-			if !since.IsZero() {
-				params.TimeField, params.From = antcrm.TicketTimeUpdated, since
-			}
-			return client.Tickets.All(ctx, params, opts...)
+			return client.Tickets.All(ctx, ticketsSince(since, page), opts...)
+		},
+		first: func(ctx context.Context, since time.Time) (*antcrm.Page[antcrm.Ticket], error) {
+			return client.Tickets.List(ctx, ticketsSince(since, 0))
 		},
 		find: func(ctx context.Context, id string, _ time.Time) (*antcrm.Ticket, error) {
 			return client.Tickets.Get(ctx, antcrm.ID(id))
@@ -129,7 +140,17 @@ func ticketMirror(client *antcrm.Client) mirror[antcrm.Ticket] {
 	}
 }
 
-func historyMirror(kind Kind, all historyList) mirror[antcrm.LoyaltyEntry] {
+func ticketsSince(since time.Time, page int) antcrm.TicketListParams {
+	params := antcrm.TicketListParams{Page: page, Limit: pullLimit}
+	if !since.IsZero() {
+		params.TimeField, params.From = antcrm.TicketTimeUpdated, since
+	}
+	return params
+}
+
+type historyPage func(ctx context.Context, params antcrm.LoyaltyListParams, opts ...antcrm.CallOption) (*antcrm.Page[antcrm.LoyaltyEntry], error)
+
+func historyMirror(kind Kind, all historyList, list historyPage) mirror[antcrm.LoyaltyEntry] {
 	m := mirror[antcrm.LoyaltyEntry]{
 		kind: kind, table: "crm_points", overlap: time.Hour, lookBy: "id",
 		columns: strings.Fields("code serial_number score status product_code customer_id contact_name created_at"),
@@ -144,9 +165,13 @@ func historyMirror(kind Kind, all historyList) mirror[antcrm.LoyaltyEntry] {
 		all: func(ctx context.Context, since time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.LoyaltyEntry, error] {
 			return all(ctx, antcrm.LoyaltyListParams{From: since, Page: page}, opts...)
 		},
+		first: func(ctx context.Context, since time.Time) (*antcrm.Page[antcrm.LoyaltyEntry], error) {
+			return list(ctx, antcrm.LoyaltyListParams{From: since})
+		},
 		find: func(ctx context.Context, id string, created time.Time) (*antcrm.LoyaltyEntry, error) {
 			around := antcrm.LoyaltyListParams{From: created.Add(-time.Second), To: created.Add(time.Second)}
-			return findListed(all(ctx, around), created, func(e *antcrm.LoyaltyEntry) bool { return entryID(e) == id })
+			page, err := list(ctx, around)
+			return findListed(page, err, all(ctx, around), created, func(e *antcrm.LoyaltyEntry) bool { return entryID(e) == id })
 		},
 	}
 	if kind == KindRedemptions {
@@ -172,10 +197,16 @@ func holderOf(e *antcrm.LoyaltyEntry) (customer, name string) {
 
 var errCannotLook = errors.New("the record cannot be looked up")
 
-// findListed looks for a record among those of its moment.
-func findListed[T any](all iter.Seq2[T, error], created time.Time, is func(*T) bool) (*T, error) {
-	if created.IsZero() {
+// findListed looks for a record among those of its moment: on the page that a list answers when none is named, and on all.
+func findListed[T any](page *antcrm.Page[T], err error, all iter.Seq2[T, error], created time.Time, is func(*T) bool) (*T, error) {
+	switch {
+	case created.IsZero():
 		return nil, errCannotLook
+	case err != nil:
+		return nil, err
+	}
+	if at := slices.IndexFunc(page.Items, func(record T) bool { return is(&record) }); at >= 0 {
+		return &page.Items[at], nil
 	}
 	for record, err := range all {
 		if err != nil {
@@ -197,9 +228,13 @@ func telesaleMirror(client *antcrm.Client, campaign antcrm.ID) mirror[antcrm.Tel
 		all: func(ctx context.Context, _ time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Telesale, error] {
 			return client.Telesales.All(ctx, antcrm.TelesaleListParams{CampaignID: campaign, Page: page, Limit: pullLimit}, opts...)
 		},
+		first: func(ctx context.Context, _ time.Time) (*antcrm.Page[antcrm.Telesale], error) {
+			return client.Telesales.List(ctx, antcrm.TelesaleListParams{CampaignID: campaign, Limit: pullLimit})
+		},
 		find: func(ctx context.Context, id string, created time.Time) (*antcrm.Telesale, error) {
 			around := antcrm.TelesaleListParams{CampaignID: campaign, From: created.Add(-time.Second), To: created.Add(time.Second)}
-			return findListed(client.Telesales.All(ctx, around), created, func(t *antcrm.Telesale) bool { return string(t.ID) == id })
+			page, err := client.Telesales.List(ctx, around)
+			return findListed(page, err, client.Telesales.All(ctx, around), created, func(t *antcrm.Telesale) bool { return string(t.ID) == id })
 		},
 	}
 }
@@ -212,6 +247,9 @@ func telecallMirror(client *antcrm.Client, campaign antcrm.ID) mirror[antcrm.Tel
 		},
 		all: func(ctx context.Context, _ time.Time, page int, opts ...antcrm.CallOption) iter.Seq2[antcrm.Telecall, error] {
 			return client.Telecalls.All(ctx, antcrm.TelecallListParams{CampaignID: campaign, Page: page, Limit: pullLimit}, opts...)
+		},
+		first: func(ctx context.Context, _ time.Time) (*antcrm.Page[antcrm.Telecall], error) {
+			return client.Telecalls.List(ctx, antcrm.TelecallListParams{CampaignID: campaign, Limit: pullLimit})
 		},
 		find: func(context.Context, string, time.Time) (*antcrm.Telecall, error) {
 			return nil, errCannotLook // its filter is by the time of the call, which has no documented field

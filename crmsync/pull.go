@@ -162,9 +162,9 @@ func (s *Syncer) pullKind(ctx context.Context, kind Kind, cfg pullConfig, yield 
 	case KindTickets:
 		return pull(ctx, s.core.state, ticketMirror(client), "", cfg, yield)
 	case KindPoints:
-		return pull(ctx, s.core.state, historyMirror(KindPoints, client.Points.All), "", cfg, yield)
+		return pull(ctx, s.core.state, historyMirror(KindPoints, client.Points.All, client.Points.List), "", cfg, yield)
 	case KindRedemptions:
-		return pull(ctx, s.core.state, historyMirror(KindRedemptions, client.Redeem.All), "", cfg, yield)
+		return pull(ctx, s.core.state, historyMirror(KindRedemptions, client.Redeem.All, client.Redeem.List), "", cfg, yield)
 	}
 	for _, campaign := range cfg.campaigns {
 		var err error

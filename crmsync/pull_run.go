@@ -1,6 +1,7 @@
 package crmsync
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -124,50 +125,91 @@ func (r *pullRun[T]) sweep(ctx context.Context, begun int64) error {
 
 // readAll mirrors what a list yields, from a page on.
 func (r *pullRun[T]) readAll(ctx context.Context, since time.Time, page int, sweep bool) error {
+	w := &mirrorBatch[T]{pullRun: r, sweep: sweep, page: page, places: map[string]int{}}
+	if page == 1 {
+		if some, err := w.readFirst(ctx, since); err != nil || !some {
+			return err
+		}
+	}
 	var (
 		response antcrm.Response
 		current  *byte
-		batch    = make([]mirrorRow, 0, pullBatch)
-		places   = map[string]int{}
 	)
-	flush := func(page int) error {
-		if len(batch) == 0 {
-			return nil
-		}
-		err := r.write(ctx, batch, sweep, page)
-		batch, places = batch[:0], map[string]int{}
-		if err != nil {
-			return err
-		}
-		return r.emit()
-	}
 	for record, err := range r.all(ctx, since, page, antcrm.WithResponse(&response)) {
 		if err != nil {
-			return errors.Join(flush(page), err)
+			return errors.Join(w.flush(ctx), err)
 		}
 		if len(response.Body) > 0 && &response.Body[0] != current { // the next page
 			if current != nil {
-				page++
+				w.page++
 			}
 			current = &response.Body[0]
 		}
-		id, raw, values := r.read(&record)
-		if isNoID(id) {
-			return errors.Join(flush(page), errNoID)
-		}
-		r.progress.Read++
-		if place, twice := places[id]; twice {
-			batch[place] = mirrorRow{id, raw, values} // one INSERT must not have it twice
-			continue
-		}
-		places[id] = len(batch)
-		if batch = append(batch, mirrorRow{id, raw, values}); len(batch) == pullBatch {
-			if err := flush(page); err != nil {
-				return err
-			}
+		if err := w.add(ctx, &record); err != nil {
+			return err
 		}
 	}
-	return flush(page)
+	return w.flush(ctx)
+}
+
+// mirrorBatch is records on their way into the mirror.
+type mirrorBatch[T any] struct {
+	*pullRun[T]
+	sweep  bool
+	page   int
+	rows   []mirrorRow
+	places map[string]int    // in rows, by id
+	first  map[string][]byte // text by id of what a list answers when no page is named
+}
+
+// readFirst reads the first page whatever its number is, and reports whether it has a record.
+func (w *mirrorBatch[T]) readFirst(ctx context.Context, since time.Time) (some bool, err error) {
+	page, err := w.pullRun.first(ctx, since)
+	if err != nil {
+		return false, err
+	}
+	first := make(map[string][]byte, len(page.Items))
+	for i := range page.Items {
+		if err := w.add(ctx, &page.Items[i]); err != nil {
+			return false, err
+		}
+		id, raw, _ := w.read(&page.Items[i])
+		first[id] = raw
+	}
+	w.first = first
+	return len(first) > 0, nil
+}
+
+func (w *mirrorBatch[T]) add(ctx context.Context, record *T) error {
+	id, raw, values := w.read(record)
+	if isNoID(id) {
+		return errors.Join(w.flush(ctx), errNoID)
+	}
+	if before, twice := w.first[id]; twice && bytes.Equal(before, raw) {
+		return nil
+	}
+	w.progress.Read++
+	if place, twice := w.places[id]; twice {
+		w.rows[place] = mirrorRow{id, raw, values} // one INSERT must not have it twice
+		return nil
+	}
+	w.places[id] = len(w.rows)
+	if w.rows = append(w.rows, mirrorRow{id, raw, values}); len(w.rows) < pullBatch {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+func (w *mirrorBatch[T]) flush(ctx context.Context) error {
+	if len(w.rows) == 0 {
+		return nil
+	}
+	err := w.write(ctx, w.rows, w.sweep, w.page)
+	w.rows, w.places = w.rows[:0], map[string]int{}
+	if err != nil {
+		return err
+	}
+	return w.emit()
 }
 
 var errNoID = errors.New("a record of the list has no id: the mirror could not tell it from others")
