@@ -186,6 +186,8 @@ func TestLinesAreThoseOfTheFile(t *testing.T) {
 	require.EqualError(t, err, "records: the file is empty: its first line must name the columns")
 	_, err = collect(records.CSV[contact](io.MultiReader(strings.NewReader("title\nmore"), iotest.ErrReader(broken)), records.WithSkipLines(2)).All())
 	require.EqualError(t, err, "records: line 2: reading failed: disk is gone")
+	_, err = collect(records.CSV[contact](io.MultiReader(strings.NewReader("sep=;\n"), iotest.ErrReader(broken))).All())
+	require.EqualError(t, err, "records: line 2: the header: reading failed: disk is gone")
 }
 
 // Only a line that says nothing else is Excel's.
@@ -451,4 +453,17 @@ func TestTheCommaWinsATie(t *testing.T) {
 	list, err := contactsOf("name,cf:a;b\nMai,x;y\n")
 	require.NoError(t, err)
 	assert.Equal(t, `[{"name":"a;b","value":"x;y"}]`, toJSON(t, list[0].CustomFields))
+}
+
+// What follows the header of another file would get into the wrong fields.
+func TestTheHeaderOfAnotherFileEndsThisOne(t *testing.T) {
+	t.Parallel()
+	for _, row := range []string{",stage,name", "stage,,name", "stage,name,", "external id, ,NAME"} {
+		list, err := contactsOf("name,customerIdApiRing,stage\nMai,1,\n"+row+"\nLan,2,\n", records.WithBadRows(func(*records.RowError) { t.Error("it is not a row's fault: " + row) }))
+		require.EqualError(t, err, "records: line 3: is a different header: import the rows below it as a separate file", row)
+		assert.Len(t, list, 1)
+	}
+	list, err := contactsOf("name,customerIdApiRing,stage\nname,,\nNAME,customer id api ring,\nLan,2,name\n")
+	require.NoError(t, err)
+	assert.Len(t, list, 2, "one name alone may be a value; the same names again are the same header")
 }
