@@ -104,8 +104,8 @@ func TestTheOptionsHaveTheirEdges(t *testing.T) {
 	t.Parallel()
 	const noList, noDate, noField = "cannot separate the values of a list", "is no form of a date with day, month and year", "the largest field must have between 1 byte and 256 MiB"
 	for want, opts := range map[string][]records.Option{
-		"": {
-			records.WithMaxField(1 << 28), records.WithMaxField(4), records.WithListSeparators(","), records.WithDateFormat("2006-01-02 15:04"), records.WithFromLine(0),
+		"": { // of the options alone: the file's four bytes fit a row
+			records.WithMaxField(1 << 28), records.WithMaxField(1), records.WithListSeparators(","), records.WithDateFormat("2006-01-02 15:04"), records.WithFromLine(0),
 			records.WithSkipLines(0), records.WithDelimiter('\x01'), records.WithDelimiter('ж'),
 		},
 		noField:               {records.WithMaxField(0), records.WithMaxField(1<<28 + 1)},
@@ -240,8 +240,14 @@ func TestUTF16IsFoundAlsoWithoutAMark(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"name", "nộ", "ộn"} {
 		for _, big := range []bool{false, true} {
-			list, err := contactsOf(wide(header+"\nMẫu 😀\n", big), records.WithColumns(map[string]string{header: "name"}))
+			source := records.CSV[contact](strings.NewReader(wide(header+"\nMẫu 😀\n", big)), records.WithColumns(map[string]string{header: "name"}))
+			list, err := collect(source.All())
 			require.NoError(t, err, "%s %t", header, big)
+			var out bytes.Buffer
+			report := source.NewReport(&out)
+			require.NoError(t, report.Add(records.Row{Line: 2, Fields: []string{"Mẫu"}}, antcrm.OutcomeRejected, nil))
+			require.NoError(t, report.Flush())
+			assert.Equal(t, "\ufeff"+header+",_line,_outcome,_reason,_text\nMẫu,2,rejected,,\n", out.String(), "the programs that write UTF-16 read UTF-8 by its mark")
 			require.Len(t, list, 1)
 			assert.Equal(t, "Mẫu 😀", list[0].Name)
 		}

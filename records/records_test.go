@@ -432,10 +432,16 @@ func TestTheDuplicateCheckHoldsOverManyRows(t *testing.T) {
 	for i := range rows {
 		fmt.Fprintf(&file, "Mai,C%d\n", i)
 	}
-	file.WriteString("Mai,C27777\n")
-	list, err := contactsOf(file.String())
-	require.EqualError(t, err, "records: line 50002, column 2 (customerIdApiRing): the same customerIdApiRing as on line 27779")
+	const repeated = 1000
+	for i := range repeated {
+		fmt.Fprintf(&file, "Mai,C%d\n", i*(rows/repeated))
+	}
+	var bad []string
+	list, err := contactsOf(file.String(), records.WithBadRows(func(e *records.RowError) { bad = append(bad, e.Error()) }))
+	require.NoError(t, err)
 	assert.Len(t, list, rows)
+	require.Len(t, bad, repeated)
+	assert.Equal(t, "records: line 50503, column 2 (customerIdApiRing): the same customerIdApiRing as on line 25052", bad[501])
 }
 
 func TestAFileIsReadOnceAndNoFurtherThanAsked(t *testing.T) {
@@ -448,7 +454,7 @@ func TestAFileIsReadOnceAndNoFurtherThanAsked(t *testing.T) {
 		break
 	}
 	_, err := collect(source.All())
-	require.Error(t, err)
+	require.EqualError(t, err, "records: a file can be read once")
 }
 
 func TestARowIsKeptUntilItIsAskedFor(t *testing.T) {
