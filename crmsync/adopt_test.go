@@ -95,7 +95,7 @@ func TestAFirstPushIntoAStrangersCRMNeedsNoCeremony(t *testing.T) {
 
 	before := srv.RequestCount()
 	require.NoError(t, run(s.Contacts.Push(ctx, customers(30, nil))).end)
-	assert.Equal(t, 1, srv.RequestCount()-before, "the list is read before the first push only")
+	assert.Equal(t, 3+1, srv.RequestCount()-before, "the list is read before the first push only; later ones look three records up")
 
 	empty := antcrmtest.NewServer(t)
 	s, _ = newSyncer(t, empty, sqliteDSN(t))
@@ -424,4 +424,50 @@ func TestEnsureDoesNotChooseBetweenTwoThatCarryTheKey(t *testing.T) {
 	require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown)
 	posts, puts, _ := writes(srv)
 	assert.Equal(t, []int{0, 0}, []int{posts, puts})
+}
+
+// A backup of the state that was restored, and a second state of the account, lack what was created since.
+func TestAnOldStateIsNoticedByAnyKind(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	orders := func(n int) iter.Seq2[antcrm.OpportunityCreateParams, error] {
+		return func(yield func(antcrm.OpportunityCreateParams, error) bool) {
+			for i := range n {
+				if !yield(antcrm.OpportunityCreateParams{Name: fmt.Sprint("Đơn ", i), ReceiverName: "Mai", ReceiverPhone: "0900000001", ExternalID: fmt.Sprint("SO-", i), Value: "1"}, nil) {
+					return
+				}
+			}
+		}
+	}
+	products := func(n int) iter.Seq2[antcrm.ProductCreateParams, error] {
+		return func(yield func(antcrm.ProductCreateParams, error) bool) {
+			for i := range n {
+				if !yield(antcrm.ProductCreateParams{Name: "Tivi", Code: fmt.Sprint("TV-", i), ExternalID: fmt.Sprint("P-", i), Value: "1"}, nil) {
+					return
+				}
+			}
+		}
+	}
+	push := func(s *crmsync.Syncer, n int) []error {
+		return []error{run(s.Contacts.Push(ctx, customers(n, nil))).end, run(s.Orders.Push(ctx, orders(n))).end, run(s.Products.Push(ctx, products(n))).end}
+	}
+	old, _ := newSyncer(t, srv, sqliteDSN(t))
+	assert.Equal(t, []error{nil, nil, nil}, push(old, 3))
+	current, _ := newSyncer(t, srv, sqliteDSN(t))
+	adopt(t, current.Contacts.Adopt(ctx))
+	adopt(t, current.Orders.Adopt(ctx))
+	adopt(t, current.Products.Adopt(ctx))
+	assert.Equal(t, []error{nil, nil, nil}, push(current, 8))
+
+	for _, err := range push(old, 9) {
+		var there *crmsync.NotAdoptedError
+		require.ErrorAs(t, err, &there)
+		assert.True(t, there.Listed)
+	}
+	adopt(t, old.Contacts.Adopt(ctx))
+	adopt(t, old.Orders.Adopt(ctx))
+	adopt(t, old.Products.Adopt(ctx))
+	assert.Equal(t, []error{nil, nil, nil}, push(old, 9))
+	assert.Equal(t, []int{9, 9, 9}, []int{srv.Count(antcrmtest.Contacts), srv.Count(antcrmtest.Opportunities), srv.Count(antcrmtest.Products)})
 }

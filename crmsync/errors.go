@@ -57,9 +57,9 @@ func (e *DuplicateKeyError) Error() string {
 func (e *DuplicateKeyError) Is(target error) bool { return target == ErrDuplicateKey }
 
 // NotAdoptedError is a record of the source that the CRM has already, found before
-// the first creation by a state that has created none: the state is new, or was
-// lost. The push has ended before it created the record a second time. It is
-// ErrNotAdopted.
+// the first creation of a push: the state is new, was lost, is a backup that was
+// restored, or is not the only one of the account. The push has ended before it created
+// the record a second time. It is ErrNotAdopted.
 type NotAdoptedError struct {
 	Kind  Kind
 	Key   string // the caller's own key

@@ -11,7 +11,8 @@ import (
 
 // guard keeps a push with a new or lost state from creating what the CRM has
 // already. Before the first creation of a kind, by a state whose pushes have created
-// none of it, the CRM's list is read once. An empty CRM costs one request.
+// none of it, the CRM's list is read once. An empty CRM costs one request. Later pushes
+// look up three of the records that they are about to create.
 type guard[P, U, R any] struct {
 	*pushRun[P, U, R]
 	asked bool
@@ -40,8 +41,11 @@ func (g *guard[P, U, R]) check(ctx context.Context, creates []*item[P]) error {
 	}
 	g.asked = true
 	var err error
-	if g.on, err = g.core.state.isFirst(ctx, g.spec.kind); err != nil || !g.on {
+	if g.on, err = g.core.state.isFirst(ctx, g.spec.kind); err != nil {
 		return err
+	}
+	if !g.on {
+		return g.lookUpSome(ctx, creates, g.carriesKey)
 	}
 	// A push that ends early leaves it to the next one to read the list again.
 	if err := g.core.state.setFirst(ctx, g.spec.kind, true); err != nil {
@@ -53,7 +57,7 @@ func (g *guard[P, U, R]) check(ctx context.Context, creates []*item[P]) error {
 	if err := g.compare(ctx, creates); err != nil || g.keyed {
 		return err
 	}
-	return g.lookUpSome(ctx, creates)
+	return g.lookUpSome(ctx, creates, g.isThere)
 }
 
 // done records that the state knows the kind: the source was read to its end, and
@@ -117,39 +121,76 @@ func (g *guard[P, U, R]) compare(ctx context.Context, creates []*item[P]) error 
 	return nil
 }
 
-// lookUps is how many records are looked up where the list shows no keys.
+// guardLookUps is how many records are looked up where the list shows no keys, or is not read.
 const guardLookUps = 3
 
-// lookUpSome looks for some of the records by what they hold: a state that was lost
-// has created all of them.
-func (g *guard[P, U, R]) lookUpSome(ctx context.Context, creates []*item[P]) error {
+// lookUpSome looks for some of the records, the first and the last among them: a state that was lost has created all of
+// them, and a backup that was restored lacks those of its last days.
+func (g *guard[P, U, R]) lookUpSome(ctx context.Context, creates []*item[P], look func(context.Context, *item[P]) (there, listed bool, err error)) error {
 	step := max(1, (len(creates)-1)/(guardLookUps-1))
 	for i := 0; i < len(creates); i += step {
-		there, err := g.isThere(ctx, creates[i])
+		it := creates[i]
+		there, listed, err := look(ctx, it)
+		if err != nil {
+			return fmt.Errorf("crmsync: nothing was created: a lookup failed, so that it is not known whether the records are there: %w", err)
+		}
+		if !there {
+			continue
+		}
+		known, err := g.core.state.row(ctx, g.spec.kind, it.key) // another process may have created it just now
 		if err != nil {
 			return err
 		}
-		if there {
-			return &NotAdoptedError{Kind: g.spec.kind, Key: creates[i].key, Index: creates[i].index}
+		if known == nil {
+			return &NotAdoptedError{Kind: g.spec.kind, Key: it.key, Index: it.index, Listed: listed}
 		}
 	}
 	return nil
 }
 
-func (g *guard[P, U, R]) isThere(ctx context.Context, it *item[P]) (bool, error) {
+// carriesKey looks for a record that carries the key, which the state does not know: the state is an old backup, or not
+// the only one of the account.
+func (g *guard[P, U, R]) carriesKey(ctx context.Context, it *item[P]) (there, listed bool, err error) {
+	if g.spec.byKey != nil {
+		_, there, err = g.spec.byKey(ctx, &it.record, it.key)
+		switch {
+		case errors.Is(err, errTwoCarriers):
+			return true, true, nil
+		case filterUnknown(err):
+			return false, false, nil
+		}
+		return there, true, err
+	}
+	for _, p := range g.spec.probes(&it.record, &intent{}) {
+		found, err := p.list(ctx)
+		switch {
+		case filterUnknown(err), errors.Is(err, errTooMany):
+			continue // it tells nothing
+		case err != nil:
+			return false, false, err
+		}
+		if slices.ContainsFunc(found, func(c candidate) bool { return c.key == it.key }) {
+			return true, true, nil
+		}
+	}
+	return false, false, nil
+}
+
+// isThere looks for a record of the same content.
+func (g *guard[P, U, R]) isThere(ctx context.Context, it *item[P]) (there, listed bool, err error) {
 	for _, p := range g.spec.probes(&it.record, &intent{}) {
 		found, err := p.list(ctx)
 		switch {
 		case errors.Is(err, antcrm.ErrFilterIgnored), errors.Is(err, antcrm.ErrNotFound), errors.Is(err, errTooMany):
 			continue // it tells nothing
 		case err != nil:
-			return false, err
+			return false, false, err
 		}
 		if slices.ContainsFunc(found, func(c candidate) bool { return g.spec.same(&it.record, c.record) == alike }) {
-			return true, nil
+			return true, false, nil
 		}
 	}
-	return false, nil
+	return false, false, nil
 }
 
 // metaFirst is set from the beginning of a first push, or of an Adopt, to its end.

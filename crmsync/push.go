@@ -137,7 +137,10 @@ func WithIsolation() PushOption {
 // once (GET /contacts; one request if the CRM is empty). If it has a record of the
 // source, the state is new or was lost: the push ends with ErrNotAdopted before that
 // record is created a second time. See Adopt, and WithFirstPush. A list that shows no
-// keys is searched for three of the records by what they hold.
+// keys is searched for three of the records by what they hold. A later push looks three
+// of the records up that it is about to create, contacts by key, products by code, orders
+// by customer and phone: a state that is an old backup, or not the only one of the
+// account, does not know them.
 func (c *Contacts) Push(ctx context.Context, source iter.Seq2[antcrm.ContactCreateParams, error], opts ...PushOption) iter.Seq2[Change[antcrm.ContactRef], error] {
 	return c.engine.push(ctx, source, opts)
 }
