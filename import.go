@@ -186,8 +186,7 @@ func (r *bulkRun[P, R]) stop(ctx context.Context, cancel context.CancelFunc) {
 		}
 	}
 	r.workers.Wait()
-	r.ledger.close()
-	_ = r.ledger.finish(ctx) // run has reported what there was to report
+	_ = r.ledger.finish(ctx) // a second time, unless the consumer has left: it takes no error any more
 }
 
 // fail halts the run. The first failure is the one that run returns.
@@ -292,7 +291,7 @@ func (r *bulkRun[P, R]) flush(ctx context.Context) {
 	if r.sourceErr == nil && r.obstacle(ctx) == nil {
 		r.fail(r.ledger.missing(ctx, r.op, r.next))
 	}
-	for _, c := range inOrder(r.replays) {
+	for _, c := range inOrder(r.replays) { // of which some records have not come
 		r.reportUnsent(c, firstError(r.obstacle(ctx), r.sourceErr))
 	}
 	for _, c := range inOrder(r.filling) {
@@ -300,7 +299,7 @@ func (r *bulkRun[P, R]) flush(ctx context.Context) {
 			r.dispatch(ctx, c)
 		}
 	}
-	r.ahead = 0
+	r.ahead = 0 // nothing more is read meanwhile
 	r.submit(ctx)
 }
 
@@ -369,7 +368,7 @@ func (r *bulkRun[P, R]) reportUnsent(c *chunk[P], reason error) {
 	r.report(bulkEvent[R]{at: c.at, err: fmt.Errorf("%w; %w", before, reason)})
 }
 
-// handle handles what a worker reports.
+// handle takes a worker's event: an outcome, or the end of a chunk, which can be filled again.
 func (r *bulkRun[P, R]) handle(e workerEvent[P, R]) {
 	if c := e.ended; c != nil {
 		r.underWay--

@@ -188,17 +188,14 @@ func (l *ledger) resume(ctx context.Context, op string) error {
 	return history.SetAccount(ctx, l.account)
 }
 
-func (l *ledger) close() {
-	if l != nil && l.cancel != nil {
-		l.cancel()
-	}
-}
-
 func (l *ledger) finish(ctx context.Context) error {
 	if l == nil || !l.resumed {
 		return nil
 	}
 	l.resumed = false
+	if l.cancel != nil {
+		l.cancel()
+	}
 	return l.journal.Finish(context.WithoutCancel(ctx))
 }
 
