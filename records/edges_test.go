@@ -238,7 +238,7 @@ func wide(text string, big bool) string {
 
 func TestUTF16IsFoundAlsoWithoutAMark(t *testing.T) {
 	t.Parallel()
-	for _, header := range []string{"name", "nộ", "ộn"} {
+	for _, header := range []string{"name", "nộ", "ộn", "đn", "nđ", "цn"} {
 		for _, big := range []bool{false, true} {
 			source := records.CSV[contact](strings.NewReader(wide(header+"\nMẫu 😀\n", big)), records.WithColumns(map[string]string{header: "name"}))
 			list, err := collect(source.All())
@@ -252,7 +252,7 @@ func TestUTF16IsFoundAlsoWithoutAMark(t *testing.T) {
 			assert.Equal(t, "Mẫu 😀", list[0].Name)
 		}
 	}
-	for _, text := range []string{"\x00\x00na", "n\x00\x00a"} { // zero bytes that are no UTF-16's
+	for _, text := range []string{"\x00\x00na", "n\x00\x00a", "\x00nam", "n\x00am", "na\x00m", "nam\x00", "\x00n\nm", "n\x00m\x05"} { // zero bytes that are no UTF-16's
 		_, err := contactsOf(text + "\nMai\n")
 		assert.ErrorContains(t, err, "is an unknown column", "%q", text)
 	}
@@ -472,4 +472,17 @@ func TestTheHeaderOfAnotherFileEndsThisOne(t *testing.T) {
 	list, err := contactsOf("name,customerIdApiRing,stage\nname,,\nNAME,customer id api ring,\nLan,2,name\n")
 	require.NoError(t, err)
 	assert.Len(t, list, 2, "one name alone may be a value; the same names again are the same header")
+}
+
+// A line whose text somebody has put into its members is a record, though the text is still there.
+func TestALineThatWasCorrectedIsARecord(t *testing.T) {
+	t.Parallel()
+	list, err := collect(records.JSONLines[contact](strings.NewReader(`{"name":"Mai","_text":"Mai;1"}` + "\n" + `{"name":"Lan","_text":""}` + "\n")).All())
+	require.NoError(t, err)
+	assert.Len(t, list, 2)
+	_, err = collect(records.JSONLines[contact](strings.NewReader(`{"_text":"Mai;1"}`)).All())
+	require.ErrorContains(t, err, "is still the text of a row that could not be read")
+	list, err = collect(records.JSONLines[contact](strings.NewReader(`{"_text":5}` + "\n" + `{"_text":""}` + "\n{}\n")).All())
+	require.NoError(t, err, "there is no text: what is missing is the import's to tell")
+	assert.Len(t, list, 3)
 }

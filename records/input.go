@@ -80,8 +80,8 @@ func peek(text *bufio.Reader, n int) ([]byte, error) {
 	return start, nil
 }
 
-// wideOrder is the byte order of UTF-16, nil for a text that is not: a mark says so, or zero bytes beside Latin
-// letters.
+// wideOrder is the byte order of UTF-16, nil for a text that is not: a mark says so, or the high bytes of two letters,
+// one of them Latin. Other zero bytes are a damaged file's.
 func wideOrder(start []byte) binary.ByteOrder {
 	switch {
 	case bytes.HasPrefix(start, []byte("\xff\xfe")):
@@ -90,12 +90,18 @@ func wideOrder(start []byte) binary.ByteOrder {
 		return binary.BigEndian
 	case len(start) < 4:
 		return nil
-	case start[0] != 0 && start[2] != 0 && (start[1] == 0 || start[3] == 0):
+	case start[0] != 0 && start[2] != 0 && areHigh(start[1], start[3]):
 		return binary.LittleEndian
-	case start[1] != 0 && start[3] != 0 && (start[0] == 0 || start[2] == 0):
+	case start[1] != 0 && start[3] != 0 && areHigh(start[0], start[2]):
 		return binary.BigEndian
 	}
 	return nil
+}
+
+// areHigh reports whether two bytes may be the high ones of letters: of Latin (0), of alphabets up to Cyrillic (to 4), or
+// of Vietnamese with two accents (0x1e). UTF-8 has control characters there.
+func areHigh(a, b byte) bool {
+	return (a <= 4 || a == 0x1e) && (b <= 4 || b == 0x1e) && (a == 0 || b == 0)
 }
 
 // wideReader turns UTF-16 into UTF-8. Half of a pair becomes a byte that is not UTF-8, so that its cell is refused.

@@ -49,14 +49,11 @@ func everyDigit(value string) bool {
 	return err == nil && n >= 0 && len(whole) == 1 && len(fraction) >= n
 }
 
-// withoutExponent writes a number whose digits are all shown as people do: 1.5E1 is 15.
+// withoutExponent writes a number of which everyDigit is shown as people do: 1.5E1 is 15.
 func withoutExponent(value string) string {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(value, "+")), "e")
-	n, err := strconv.Atoi(exponent)
+	n, _ := strconv.Atoi(exponent)
 	whole, fraction, _ := strings.Cut(mantissa, ".")
-	if err != nil || n < 0 || n > len(fraction) {
-		return value
-	}
 	plain := whole + fraction[:n]
 	if rest := fraction[n:]; rest != "" {
 		plain += "." + rest
@@ -166,7 +163,7 @@ func isoOrMilliseconds(value string) (at antcrm.Timestamp, err error) {
 	if err != nil {
 		return at, err
 	}
-	if err := at.UnmarshalJSON(quoted); err == nil && !at.IsZero() && plausible(at.Time) && (!isNumber || number >= 1e12 && number < 1e13) {
+	if err := at.UnmarshalJSON(quoted); err == nil && plausible(at.Time) && (!isNumber || number >= 1e12 && number < 1e13) {
 		return at, nil
 	}
 	problem := "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)"
