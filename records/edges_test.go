@@ -130,7 +130,7 @@ func TestTheOptionsHaveTheirEdges(t *testing.T) {
 func TestAMisspeltColumnIsGuessed(t *testing.T) {
 	t.Parallel()
 	for name, meant := range map[string]string{
-		"mi": "im", "tgs": "tags", "nxxe": "name", "emials": "emails", "sorceContact": "sourceContact", "stagee": "stage",
+		"mi": "im", "mix": "", "tgs": "tags", "nxxe": "name", "emials": "emails", "sorceContact": "sourceContact", "stagee": "stage",
 		"tgz": "", "nxxx": "", "o": "",
 	} {
 		_, err := contactsOf(name + "\n")
@@ -485,4 +485,33 @@ func TestALineThatWasCorrectedIsARecord(t *testing.T) {
 	list, err = collect(records.JSONLines[contact](strings.NewReader(`{"_text":5}` + "\n" + `{"_text":""}` + "\n{}\n")).All())
 	require.NoError(t, err, "there is no text: what is missing is the import's to tell")
 	assert.Len(t, list, 3)
+}
+
+// What a person is shown of a cell has an escape for all that cannot be seen, and ends after forty characters.
+func TestACellIsShownWithItsInvisibleCharacters(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{
+		"x\ty": `x\ty`, "x\ny": `x\ny`, "x\ry": `x\ry`, "x\x1fy\x7f": `x\x1fy\x7f`, "x\u200by\u00a0z": `x\u200by\u00a0z`, "xe\u0302": `xe\u0302`, "x\xffy": `x\xffy`, "x\ufffdy": "x\ufffdy",
+		strings.Repeat("ộ", 40): strings.Repeat("ộ", 40), strings.Repeat("ộ", 41): strings.Repeat("ộ", 40) + "…", "mười ba": "mười ba",
+	} {
+		_, err := collect(records.CSV[order](strings.NewReader("name,value\nx,\"" + cell + "\"\n")).All())
+		bad, ok := errors.AsType[*records.RowError](err)
+		require.True(t, ok, "%q", cell)
+		assert.Equal(t, want, bad.Seen, "%q", cell)
+		assert.NotContains(t, err.Error(), want)
+	}
+}
+
+func TestAReportOfALineThatIsNotUTF8IsWritten(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	var report *records.Report
+	source := records.JSONLines[contact](strings.NewReader("{\"name\":\"Th\xe0nh\"}\n"), records.WithBadRows(func(bad *records.RowError) {
+		assert.NoError(t, report.Add(bad.Row, antcrm.OutcomeNotSent, bad))
+	}))
+	report = source.NewReport(&out)
+	_, err := collect(source.All())
+	require.NoError(t, err)
+	require.NoError(t, report.Flush())
+	assert.Equal(t, `{"_line":"1","_outcome":"not sent","_reason":"records: line 1, column 12 (/name): is not UTF-8","_text":"{\"name\":\"Th`+"\ufffd"+`nh\"}"}`+"\n", out.String())
 }
