@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type pullRun[T any] struct {
 
 	watermark, sweepBegun int64
 	sweeps, page          int
+	latest                int64 // when the record that was changed last was changed, by the server's clock; 0 if no record says so
 }
 
 func pull[T any](ctx context.Context, state *State, m mirror[T], campaign antcrm.ID, cfg pullConfig, yield func(PullProgress, error) bool) error {
@@ -66,12 +68,35 @@ func (r *pullRun[T]) run(ctx context.Context) error {
 			return err
 		}
 	}
-	r.watermark = begun
+	r.watermark = r.nextWatermark(begun)
 	if err := r.state.update(ctx, func(tx *sql.Tx) error { return r.save(ctx, tx) }); err != nil {
 		return err
 	}
 	r.progress.Done = true
 	return r.emit()
+}
+
+// nextWatermark is where the next pull reads on. The filters go by the server's clock, which may be behind this one.
+func (r *pullRun[T]) nextWatermark(begun int64) int64 {
+	switch {
+	case r.progress.Read == 0 && r.watermark > 0:
+		return r.watermark // nothing has changed since
+	case r.latest > 0:
+		return min(begun, r.latest)
+	}
+	return begun
+}
+
+// note remembers when a record was changed.
+func (r *pullRun[T]) note(values []any) {
+	for _, column := range []string{"updated_at", "created_at"} {
+		if at := slices.Index(r.columns, column); at >= 0 {
+			if changed, ok := values[at].(time.Time); ok && !changed.IsZero() {
+				r.latest = max(r.latest, changed.UnixMilli())
+			}
+			return
+		}
+	}
 }
 
 func (r *pullRun[T]) emit() error {
@@ -189,6 +214,7 @@ func (w *mirrorBatch[T]) add(ctx context.Context, record *T) error {
 		return nil
 	}
 	w.progress.Read++
+	w.note(values)
 	if place, twice := w.places[id]; twice {
 		w.rows[place] = mirrorRow{id, raw, values} // one INSERT must not have it twice
 		return nil

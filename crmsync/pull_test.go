@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -301,4 +302,22 @@ func TestAMirrorIsWholeUnderAnyAnswer(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestAPullMissesNoChangeOfAServerWhoseClockIsBehind(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t, antcrmtest.WithClock(func() time.Time { return time.Now().Add(-3 * time.Hour) }))
+	dsn := sqliteDSN(t)
+	s, _ := newSyncer(t, srv, dsn)
+	id, err := s.Tickets.Ensure(ctx, antcrm.TicketCreateParams{Title: "Hỏng", SLA: "1h", ExternalID: "T-1", Contact: antcrm.TicketContact{Name: "Mai", Phones: []antcrm.Phone{{Value: "0900000001"}}}})
+	require.NoError(t, err)
+	only := crmsync.WithKinds(crmsync.KindTickets)
+	for i := range 4 { // the first two read everything
+		pulled(t, s.Pull(ctx, only))
+		_, err := srv.Client().Tickets.Update(ctx, id, antcrm.TicketUpdateParams{Title: new(fmt.Sprint("Sửa ", i))})
+		require.NoError(t, err)
+	}
+	pulled(t, s.Pull(ctx, only))
+	assert.ElementsMatch(t, stored(srv, antcrmtest.Tickets), mirrored(t, database(t, dsn), "crm_tickets"))
 }
