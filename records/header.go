@@ -19,6 +19,7 @@ func (f *tableFormat[P]) readHeader(header []string, line int) error {
 		header[i] = trim(f.cfg.normal(header[i]))
 	}
 	f.header, f.line, f.key = header, line, -1
+	f.outcome = slices.Index(header, outcomeColumn)
 	f.columns = make([]column[P], len(header))
 	f.rows.headerRead(header)
 	var problems []*RowError

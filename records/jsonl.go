@@ -94,8 +94,15 @@ func (f *jsonFormat[P]) next() ([]byte, error) {
 	}
 }
 
+// unknownMember is what a report adds to a row that may be in the CRM. It is looked for in the text, because the row may
+// be no record of the API any more.
+var unknownMember = regexp.MustCompile(`(?i)"` + outcomeColumn + `"\s*:\s*"` + antcrm.OutcomeUnknown.String() + `"`)
+
 func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 	var line jsonLine[P]
+	if !f.cfg.lookedUp && unknownMember.Match(text) {
+		return unknownRow(row, 0, "/"+outcomeColumn)
+	}
 	if f.cfg.asNew {
 		text = f.withoutOwn(text)
 	}

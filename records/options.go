@@ -27,6 +27,7 @@ type config struct {
 	allowDuplicate bool
 	phoneCheck     bool
 	asNew          bool
+	lookedUp       bool
 	required       []string
 
 	normalize  func(string) string
@@ -100,6 +101,16 @@ func WithUnknownColumns() Option {
 func WithAsNew() Option {
 	return func(cfg *config) error {
 		cfg.asNew = true
+		return nil
+	}
+}
+
+// WithLookedUp accepts the rows that a report calls unknown. Without it such a file is refused with ErrUnknownRows: its
+// rows may be in the CRM already. Set it once somebody has looked each of them up there, and has removed from the file
+// those that were found.
+func WithLookedUp() Option {
+	return func(cfg *config) error {
+		cfg.lookedUp = true
 		return nil
 	}
 }

@@ -499,7 +499,10 @@ func TestAReportCanBeCorrectedAndFedAgain(t *testing.T) {
 		assert.Equal(t, test.want, out.String(), name)
 		assert.Equal(t, 2, report.Count())
 
-		again, err := contactsOf(out.String())
+		_, err = contactsOf(out.String(), records.WithBadRows(func(*records.RowError) {}))
+		require.ErrorIs(t, err, records.ErrUnknownRows, "one of the two may be in the CRM")
+		require.ErrorContains(t, err, "line 3, column 5 (_outcome)")
+		again, err := contactsOf(out.String(), records.WithLookedUp())
 		require.NoError(t, err)
 		assert.Equal(t, first, again)
 	}
@@ -548,7 +551,7 @@ func TestAReportLosesNothingOfRowsThatCouldNotBeRead(t *testing.T) {
 // textsOf are the texts of the bad rows of a file.
 func textsOf(t *testing.T, read func(io.Reader, ...records.Option) *records.Reader[contact], file string) (texts []string) {
 	t.Helper()
-	_, err := collect(read(strings.NewReader(file), records.WithBadRows(func(bad *records.RowError) { texts = append(texts, string(bad.Row.Text)) })).All())
+	_, err := collect(read(strings.NewReader(file), records.WithLookedUp(), records.WithBadRows(func(bad *records.RowError) { texts = append(texts, string(bad.Row.Text)) })).All())
 	require.NoError(t, err)
 	return texts
 }
@@ -640,7 +643,9 @@ func TestAReportOfJSONLinesCanBeFedAgain(t *testing.T) {
 {"name":"Lan","_line":"2","_outcome":"unknown","_reason":""}
 `, out.String())
 	assert.Equal(t, []string{"not JSON", "[1]"}, textsOf(t, records.JSONLines[contact], out.String()))
-	again, err := collect(records.JSONLines[contact](&out, records.WithBadRows(func(*records.RowError) {})).All())
+	_, err = collect(records.JSONLines[contact](strings.NewReader(out.String()), records.WithBadRows(func(*records.RowError) {})).All())
+	require.ErrorIs(t, err, records.ErrUnknownRows)
+	again, err := collect(records.JSONLines[contact](&out, records.WithBadRows(func(*records.RowError) {}), records.WithLookedUp()).All())
 	require.NoError(t, err)
 	assert.Equal(t, []contact{{Name: "Mai", ExternalID: "1"}, {Name: "Lan"}}, again)
 }

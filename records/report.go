@@ -19,12 +19,32 @@ import (
 
 // reportColumns are what a report adds to a row. A reader leaves them out, so that a report can be corrected and fed
 // again.
-func reportColumns() []string { return []string{"_line", "_outcome", "_reason", textColumn} }
+func reportColumns() []string { return []string{"_line", outcomeColumn, "_reason", textColumn} }
 
 const (
 	textColumn  = "_text"
 	textProblem = "is still the text of a row that could not be read: put what it says in its place"
 )
+
+// ErrUnknownRows is a report of rows whose outcome is unknown: they were sent, no usable answer came, and they may be in
+// the CRM already. See [WithLookedUp].
+var ErrUnknownRows = errors.New("records: the file has rows whose outcome is unknown")
+
+// outcomeColumn holds what became of a row when it was sent.
+const outcomeColumn = "_outcome"
+
+// isUnknown reports that a report calls a row unknown.
+func isUnknown(outcome string) bool {
+	return strings.EqualFold(trim(outcome), antcrm.OutcomeUnknown.String())
+}
+
+// unknownRow refuses a file for a row that may be in the CRM already.
+func unknownRow(row Row, column int, header string) *RowError {
+	return &RowError{
+		Line: row.Line, Column: column, Header: header, Row: row, Err: ErrUnknownRows,
+		Problem: "is unknown: the row was sent, no usable answer came, and it may be in the CRM already",
+	}
+}
 
 // Report writes rows that were not imported, in the format of their file, each with its line, its outcome and the
 // reason. Correct the report and import it: the added columns are ignored.

@@ -84,6 +84,7 @@ type tableFormat[P any] struct {
 	line    int         // of the header
 	columns []column[P] // by place; set nil: left out
 	key     int         // the place of the caller's own key, -1: none
+	outcome int         // the place of a report's outcome, -1: none
 	grouped bool        // several rows may be one record
 	lastKey string      // of the row before
 }
@@ -118,6 +119,9 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 		}
 		row := Row{Line: line}
 		cells = f.withoutTrailing(cells)
+		if f.mayBeThere(cells) {
+			return row, unknownRow(row, f.outcome+1, outcomeColumn)
+		}
 		if problem := f.shape(cells, &row); problem != "" {
 			bad := &RowError{Line: line, Problem: problem, Row: row}
 			if problem == otherHeader {
@@ -134,6 +138,18 @@ func (f *tableFormat[P]) read(record *P) (Row, error) {
 		}
 		return row, f.fill(record, cells, row)
 	}
+}
+
+// mayBeThere reports a row that a report calls unknown. Where the cells are not those of the columns, any of them may be
+// the outcome.
+func (f *tableFormat[P]) mayBeThere(cells []string) bool {
+	switch {
+	case f.cfg.lookedUp || f.outcome < 0:
+		return false
+	case len(cells) != len(f.header):
+		return slices.ContainsFunc(cells, isUnknown)
+	}
+	return isUnknown(cells[f.outcome])
 }
 
 // withoutTrailing drops blank cells beyond the header, if the header ends with columns of blanks itself. In other files

@@ -114,8 +114,14 @@ one out. The delimiter and UTF-16 are detected.%[1]s
 
 Rows that are refused or cannot be sent are written to a file beside FILE
 (%[2]s.rejected.csv) with the reason. Rows whose answer was lost are
-written to another one (%[2]s.unknown.csv): they may be in the CRM, so look
-them up before you send them again.`
+written to another one (%[2]s.unknown.csv)%[3]s`
+
+const (
+	unknownCreated = `: they may be in the CRM. That file
+is refused unless --looked-up says that somebody has looked each row up and
+deleted those that are there.`
+	unknownChanged = `; it may be sent again.`
+)
 
 const createsHelp = `
 
@@ -155,7 +161,7 @@ func (im importing[P, R]) command(a *app) *cobra.Command {
 		if im.toTarget {
 			target = args[0]
 		}
-		job := &importJob[P, R]{importing: im, app: a, flags: b, target: target, path: args[len(args)-1]}
+		job := &importJob[P, R]{importing: im, app: a, flags: b, target: target, path: args[len(args)-1], typed: typed{a.args, cmd.Flags()}}
 		return job.do(cmd.Context())
 	}
 	return cmd
@@ -167,7 +173,11 @@ func (im importing[P, R]) help() string {
 	if im.lists != "" {
 		lists = " These columns may hold several\nvalues separated by ; or |: " + im.lists + "."
 	}
-	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file)
+	unknown := unknownCreated
+	if im.updates {
+		unknown = unknownChanged
+	}
+	long := im.long + "\n\n" + fmt.Sprintf(importHelp, lists, im.file, unknown)
 	if !im.updates {
 		long += createsHelp
 	}
@@ -180,8 +190,9 @@ func (im importing[P, R]) help() string {
 func (im importing[P, R]) addFlags(cmd *cobra.Command, b *bulkFlags) {
 	b.add(cmd, im.packages)
 	if im.updates {
-		b.asNew = true
+		b.asNew, b.lookedUp = true, true // a change may be sent again
 		_ = cmd.Flags().MarkHidden("as-new")
+		_ = cmd.Flags().MarkHidden("looked-up")
 	}
 	offerFields(cmd, records.Columns[P]())
 	if im.journal {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,7 +50,7 @@ func (j *importJob[P, R]) tell() {
 	for _, part := range []struct {
 		n    int
 		what string
-	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}} {
+	}{{t.rejected + t.bad, "refused"}, {t.unknown, "unknown"}, {t.notSent, "not sent"}, {t.unmatched, "not matched to the journal"}} {
 		if part.n > 0 {
 			text += fmt.Sprintf(", %d %s", part.n, part.what)
 		}
@@ -64,40 +65,42 @@ func (j *importJob[P, R]) tell() {
 		return // the files are not complete
 	}
 	j.tellReports()
+	j.tellOlder()
+}
+
+// tellOlder names reports of earlier runs: nobody must take them for this one's.
+func (j *importJob[P, R]) tellOlder() {
+	t := j.tally
+	older := strings.Join(slices.Concat(j.rejected.older(), j.unknown.older()), ", ")
+	switch {
+	case older == "" || t.unmatched > 0:
+	case j.flags.journal != "" && t.readAll && t.failed() == 0:
+		j.app.note("left from an earlier run: %s: do not import what is in there, this run has covered every row of %s", older, j.in.name)
+	default:
+		j.app.note("left from an earlier run, and not of this one: %s", older)
+	}
 }
 
 // tellReports says where the rows are that need work, and what to do with them. What it says is safe to follow to the letter.
 func (j *importJob[P, R]) tellReports() {
 	t := j.tally
 	if j.rejected.count() > 0 {
-		what, next := "refused", "correct them there and "+j.sendThatFile()
+		what, next := "refused", "correct them there, then "+j.sendReport(j.rejected)
 		switch {
 		case j.flags.journal != "": // the next run repeats them: whoever imports the report too has them twice
 			next = fmt.Sprintf("correct them in %s itself, leaving every row in its place, then run: %s", j.in.name, j.again("--retry-rejected"))
 		case t.notSent > 0 && t.rejected+t.bad == 0:
-			what, next = "unsent", j.sendThatFile()
+			what, next = "unsent", j.sendReport(j.rejected)
 		case t.notSent > 0:
-			what, next = "refused and unsent", "correct the refused ones there and "+j.sendThatFile()
+			what, next = "refused and unsent", "correct the refused ones there, then "+j.sendReport(j.rejected)
 		}
 		j.app.note("%s rows are in %s: %s", what, j.rejected.name, next)
 	}
 	if j.unknown.count() > 0 && j.updates {
-		j.app.note("unknown rows are in %s: a change may be sent again without harm, so %s", j.unknown.name, j.sendThatFile())
+		j.app.note("unknown rows are in %s: a change may be sent again without harm; %s", j.unknown.name, j.sendReport(j.unknown))
 	} else if j.unknown.count() > 0 {
-		where := ""
-		if j.flags.journal != "" {
-			where = ", without this journal"
-		}
-		j.app.note("unknown rows are in %s: look each one up in the CRM, delete from that file those that are there, and import the rest%s", j.unknown.name, where)
+		j.app.note("unknown rows are in %s: look each one up in the CRM, delete from that file those that are there, then %s", j.unknown.name, j.sendReport(j.unknown, "--looked-up"))
 	}
-}
-
-// sendThatFile says how the rows of a report are sent.
-func (j *importJob[P, R]) sendThatFile() string {
-	if j.verb == "imported" {
-		return "import that file"
-	}
-	return "run this command with that file"
 }
 
 // verdict is the exit code of an import that was not done to the end, and its line on stderr.
@@ -154,36 +157,30 @@ func (j *importJob[P, R]) howToGoOn() string {
 	return fmt.Sprintf("the rows from line %d on were not read; to import them, run: %s", next, j.again("--from-line", strconv.Itoa(next)))
 }
 
-// again is the command to type again, with a flag set. No flag holds the key.
+// again is the command to type again, with a flag set.
 func (j *importJob[P, R]) again(flag string, value ...string) string {
-	words := []string{"antcrm"}
-	skip := false
-	for _, arg := range j.app.args {
-		switch {
-		case skip:
-			skip = false
-		case arg == flag:
-			skip = len(value) > 0
-		case flag != "" && strings.HasPrefix(arg, flag+"="):
-		default:
-			words = append(words, quoted(arg))
-		}
+	if flag == "" {
+		return j.typed.with(change{})
 	}
-	if flag != "" {
-		words = append(words, flag)
-	}
-	for _, arg := range value {
-		words = append(words, quoted(arg))
-	}
-	return strings.Join(words, " ")
+	return j.typed.with(change{without: []string{strings.TrimPrefix(flag, "--")}, with: append([]string{flag}, value...)})
 }
 
-// quoted is a word as a shell takes it.
-func quoted(word string) string {
-	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-+:@%=,") == "" {
-		return word
+// sendReport is the command that sends the rows of a report. It has the header and the values of the file, but is no workbook, has no lines before the header,
+// and no journal knows it.
+func (j *importJob[P, R]) sendReport(report *reportFile, more ...string) string {
+	c := change{
+		file: report.name, with: more,
+		without: []string{"skip-lines", "sheet", "format", "from-line", "rejected", "unknown", "journal", "retry-rejected", "replaced-key", "looked-up"},
 	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	format := j.reading.format
+	if format == formatXLSX {
+		format = formatCSV
+		c.without = append(c.without, "delimiter")
+	}
+	if found, err := importFormat("", report.name); err != nil || found != format {
+		c.with = append(c.with, "--format", format)
+	}
+	return "run: " + j.typed.with(c)
 }
 
 // fileError explains what is wrong with the file as a whole.
@@ -201,6 +198,8 @@ func (j *importJob[P, R]) fileError(err error) error {
 		f.next = "put it back as it was, then run: " + j.again("")
 	case errors.Is(bad, records.ErrExported):
 		f.next = j.exported()
+	case errors.Is(bad, records.ErrUnknownRows):
+		f.next = "look each such row up in the CRM, delete from the file those that are there, then run: " + j.again("--looked-up")
 	case t.done+t.unknown+t.rejected+t.notSent+t.bad > 0 && j.flags.journal == "": // it came by a pipe, and rows before this one are sent
 		f.next = "correct what follows, not what came before, and go on as said above"
 	case strings.Contains(bad.Problem, "not UTF-8") && j.reading.encoding == "" && j.reading.format != formatXLSX:
@@ -231,7 +230,7 @@ func (j *importJob[P, R]) endError(err error) error {
 		}
 		return explained
 	case errors.Is(err, antcrm.ErrSourceChanged):
-		return &failure{code: exitUsage, text: "the file is not the one that the journal belongs to", err: err, next: "put the file back as it was (a row may be corrected, none added before it or removed), then run: " + j.again("")}
+		return j.sourceChanged()
 	case errors.Is(err, antcrm.ErrJournal):
 		if _, ofSystem := errors.AsType[syscall.Errno](err); !ofSystem {
 			return j.journalError(err)
@@ -239,6 +238,21 @@ func (j *importJob[P, R]) endError(err error) error {
 		return &failure{code: exitFailure, text: "the journal cannot be written", err: err, next: "free space, then run: " + j.again("")}
 	}
 	return err
+}
+
+// sourceChanged explains a file that has other rows than the journal says were sent.
+func (j *importJob[P, R]) sourceChanged() error {
+	text := "the file is not the one that the journal belongs to: "
+	if t := j.tally; t.changedFrom > 0 {
+		text += fmt.Sprintf("lines %d to %d are not the rows that were sent from there", t.changedFrom, t.changedTo)
+	} else {
+		text += "rows that were sent are no longer in it"
+	}
+	next := "put the file back as it was: of the rows that were sent, only refused ones may be corrected, with --retry-rejected"
+	if len(j.changes) > 0 {
+		next += " (to change what is in the CRM, see: " + j.changes[0] + ")"
+	}
+	return &failure{code: exitUsage, text: text, next: next + "; then run: " + j.again("")}
 }
 
 // serverJournal binds a journal to a server: what was sent to one was not sent to another.

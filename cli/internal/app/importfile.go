@@ -30,6 +30,7 @@ type readingFlags struct {
 	maps          []string
 	ignoreUnknown bool
 	duplicates    bool
+	lookedUp      bool
 	format        string
 	sheet         string
 	delimiter     string
@@ -46,6 +47,7 @@ func (r *readingFlags) add(cmd *cobra.Command) {
 	f.StringArrayVar(&r.maps, "map", nil, "a column's field: `COLUMN=FIELD`, such as 'Mã KH=customerIdApiRing' (may be repeated)")
 	f.BoolVar(&r.ignoreUnknown, "ignore-unknown", false, "leave out columns that are no field; each is named")
 	f.BoolVar(&r.duplicates, "allow-duplicates", false, "let rows through whose own key an earlier row has")
+	f.BoolVar(&r.lookedUp, "looked-up", false, "send rows that a report calls unknown: those that are in the CRM have been deleted from FILE")
 	f.StringVar(&r.format, "format", "", "`FORMAT`: csv, jsonl or xlsx (default: by the file's ending, else csv)")
 	f.StringVar(&r.sheet, "sheet", "", "the `SHEET` of a workbook that has several")
 	f.StringVar(&r.delimiter, "delimiter", "", "what stands between fields: `CHAR` or tab (default: found out)")
@@ -99,6 +101,9 @@ func (r *readingFlags) reading(path string) (reading, error) {
 	in := reading{format: format, encoding: r.encoding, sheet: r.sheet}
 	if r.duplicates {
 		in.options = append(in.options, records.WithoutDuplicateCheck())
+	}
+	if r.lookedUp {
+		in.options = append(in.options, records.WithLookedUp())
 	}
 	if err := r.checkEncoding(format); err != nil {
 		return in, err

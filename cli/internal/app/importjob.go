@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/records"
@@ -17,6 +18,7 @@ type importJob[P records.Params, R any] struct {
 	flags   *bulkFlags
 	target  string // of toTarget
 	path    string // of the file
+	typed   typed
 	reading reading
 	in      *input
 
@@ -33,6 +35,8 @@ type importJob[P records.Params, R any] struct {
 type tally struct {
 	done, rejected, unknown, notSent, bad int
 	lastLine                              int
+	unmatched                             int   // rows that cannot be compared with what the journal says was sent from there, or differ from it
+	changedFrom, changedTo                int   // the lines of those that differ
 	reason                                error // the first failure
 	lost                                  error // the first of a row that is unknown
 	trouble                               error // the last failure that was no row's fault, or the one for which it gave up; nil once a row was good
@@ -167,6 +171,10 @@ func (j *importJob[P, R]) send(ctx context.Context, client *antcrm.Client, total
 	if err != nil {
 		return err
 	}
+	if errors.Is(ended, antcrm.ErrSourceChanged) { // of rows that are not those of the journal; the next run repeats what is true
+		j.rejected.discard()
+		j.unknown.discard()
+	}
 	if err := errors.Join(j.rejected.close(), j.unknown.close()); err != nil && j.broken == nil {
 		j.broken = err
 	}
@@ -262,6 +270,9 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 	if outcome == antcrm.OutcomeRejected && !antcrm.RecordFault(reason) {
 		outcome = antcrm.OutcomeNotSent // as a journal takes it
 	}
+	if j.flags.journal != "" && t.takeUnmatched(row, reason) {
+		return
+	}
 	switch outcome {
 	case antcrm.OutcomeDone:
 		t.done++
@@ -293,6 +304,22 @@ func (j *importJob[P, R]) take(row records.Row, outcome antcrm.Outcome, reason e
 		}
 	}
 	j.bar.update(t.done, t.failed())
+}
+
+// takeUnmatched counts a row that the journal says nothing of, though it was sent from this place: the file has changed, or the run ended before the request
+// was complete that it belongs to. What became of what was sent is in the journal: the row is not unknown.
+func (t *tally) takeUnmatched(row records.Row, reason error) bool {
+	switch {
+	case errors.Is(reason, antcrm.ErrSourceChanged):
+		if t.changedFrom == 0 {
+			t.changedFrom = row.Line
+		}
+		t.changedFrom, t.changedTo = min(t.changedFrom, row.Line), max(t.changedTo, row.LastLine())
+	case reason == nil || !strings.Contains(reason.Error(), "together with records that have not come"):
+		return false
+	}
+	t.unmatched++
+	return true
 }
 
 // failedFor notes why a record failed, and gives up where going on makes no sense: a key that is refused, a server that is down.

@@ -145,6 +145,30 @@ func (r *reportFile) close() error {
 	return err
 }
 
+// discard removes the file with all that this run has written into it.
+func (r *reportFile) discard() {
+	if r.file == nil || r.device {
+		return
+	}
+	_ = r.file.Close()
+	_ = os.Remove(r.name)
+	r.file, r.report = nil, nil
+}
+
+// older are the reports of earlier runs that are beside this one.
+func (r *reportFile) older() (names []string) {
+	for n := 1; n <= maxOlder && !r.chosen; n++ {
+		name := numbered(r.stem, r.ext, n)
+		if name == r.name && r.file != nil {
+			continue
+		}
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // maxOlder is how many older reports are looked at, and how large they may be.
 const (
 	maxOlder     = 20

@@ -37,7 +37,8 @@ func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
 	if err := j.flags.check(j.app, j.changed); err != nil {
 		return err
 	}
-	j.flags.duplicates = true // the sync itself names both rows of a key
+	j.flags.duplicates = true                            // the sync itself names both rows of a key
+	j.flags.lookedUp = j.flags.lookedUp || j.flags.adopt // which looks every row up
 	if j.reading, err = j.flags.reading(j.path); err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (j *syncJob[P, R]) fileError(err error) error {
 	if errors.Is(err, errStopped) {
 		return err
 	}
-	if errors.Is(err, records.ErrExported) {
+	if errors.Is(err, records.ErrExported) || errors.Is(err, records.ErrUnknownRows) {
 		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent; to see what a sync that takes over what is in the CRM would change, run: " + j.again("--adopt", "--plan") + "; leave --plan out if it is right"}
 	}
 	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; columns can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
