@@ -447,6 +447,12 @@ func TestListsInACell(t *testing.T) {
 	_, problem = problemOf[contact]("phones", "0900000001;none", international)
 	assert.Equal(t, "is no phone", problem)
 
+	record, problem = problemOf[contact]("emails", "mai, bé@example.com")
+	assert.Empty(t, problem, "one address, however odd, is sent as it is")
+	assert.Equal(t, `[{"value":"mai, bé@example.com"}]`, toJSON(t, record.Emails))
+	_, problem = problemOf[contact]("emails", "mai@example.com, be@example.com")
+	assert.Equal(t, "may hold several addresses: separate them with ;, or set the list separator", problem)
+
 	list, err := contactsOf("name,emails,email,tags,tag\nMai,a@example.com,b@example.com,x,y|z\n")
 	require.NoError(t, err)
 	assert.Equal(t, `[{"value":"a@example.com"},{"value":"b@example.com"}]`, toJSON(t, list[0].Emails), "columns of a list by two names are one list")
@@ -472,6 +478,9 @@ func TestTheHeaderOfAnotherFileEndsThisOne(t *testing.T) {
 	list, err := contactsOf("name,customerIdApiRing,stage\nname,,\nNAME,customer id api ring,\nLan,2,name\n")
 	require.NoError(t, err)
 	assert.Len(t, list, 2, "one name alone may be a value; the same names again are the same header")
+	list, err = contactsOf("name\nMai\nNAME\nLan\n")
+	require.NoError(t, err)
+	assert.Equal(t, `[{"name":"Mai"},{"name":"Lan"}]`, toJSON(t, list), "a header of one column too")
 }
 
 // A line whose text somebody has put into its members is a record, though the text is still there.
