@@ -49,7 +49,7 @@ func TestTheFirstAndTheLastYearOfABirthday(t *testing.T) {
 func TestTheFirstAndTheLastDayOfADate(t *testing.T) {
 	t.Parallel()
 	const milliseconds = "is not a date such as 2024-03-13, 2024-03-13T06:24:20Z or epoch milliseconds (13 digits)"
-	const serial = "is not a spreadsheet's serial date such as 45364"
+	const serial = "is not a spreadsheet's serial date such as 45364, nor a day such as 2024-03-13"
 	asSerial := []records.Option{records.WithDateFormat(records.SerialDates)}
 	for _, test := range []struct {
 		cell, day, problem string

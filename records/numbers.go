@@ -111,20 +111,12 @@ func noZone() []string {
 // date reads a point in time. A number must have the size of today's milliseconds: 20240313, 1710311060 (seconds) and
 // 45364 (Excel's days) would be taken as 1970.
 func (c *config) date(value string) (at antcrm.Timestamp, err error) {
-	if c.dateFormat == SerialDates {
-		day, ok := serialDay(value, c.location)
-		if !ok {
-			return at, errors.New("is not a spreadsheet's serial date such as 45364")
-		}
-		return antcrm.NewTimestamp(day), nil
-	}
 	if c.dateFormat != "" {
-		for _, layout := range c.dateLayouts() {
-			if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
-				return c.withoutZone(day)
-			}
+		day, byFormat, err := c.formatted(value, c.location)
+		if err != nil || !byFormat {
+			return antcrm.NewTimestamp(day), err
 		}
-		return at, errors.New("is not a date in the format that was set")
+		return c.withoutZone(day)
 	}
 	for _, layout := range noZone() {
 		if day, err := time.ParseInLocation(layout, value, c.location); err == nil && plausible(day) {
@@ -134,13 +126,35 @@ func (c *config) date(value string) (at antcrm.Timestamp, err error) {
 	return isoOrMilliseconds(value)
 }
 
-// dateLayouts are the format that was set, and ISO dates: a workbook's date cells come so, beside dates that were typed as text. A format that begins with
-// the year, such as YYYY-DD-MM, could be meant by the same digits, and stands alone.
+// dateLayouts are the format that was set, and ISO dates: a workbook's date cells come so, beside dates that were typed
+// as text or numbers. A format such as YYYY-DD-MM could be meant by the same digits, and stands alone.
 func (c *config) dateLayouts() []string {
-	if strings.HasPrefix(c.dateFormat, "2006") {
+	switch {
+	case c.dateFormat == SerialDates:
+		return []string{time.DateOnly, time.DateTime}
+	case strings.HasPrefix(c.dateFormat, "2006-"):
 		return []string{c.dateFormat}
 	}
 	return []string{c.dateFormat, time.DateOnly, time.DateTime}
+}
+
+// formatted reads a day by the format that was set. byFormat is false for the number of a spreadsheet, which is of no
+// zone.
+func (c *config) formatted(value string, zone *time.Location) (day time.Time, byFormat bool, err error) {
+	if c.dateFormat == SerialDates {
+		if day, ok := serialDay(value, zone); ok {
+			return day, false, nil
+		}
+		err = errors.New("is not a spreadsheet's serial date such as 45364, nor a day such as 2024-03-13")
+	} else {
+		err = errors.New("is not a date in the format that was set")
+	}
+	for _, layout := range c.dateLayouts() {
+		if day, err := time.ParseInLocation(layout, value, zone); err == nil && plausible(day) {
+			return day, true, nil
+		}
+	}
+	return time.Time{}, false, err
 }
 
 // withoutZone reports, once a file, whose days are meant where a date names no zone.
@@ -180,22 +194,15 @@ func dayForms() []string {
 
 var threeParts = regexp.MustCompile(`^[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}$`)
 
-// birthday checks a day and leaves it as it stands: the wire's form is not known.
+// birthday checks a day. Where the format is known it becomes 2000-03-15, however its row has it; else it is left as it
+// stands: nobody knows which of two numbers is the month.
 func (c *config) birthday(value string) (string, error) {
-	if c.dateFormat == SerialDates {
-		day, ok := serialDay(value, time.UTC)
-		if !ok {
-			return "", errors.New("is not a spreadsheet's serial date such as 36526")
+	if c.dateFormat != "" {
+		day, _, err := c.formatted(value, time.UTC)
+		if err != nil {
+			return "", err
 		}
 		return day.Format(time.DateOnly), nil
-	}
-	if c.dateFormat != "" {
-		for _, layout := range c.dateLayouts() {
-			if day, err := time.Parse(layout, value); err == nil && plausible(day) {
-				return value, nil
-			}
-		}
-		return "", errors.New("is not a date in the format that was set")
 	}
 	if digits.MatchString(value) || serial.MatchString(value) {
 		problem := "is a number, not a date such as 2000-03-15"
@@ -207,10 +214,58 @@ func (c *config) birthday(value string) (string, error) {
 	if !threeParts.MatchString(value) {
 		return value, nil
 	}
+	var order dayOrder
 	for _, form := range dayForms() {
 		if day, err := time.Parse(form, value); err == nil && day.Year() >= 1850 && day.Year() < 2200 {
-			return value, nil
+			order |= orderOf(form)
+			if day.Day() == int(day.Month()) {
+				return value, nil // it reads the same either way
+			}
 		}
 	}
-	return "", errors.New("is not a valid date")
+	if order == 0 {
+		return "", errors.New("is not a valid date")
+	}
+	return value, c.doubtOrder(order)
+}
+
+// dayOrder is what comes first in a day: bits, of which an ambiguous one has two.
+type dayOrder int
+
+const (
+	dayFirst dayOrder = 1 << iota
+	monthFirst
+	yearFirst
+)
+
+func orderOf(form string) dayOrder {
+	switch form[:2] {
+	case "20":
+		return yearFirst
+	case "1/", "1-":
+		return monthFirst
+	}
+	return dayFirst
+}
+
+func (o dayOrder) String() string {
+	return map[dayOrder]string{dayFirst: "the day", monthFirst: "the month", yearFirst: "the year"}[o]
+}
+
+// doubtOrder reports, once a file each, a day that can be read in two ways, and days that are written in another order
+// than earlier ones.
+func (c *config) doubtOrder(order dayOrder) error {
+	switch {
+	case order == dayFirst|monthFirst && !c.orderTold:
+		c.orderTold = true
+		return doubt("could have the day first or the month; like all others in this file it is sent as it is: set the date format")
+	case order == dayFirst|monthFirst:
+	case c.order == 0:
+		c.order = order
+	case c.order&order == 0:
+		first := c.order & -c.order
+		c.order |= order
+		return doubt("has " + order.String() + " first, and an earlier row has " + first.String() + " first; both are sent as they are: set the date format, or write them alike")
+	}
+	return nil
 }

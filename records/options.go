@@ -36,7 +36,9 @@ type config struct {
 	decimal    rune   // 0: the point, and no thousands
 	dateFormat string // "": ISO and milliseconds
 	location   *time.Location
-	zoneTold   bool // that dates name no zone
+	zoneTold   bool     // that dates name no zone
+	order      dayOrder // of the birthdays so far
+	orderTold  bool     // that it is not certain
 }
 
 // defaultMaxField is far beyond any field of a CRM.
@@ -291,9 +293,10 @@ func WithDecimal(mark rune) Option {
 // SerialDates is the date format of spreadsheets' numbers: 45364 is 2024-03-13.
 const SerialDates = "serial"
 
-// WithDateFormat says how the file writes dates, as a layout of package time ("02/01/2006"), or SerialDates. Birthdays
-// must have that form too; they are sent as they stand, because the wire's form is not known, but for serial numbers,
-// which are sent as 2006-01-02.
+// WithDateFormat says how the file writes dates, as a layout of package time ("02/01/2006"), or SerialDates. ISO days
+// (2006-01-02), as a workbook's date cells come, pass as well, unless the layout has the year first and dashes itself. Birthdays
+// must have that form too, and are sent as 2006-01-02. Without this option they are sent as they stand: the vendor does
+// not say which form it expects, and nobody knows which of two numbers is the month.
 func WithDateFormat(layout string) Option {
 	return func(cfg *config) error {
 		probe := time.Date(2006, 11, 22, 13, 14, 15, 0, time.UTC)

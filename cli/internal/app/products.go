@@ -13,7 +13,11 @@ func productImport() importing[antcrm.ProductCreateParams, antcrm.ID] {
 	return importing[params, antcrm.ID]{
 		use: "import FILE", noun: "products", verb: "imported",
 		short: "Import products from CSV, Excel or JSON Lines", file: "products",
-		long:     "Creates a product for each row of FILE, one request each: the API has no other\nway.",
+		long: `Creates a product for each row of FILE, one request each: the API has no other
+way. It keeps no journal. If it is killed, nobody knows which rows were sent; go
+on with a sync, which looks them up in the CRM first, here and from then on:
+
+  antcrm sync products products.csv --state sqlite:products.db --adopt`,
 		required: []string{"name", "code", "productIdApiRing"}, template: []string{"name", "code", "productIdApiRing", "value", "canEdit"},
 		changes: []string{"antcrm products update-file --help", "antcrm sync products --help"},
 		example: "  antcrm products import products.csv --dry-run\n  antcrm products import products.xlsx --map 'Mã SP=code' --decimal ,",
