@@ -13,6 +13,55 @@ import (
 // be in the CRM twice. See [WithAsNew].
 var ErrExported = errors.New("records: the file has the CRM's own keys")
 
+// LaterHeaderError is the cause of an error of a file whose first line is not the header: a later one looks like it. See
+// [WithSkipLines].
+type LaterHeaderError struct {
+	Line int // from 1
+}
+
+// Error says how many lines to skip.
+func (e *LaterHeaderError) Error() string {
+	return fmt.Sprintf("line %d looks like the header: skip the lines before it (%d)", e.Line, e.Line-1)
+}
+
+// linesToHeader is how far a header is looked for: reports have a few lines of titles.
+const linesToHeader = 10
+
+// laterHeader finds a row below that looks more like the header than the one that is not.
+func (f *tableFormat[P]) laterHeader() *LaterHeaderError {
+	fewest := max(1, f.known(f.header)) + 1
+	for range linesToHeader {
+		cells, line, err := f.rows.next()
+		if err != nil {
+			if isFatal(err) {
+				return nil
+			}
+			continue
+		}
+		if len(cells) == 1 { // the delimiter is that of the line above
+			cells = strings.FieldsFunc(cells[0], func(r rune) bool { return strings.ContainsRune(",;\t|", r) })
+		}
+		if f.known(cells) >= fewest {
+			return &LaterHeaderError{Line: line}
+		}
+	}
+	return nil
+}
+
+// known counts the names of columns in a row.
+func (f *tableFormat[P]) known(cells []string) (count int) {
+	for _, cell := range cells {
+		name := trim(f.cfg.normal(cell))
+		if target, mapped := f.cfg.columns[fold(name)]; mapped {
+			name = target
+		}
+		if _, ok := f.schema.find(name); ok || contains(f.schema.ownKeys, name) {
+			count++
+		}
+	}
+	return count
+}
+
 // readHeader finds what each column sets. All that is wrong is in the error.
 func (f *tableFormat[P]) readHeader(header []string, line int) error {
 	for i := range header {
@@ -45,7 +94,14 @@ func (f *tableFormat[P]) readHeader(header []string, line int) error {
 	problems = append(problems, f.partsBesideList()...)
 	problems = append(problems, f.unmapped()...)
 	problems = append(problems, f.withoutColumn()...)
-	return joinProblems(problems)
+	err := joinProblems(problems)
+	if err == nil || errors.Is(err, ErrExported) {
+		return err
+	}
+	if later := f.laterHeader(); later != nil {
+		return fileError(line, "is not the header; "+later.Error(), later)
+	}
+	return err
 }
 
 // twice finds a column that another one sets already, and notes this one.

@@ -15,7 +15,10 @@ import (
 // grouped is a number as people write thousands where the point is not for decimals: 1.500 or 1.500.000.
 var grouped = regexp.MustCompile(`^-?[1-9][0-9]{0,2}(\.[0-9]{3})+$`)
 
-var errNumber = errors.New("is not a number such as 1500000 or 12.5")
+var (
+	errNumber    = errors.New("is not a number such as 1500000 or 12.5")
+	errThousands = errors.New("could be thousands or a decimal fraction: remove the separators, or set the decimal mark")
+)
 
 // number reads an exact decimal.
 func (c *config) number(value string) (antcrm.Decimal, error) {
@@ -32,12 +35,29 @@ func (c *config) number(value string) (antcrm.Decimal, error) {
 		}
 		value = plain
 	case grouped.MatchString(value):
-		return "", errors.New("could be thousands or a decimal fraction: remove the separators, or set the decimal mark")
+		return "", errThousands
 	}
 	if _, ok := antcrm.Decimal(value).Float64(); !ok {
-		return "", errNumber
+		return "", c.noNumber(value)
 	}
 	return antcrm.Decimal(value), nil
+}
+
+// noNumber says what is wrong with a number, and whether a decimal mark would make it one.
+func (c *config) noNumber(value string) error {
+	comma, withComma := ungroup(value, ',')
+	point, withPoint := ungroup(value, '.')
+	switch {
+	case c.decimal != 0 || !withComma && !withPoint:
+		return errNumber
+	case !withPoint:
+		return fmt.Errorf("%w; with ',' before decimals it would be %s: set the decimal mark to ','", errNumber, comma)
+	case !withComma:
+		return fmt.Errorf("%w; with '.' before decimals it would be %s: set the decimal mark to '.'", errNumber, point)
+	case comma != point:
+		return errThousands
+	}
+	return fmt.Errorf("%w: remove what stands beside it, or set the decimal mark", errNumber)
 }
 
 // everyDigit reports that a number in E-notation shows all its digits, so that none was cut off: 1.710311060673E12, not
@@ -64,14 +84,13 @@ func withoutExponent(value string) string {
 var (
 	pointDecimals = regexp.MustCompile(`^[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?$`)
 	commaDecimals = regexp.MustCompile(`^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$`)
+	dong          = regexp.MustCompile(`(?i)(vnđ|vnd|₫|đ|đồng)$`)
 	blankGroups   = regexp.MustCompile(`^[+-]?[0-9]{1,3}( [0-9]{3})+([.,][0-9]+)?$`)
 )
 
 // ungroup turns a number as people write it into one for programs. The currency may stand behind it.
 func ungroup(value string, mark rune) (plain string, ok bool) {
-	for _, sign := range []string{"₫", "đ", "Đ", "VNĐ", "VND", "vnđ", "vnd"} {
-		value = strings.TrimSpace(strings.TrimSuffix(value, sign))
-	}
+	value = strings.TrimSpace(dong.ReplaceAllString(value, ""))
 	if blankGroups.MatchString(value) {
 		value = strings.ReplaceAll(value, " ", "")
 	}

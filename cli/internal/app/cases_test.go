@@ -134,6 +134,7 @@ func (c sheetCase) run(t *testing.T) map[string][]string {
 		case strings.HasPrefix(line, "antcrm: "+file+": "):
 			problem, _, _ := strings.Cut(strings.TrimPrefix(line, "antcrm: "+file+": "), "; the fields are ")
 			problem, _, _ = strings.Cut(problem, "; correct the file")
+			problem, _, _ = strings.Cut(problem, "; run: ")
 			problem, _, _ = strings.Cut(problem, "; an import only creates")
 			got["fails"] = append(got["fails"], problem)
 		case strings.HasPrefix(line, "line ") || strings.HasPrefix(line, "warning: "):

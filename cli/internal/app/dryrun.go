@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/records"
 )
 
@@ -60,17 +61,23 @@ func (j *importJob[P, R]) dryRun() error {
 	if err := j.checked(source); err != nil {
 		return err
 	}
-	good := 0
-	for _, err := range source.All() {
+	good, leads := 0, 0
+	for record, err := range source.All() {
 		if err != nil {
 			j.tellFound(found)
 			return j.fileError(err)
 		}
 		good++
+		if contact, ok := any(record).(antcrm.ContactCreateParams); ok && contact.ContactType == "" && !j.updates {
+			leads++
+		}
 	}
 	j.tellFound(found)
 	if found.bad > 0 {
 		return usage("correct the file; nothing was sent", "%s cannot be %s", plural(found.bad, "rows"), j.verb)
+	}
+	if leads > 0 {
+		j.app.note("%s without a contactType: as leads; a column contactType with customer makes them customers", plural(leads, j.noun))
 	}
 	j.app.note("%s can be %s; nothing was sent", plural(good, j.noun), j.verb)
 	return nil

@@ -123,6 +123,9 @@ deleted those that are there.`
 	unknownChanged = `; it may be sent again.`
 )
 
+const contactImportHelp = `Creates a contact for each row of FILE. A row becomes a customer if its column
+contactType says customer; without that, the CRM makes it a lead.`
+
 const createsHelp = `
 
 An import only creates. A file with the CRM's own keys is an export and is

@@ -185,7 +185,7 @@ func (j *importJob[P, R]) sendReport(report *reportFile, more ...string) string 
 
 // fileError explains what is wrong with the file as a whole.
 func (j *importJob[P, R]) fileError(err error) error {
-	bad := &records.RowError{}
+	bad, later := &records.RowError{}, &records.LaterHeaderError{}
 	if !errors.As(err, &bad) {
 		return &failure{code: exitFailure, text: j.in.name, err: err}
 	}
@@ -202,6 +202,8 @@ func (j *importJob[P, R]) fileError(err error) error {
 		f.next = "look each such row up in the CRM, delete from the file those that are there, then run: " + j.again("--looked-up")
 	case t.done+t.unknown+t.rejected+t.notSent+t.bad > 0 && j.flags.journal == "": // it came by a pipe, and rows before this one are sent
 		f.next = "correct what follows, not what came before, and go on as said above"
+	case errors.As(bad, &later):
+		f.next = "run: " + j.again("--skip-lines", strconv.Itoa(later.Line-1))
 	case strings.Contains(bad.Problem, "not UTF-8") && j.reading.encoding == "" && j.reading.format != formatXLSX:
 		f.next = "save it as CSV UTF-8, or name its encoding, such as --encoding windows-1258"
 	case bad.Header != "" && bad.Row.Line == 0 && j.reading.format != formatJSONL: // a column of the header

@@ -69,7 +69,7 @@ func contacts() group {
 		contactUpdates(),
 		importing[antcrm.ContactCreateParams, antcrm.ContactRef]{
 			use: "import FILE", noun: noun, verb: "imported", journal: true, packages: true,
-			short: "Import contacts from CSV, Excel or JSON Lines", long: "Creates a contact for each row of FILE.", file: "customers", lists: contactListColumns,
+			short: "Import contacts from CSV, Excel or JSON Lines", long: contactImportHelp, file: "customers", lists: contactListColumns,
 			required: []string{"name", "customerIdApiRing"}, template: contactTemplate(), changes: []string{"antcrm contacts update-file --help", "antcrm sync contacts --help"},
 			example: `  antcrm contacts import customers.csv --dry-run
   antcrm contacts import customers.csv --map 'Mã KH=customerIdApiRing' --map 'Tên=name' --journal customers.journal
