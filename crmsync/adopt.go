@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // Adoption is how far an Adopt has come.
@@ -230,6 +231,11 @@ func (s *spec[P, U, R]) listedFields(d *digester, key string, record any) (field
 				set = append(append(set, byte(i+form*formStride)), digest...)
 			}
 		}
+		for i, name := range s.fixed {
+			if value, ok := body[name]; ok && form == 0 && s.defaults[name] != "" {
+				set = append(append(set, byte(firstFixed+i)), d.field(key, name, value)...)
+			}
+		}
 	}
 	return set, nil
 }
@@ -248,7 +254,7 @@ func (f fieldSet) has(number byte, digest []byte) bool {
 // creation cannot hold is left out, and is sent by the next push.
 func (s *spec[P, U, R]) asParams(listed map[string]json.RawMessage, drop []string) (map[string]json.RawMessage, error) {
 	var record P
-	for _, name := range s.fields {
+	for _, name := range slices.Concat(s.fields, s.fixed) {
 		value, ok := listed[name]
 		if !ok {
 			continue
@@ -357,9 +363,9 @@ func (s *State) beginAdoption(ctx context.Context, kind Kind) error {
 	return s.setFirst(ctx, kind, true)
 }
 
-// confirmAdopted records that adopted records are what the source says. One that
-// somebody else has written meanwhile is left to the next push.
-func (s *State) confirmAdopted(ctx context.Context, kind Kind, claims []claim) error {
+// confirmSame records that records are what the source says, adopted ones among them.
+// One that somebody else has written meanwhile is left to the next push.
+func (s *State) confirmSame(ctx context.Context, kind Kind, claims []claim) error {
 	if len(claims) == 0 {
 		return nil
 	}
@@ -371,7 +377,7 @@ func (s *State) confirmAdopted(ctx context.Context, kind Kind, claims []claim) e
 		}
 		defer func() { _ = statement.Close() }()
 		for _, c := range claims {
-			if _, err := statement.ExecContext(ctx, c.want, nilIfEmpty(c.fields), kind, c.key, adoptedDigest); err != nil {
+			if _, err := statement.ExecContext(ctx, c.want, nilIfEmpty(c.fields), kind, c.key, c.old); err != nil {
 				return err
 			}
 		}

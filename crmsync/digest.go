@@ -88,10 +88,52 @@ func (s *spec[P, U, R]) fieldDigests(d *digester, key string, body map[string]js
 	return set
 }
 
+// withDefaults is the set of a record that is created: a fixed field that it does not
+// have becomes the API's default.
+func (s *spec[P, U, R]) withDefaults(d *digester, key string, created fieldSet) fieldSet {
+	set := slices.Clone(created)
+	for i, name := range s.fixed {
+		number := byte(firstFixed + i)
+		if value, ok := s.defaults[name]; ok && set.get(number) == nil {
+			set = append(append(set, number), d.field(key, name, []byte(value))...)
+		}
+	}
+	return set
+}
+
+// now is the set that an update leads to. Of a field that the source does not speak of
+// it has what is known. What the record has besides is not the source's word.
+func (s *spec[P, U, R]) now(record fieldSet, only map[string]bool, known, maybe fieldSet) (set fieldSet) {
+	s.numbered(func(name string, number byte) {
+		digest := record.get(number)
+		_, hasDefault := s.defaults[name]
+		if only != nil && !only[name] || digest == nil && hasDefault {
+			digest = known.get(number)
+			if maybe != nil && !bytes.Equal(digest, maybe.get(number)) {
+				digest = nil // the CRM has one of the two
+			}
+		}
+		if digest != nil {
+			set = append(append(set, number), digest...)
+		}
+	})
+	return set
+}
+
 // difference is what separates a record from what was sent of it.
 type difference struct {
-	fields []string // changed, as wire names
-	fixed  []string // changed, and not to be changed by the API
+	fields  []string // changed, as wire names
+	cleared []string // those of them that the source no longer has
+	fixed   []string // changed, and not to be changed by the API
+	kept    []string // the source no longer has them, and the API cannot clear them
+}
+
+// fixedError is why a part of a record is not as the source says, nil if all of it is.
+func (d *difference) fixedError() error {
+	if len(d.fixed)+len(d.kept) == 0 {
+		return nil
+	}
+	return &FixedFieldError{Fields: d.fixed, Kept: d.kept}
 }
 
 // diff compares a record's fields with those sent before. Any of several earlier
@@ -99,7 +141,11 @@ type difference struct {
 func (s *spec[P, U, R]) diff(now fieldSet, before ...fieldSet) difference {
 	var d difference
 	s.numbered(func(name string, number byte) {
-		if !slices.ContainsFunc(before, func(old fieldSet) bool { return !bytes.Equal(old.get(number), now.get(number)) }) {
+		_, hasDefault := s.defaults[name]
+		if !slices.ContainsFunc(before, func(old fieldSet) bool {
+			known := old.get(number)
+			return !bytes.Equal(known, now.get(number)) && (known != nil || !hasDefault) // the CRM's default is not known of every record
+		}) {
 			return
 		}
 		if number >= firstFixed {
@@ -125,7 +171,7 @@ func (s *spec[P, U, R]) diffListed(now, listed fieldSet) (fields []string) {
 
 // diffOf compares a record's fields with what the state knows of it, and with what a
 // lost update may have made of it.
-func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet) difference {
+func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet, only map[string]bool) difference {
 	before := []fieldSet{known.fields}
 	if known.adopted() {
 		before = before[:0]
@@ -141,7 +187,41 @@ func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet) difference {
 		})
 		found.fixed = nil
 	}
+	unnamed := func(name string) bool { return only != nil && !only[name] }
+	found.fields, found.fixed = slices.DeleteFunc(found.fields, unnamed), slices.DeleteFunc(found.fixed, unnamed)
+	found.fields, found.cleared, found.kept = s.sendable(found.fields, now)
 	return found
+}
+
+// sendable splits changed fields: those that an update sends, those of them that it
+// clears, and those that the API cannot clear.
+func (s *spec[P, U, R]) sendable(changed []string, now fieldSet) (fields, cleared, kept []string) {
+	for i, name := range s.fields {
+		switch {
+		case !slices.Contains(changed, name):
+		case now.get(byte(i)) != nil:
+			fields = append(fields, name)
+		case slices.Contains(s.kept, name):
+			kept = append(kept, name)
+		default:
+			fields, cleared = append(fields, name), append(cleared, name)
+		}
+	}
+	return fields, cleared, kept
+}
+
+// keeping is the set with what old has of the named fields.
+func (s *spec[P, U, R]) keeping(set, old fieldSet, names []string) (kept fieldSet) {
+	s.numbered(func(name string, number byte) {
+		digest := set.get(number)
+		if slices.Contains(names, name) {
+			digest = old.get(number)
+		}
+		if digest != nil {
+			kept = append(append(kept, number), digest...)
+		}
+	})
+	return kept
 }
 
 // emptyOf is the JSON that clears a field.

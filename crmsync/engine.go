@@ -31,7 +31,21 @@ type item[P any] struct {
 	key    string
 	body   []byte // its JSON
 	digest []byte
+	only   *named // the fields that the source speaks of; nil: all
 	err    error
+}
+
+// named are the fields that WithFields has named.
+type named struct {
+	names map[string]bool
+	mark  []byte // of the digests of records: another choice of fields is another record
+}
+
+func (n *named) set() map[string]bool {
+	if n == nil {
+		return nil
+	}
+	return n.names
 }
 
 // prepare reads the key and digests the record.
@@ -44,7 +58,11 @@ func (e *engine[P, U, R]) prepare(d *digester, it *item[P]) {
 		it.err = &antcrm.ValidationError{Index: int(it.index), Field: "record", Problem: "cannot be written as JSON"}
 		return
 	}
-	it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body)
+	if it.only == nil {
+		it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body)
+	} else {
+		it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body, []byte{0}, it.only.mark)
+	}
 }
 
 const maxKey = 1000
@@ -72,13 +90,14 @@ func fieldsOf(body []byte) (map[string]json.RawMessage, error) {
 	return fields, err
 }
 
-// claimOf is the intent of an item.
+// claimOf is the intent of an item that is created.
 func (e *engine[P, U, R]) claimOf(d *digester, it *item[P]) (claim, error) {
 	body, err := fieldsOf(it.body)
 	if err != nil {
 		return claim{}, err
 	}
-	return claim{key: it.key, detail: e.spec.detail(&it.record), want: it.digest, fields: e.spec.fieldDigests(d, it.key, body)}, nil
+	fields := e.spec.withDefaults(d, it.key, e.spec.fieldDigests(d, it.key, body))
+	return claim{key: it.key, detail: e.spec.detail(&it.record), want: it.digest, fields: fields}, nil
 }
 
 // valid checks a record as the core does before sending.

@@ -22,10 +22,17 @@ import (
 // over, and the state alone says what is there. If the lookup fails, nothing is
 // created, and the error is the lookup's.
 //
+// The record is compared with what was last sent, and not with the CRM. A record that
+// is as it was sends nothing, even if a person has changed or deleted it there; an
+// update of one that was deleted is antcrm.ErrNotFound. What is given is taken for
+// the newest: the source of events that may come late or twice must pass the record as
+// it is now, not as the event has it.
+//
 // Calls for the same key wait for one another. If an earlier request may still
 // be under way, or it cannot be told what became of it, the error is
 // antcrm.ErrOutcomeUnknown: call again later (see WithSettle), or see
-// State.Unknown. Any other error means that nothing was done.
+// State.Unknown. After ErrFixedField the other fields were sent. Any other error
+// means that nothing was done.
 func (c *Contacts) Ensure(ctx context.Context, record antcrm.ContactCreateParams) (antcrm.ContactRef, error) {
 	return c.engine.ensure(ctx, record)
 }
@@ -116,7 +123,7 @@ func (r *ensureRun[P, U, R]) create(ctx context.Context) (ref R, done bool, err 
 	if err != nil || !claimed[r.item.key] {
 		return ref, false, err // somebody was faster: look again
 	}
-	if adopted, found, err := r.adopt(held, token, c.fields); err != nil || found {
+	if adopted, found, err := r.adopt(held, token); err != nil || found {
 		return adopted, false, err
 	}
 	reply := r.createAll(held, []P{r.item.record}, false)[0]
@@ -145,10 +152,15 @@ func heldBack(ctx context.Context, outcome antcrm.Outcome, err error) bool {
 // adopt takes over a record that carries the key already. A lookup that failed
 // says nothing, so that the call ends with its error: to create the record all the
 // same might create it twice.
-func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string, fields fieldSet) (ref R, found bool, err error) {
+func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string) (ref R, found bool, err error) {
 	if r.spec.byKey == nil {
 		return ref, false, nil
 	}
+	body, err := fieldsOf(r.item.body)
+	if err != nil {
+		return ref, false, err
+	}
+	fields := r.spec.fieldDigests(r.d, r.item.key, body)
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
 	switch {
 	case err == nil && found:
@@ -198,7 +210,7 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 	}
 	if !u.needed {
 		if known.adopted() && u.result.Err == nil {
-			err = r.core.state.confirmAdopted(ctx, r.spec.kind, []claim{u.claim})
+			err = r.core.state.confirmSame(ctx, r.spec.kind, []claim{u.claim})
 		} else {
 			err = u.result.Err
 		}

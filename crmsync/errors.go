@@ -84,16 +84,24 @@ func (e *NotAdoptedError) Error() string {
 func (e *NotAdoptedError) Is(target error) bool { return target == ErrNotAdopted }
 
 // FixedFieldError names fields that changed in the source and that no request
-// of the API can change, such as an order's assignees. The other fields of the
-// record were sent. It is reported by each push until the source has the old
-// value again.
+// of the API can change, such as an order's assignees, or clear, such as a contact's
+// gender. The other fields of the record were sent. It is reported by each push until
+// the source has the old value again.
 type FixedFieldError struct {
-	Fields []string // wire names
+	Fields []string // wire names of those that cannot be changed
+	Kept   []string // wire names of those that the source no longer has, and that cannot be cleared
 }
 
 // Error is one line.
 func (e *FixedFieldError) Error() string {
-	return "crmsync: the API cannot change " + strings.Join(e.Fields, ", ") + " of a record that exists"
+	var cannot []string
+	if len(e.Fields) > 0 {
+		cannot = append(cannot, "change "+strings.Join(e.Fields, ", "))
+	}
+	if len(e.Kept) > 0 {
+		cannot = append(cannot, "clear "+strings.Join(e.Kept, ", "))
+	}
+	return "crmsync: the API cannot " + strings.Join(cannot, " or ") + " of a record that exists"
 }
 
 // Is matches ErrFixedField.

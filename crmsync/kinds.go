@@ -96,6 +96,10 @@ type spec[P, U, R any] struct {
 	always []string
 	// empty is what clears a field, where it is not an empty string.
 	empty map[string]string
+	// kept are the fields that an update cannot clear.
+	kept []string
+	// defaults are the values that the API gives to fixed fields which a creation does not have.
+	defaults map[string]string
 
 	pack    int // records in one request of creations
 	create  func(ctx context.Context, records []P, isolate bool) []reply[R]
@@ -177,10 +181,13 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		detail: contactDetail,
 		fields: []string{"name", "dateOfBirth", "gender", "addresses", "phones", "emails", "industry", "im", "bgInfo", "stage", "tags",
 			"sourceContact", "responsibleStaff", "cusFields"},
-		fixed:  []string{"customerIdApiRing", "type", "contactType"},
-		empty:  map[string]string{"addresses": "[]", "phones": "[]", "emails": "[]", "im": "[]", "tags": "[]", "cusFields": "[]"},
-		pack:   antcrm.MaxBatchSize,
-		create: createContacts(client),
+		fixed: []string{"customerIdApiRing", "type", "contactType"},
+		empty: map[string]string{"addresses": "[]", "phones": "[]", "emails": "[]", "im": "[]", "tags": "[]", "cusFields": "[]"},
+		kept:  []string{"gender"},
+		// As in antcrm.ContactCreateParams.
+		defaults: map[string]string{"type": `"` + string(antcrm.KindPerson) + `"`, "contactType": `"` + antcrm.ContactTypeLead + `"`},
+		pack:     antcrm.MaxBatchSize,
+		create:   createContacts(client),
 		update: func(ctx context.Context, key string, ref antcrm.ContactRef, change antcrm.ContactUpdateParams) error {
 			return updateContact(ctx, client, key, ref, change)
 		},
@@ -302,6 +309,7 @@ func orderKind(client *antcrm.Client) spec[antcrm.OpportunityCreateParams, antcr
 			"branch", "cusFields", "shipping_cost"},
 		fixed: []string{"opportunityIdApiRing", "dealByUsers", "dealWith", "createdAt"},
 		empty: map[string]string{"receiverAddressObj": "{}", "groupPackage": "[]", "cusFields": "[]"},
+		kept:  []string{"value", "shipping_cost"},
 		// An update without a value lets the system price the order anew.
 		always: []string{"value"},
 		pack:   antcrm.MaxBatchSize,
@@ -350,6 +358,7 @@ func productKind(client *antcrm.Client) spec[antcrm.ProductCreateParams, antcrm.
 		fields: []string{"name", "code", "value", "canEdit"},
 		fixed:  []string{"productIdApiRing"},
 		empty:  map[string]string{"canEdit": "false"},
+		kept:   []string{"value"},
 		pack:   1, // the API has no package of products
 		create: func(ctx context.Context, records []params, _ bool) []reply[antcrm.ID] {
 			return single(client.Products.Create(ctx, records[0], antcrm.WithoutRetry()))

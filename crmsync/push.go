@@ -3,6 +3,8 @@ package crmsync
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/antbuddy/antcrm-go"
 )
@@ -36,6 +38,7 @@ type Change[R any] struct {
 	Err     error          // why it is not done
 	Index   int64          // place in the source, from 0; -1 for a deletion
 	Fields  []string       // of an update: the wire names of the fields that changed
+	Cleared []string       // those of Fields that the source no longer has: the update clears them
 }
 
 // PushOption changes a push.
@@ -48,6 +51,7 @@ type pushConfig struct {
 	concurrency int
 	isolation   bool
 	firstPush   bool
+	only        *named
 }
 
 const (
@@ -110,6 +114,22 @@ func WithConcurrency(n int) PushOption {
 func WithIsolation() PushOption {
 	return func(cfg *pushConfig) error {
 		cfg.isolation = true
+		return nil
+	}
+}
+
+// WithFields says which fields the source speaks of, by their wire names, such as
+// "phones": the others of a record that exists are neither compared nor sent, and stay
+// as they are in the CRM. Without it the source speaks of all, and a field that a record
+// no longer has is cleared. Use it for a source that lacks fields, such as a file
+// without the column. A record that is created is sent whole.
+func WithFields(names ...string) PushOption {
+	return func(cfg *pushConfig) error {
+		sorted := slices.Sorted(slices.Values(names))
+		cfg.only = &named{names: make(map[string]bool, len(names)), mark: []byte(strings.Join(sorted, ","))}
+		for _, name := range sorted {
+			cfg.only.names[name] = true
+		}
 		return nil
 	}
 }

@@ -144,7 +144,7 @@ func (r *pushRun[P, U, R]) read(source iter.Seq2[P, error], emit *emitter[R]) (e
 			err = sourceErr
 			break
 		}
-		batch = append(batch, item[P]{index: index, record: record})
+		batch = append(batch, item[P]{index: index, record: record, only: r.cfg.only})
 		index++
 		if len(batch) == batchSize {
 			if open = r.submit(batch, emit); !open {
@@ -342,7 +342,7 @@ func (r *pushRun[P, U, R]) compare(d *digester, p prepared[P]) error {
 		return err
 	}
 	changes := r.sort(d, batch, doubled, done, rows)
-	if err := r.core.state.confirmAdopted(r.ctx, r.spec.kind, r.same); err != nil {
+	if err := r.core.state.confirmSame(r.ctx, r.spec.kind, r.same); err != nil {
 		return err
 	}
 	r.same = r.same[:0]
@@ -438,8 +438,8 @@ func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[
 		change.Outcome, change.Err = antcrm.OutcomeNotSent, err
 		return []Change[R]{change}
 	}
-	if known.adopted() && known.intent == nil {
-		if same, err := r.isAsListed(d, it, known); err != nil || same {
+	if known != nil && known.intent == nil && (known.adopted() || it.only != nil) {
+		if same, err := r.isSame(d, it, known); err != nil || same {
 			change = r.unchanged(it, known.ref)
 			if err != nil {
 				change.Outcome, change.Err = antcrm.OutcomeNotSent, err
@@ -465,15 +465,16 @@ func (r *pushRun[P, U, R]) route(d *digester, it *item[P], known *row) []Change[
 	return nil
 }
 
-// isAsListed reports whether an adopted record is what the source says, and notes
-// that the state is to say so.
-func (r *pushRun[P, U, R]) isAsListed(d *digester, it *item[P], known *row) (bool, error) {
-	c, err := r.claimOf(d, it)
-	if err != nil || len(r.spec.diffListed(c.fields, known.fields)) > 0 {
+// isSame reports whether a record is what the CRM listed when it was adopted, or what
+// the state has of the fields that the source speaks of. It notes that the state is to
+// say so.
+func (r *pushRun[P, U, R]) isSame(d *digester, it *item[P], known *row) (bool, error) {
+	u, err := r.updateOf(d, job[P]{item: *it, row: known})
+	if err != nil || u.needed || u.result.Err != nil {
 		return false, err
 	}
 	if !r.cfg.dryRun {
-		r.same = append(r.same, c)
+		r.same = append(r.same, u.claim)
 	}
 	return true, nil
 }
@@ -495,10 +496,11 @@ func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], k
 	}
 	if known.digest != nil {
 		if body, err := fieldsOf(it.body); err == nil {
-			diff := r.spec.diffOf(known, r.spec.fieldDigests(d, it.key, body), nil)
-			change.Fields = diff.fields
-			if len(diff.fixed) > 0 && change.Err == nil {
-				change.Err = &FixedFieldError{Fields: diff.fixed}
+			now := r.spec.now(r.spec.fieldDigests(d, it.key, body), it.only.set(), known.fields, nil)
+			diff := r.spec.diffOf(known, now, nil, it.only.set())
+			change.Fields, change.Cleared = diff.fields, diff.cleared
+			if change.Err == nil {
+				change.Err = diff.fixedError()
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/antbuddy/antcrm-go"
 )
@@ -148,7 +149,7 @@ type update[P, U, R any] struct {
 	claim  claim
 	change U
 	ref    R
-	fixed  []string
+	diff   difference
 	old    *row
 	needed bool
 	result Change[R]
@@ -167,24 +168,27 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	if err != nil {
 		return u, err
 	}
-	now := e.spec.fieldDigests(d, it.key, body)
-	diff := e.spec.diffOf(j.row, now, j.maybe)
-	u.result.Fields = diff.fields
-	u.fixed = diff.fixed
+	only := it.only.set()
+	now := e.spec.now(e.spec.fieldDigests(d, it.key, body), only, fieldSet(j.row.fields), j.maybe)
+	u.diff = e.spec.diffOf(j.row, now, j.maybe, only)
+	u.result.Fields, u.result.Cleared = u.diff.fields, u.diff.cleared
 	u.claim = claim{key: it.key, old: j.row.digest, detail: e.spec.detail(&it.record), want: it.digest, fields: now}
-	if len(diff.fields) == 0 && len(diff.fixed) > 0 && j.maybe == nil {
-		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, &FixedFieldError{Fields: diff.fixed}
-		return u, nil
+	fields := u.diff.fields
+	if len(fields) == 0 && j.maybe == nil {
+		if err := u.diff.fixedError(); err != nil {
+			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, err
+			return u, nil
+		}
+		if j.row.adopted() || only != nil {
+			u.result.Action, u.result.Outcome = Unchanged, antcrm.OutcomeDone
+			return u, nil
+		}
 	}
-	if len(diff.fields) == 0 && j.row.adopted() && j.maybe == nil {
-		u.result.Action, u.result.Outcome = Unchanged, antcrm.OutcomeDone
-		return u, nil
-	}
-	if len(diff.fields) == 0 {
-		diff.fields = e.spec.fields // it differs in what has no number here: all of it
+	if len(fields) == 0 { // it differs in what has no number here: all of it that the source speaks of
+		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return only != nil && !only[name] }), now)
 	}
 	u.needed = true
-	u.change, err = e.spec.change(body, diff.fields)
+	u.change, err = e.spec.change(body, fields)
 	return u, err
 }
 
@@ -193,10 +197,10 @@ func (e *engine[P, U, R]) put(ctx context.Context, u update[P, U, R]) (Change[R]
 	err := e.spec.update(ctx, u.claim.key, u.ref, u.change)
 	u.result.Outcome, u.result.Err = outcomeOf(err), err
 	end := ending{key: u.claim.key, what: endingOf(u.result.Outcome), ref: u.old.ref}
-	if err == nil && len(u.fixed) > 0 {
+	if fixed := u.diff.fixedError(); err == nil && fixed != nil {
 		// The record stays different, so that each push says so again.
-		end.digest, end.fields = u.old.digest, fieldSet(u.claim.fields).with(u.old.fields, firstFixed)
-		u.result.Err = &FixedFieldError{Fields: u.fixed}
+		end.digest, end.fields = u.old.digest, e.spec.keeping(u.claim.fields, u.old.fields, slices.Concat(u.diff.fixed, u.diff.kept))
+		u.result.Err = fixed
 	}
 	return u.result, end
 }
