@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"hash"
 	"slices"
+
+	"github.com/antbuddy/antcrm-go"
 )
 
 const (
@@ -126,6 +128,7 @@ type difference struct {
 	cleared []string // those of them that the source no longer has
 	fixed   []string // changed, and not to be changed by the API
 	kept    []string // the source no longer has them, and the API cannot clear them
+	missing string   // what an update may not lack, "" if it lacks nothing
 }
 
 // fixedError is why a part of a record is not as the source says, nil if all of it is.
@@ -134,6 +137,31 @@ func (d *difference) fixedError() error {
 		return nil
 	}
 	return &FixedFieldError{Fields: d.fixed, Kept: d.kept}
+}
+
+// missingError is why no part of an update may be sent, nil if it may.
+func (d *difference) missingError(index int64) error {
+	if d.missing == "" {
+		return nil
+	}
+	return &antcrm.ValidationError{Index: int(index), Field: d.missing, Problem: "is missing, and the CRM has one: without it an update lets the CRM set it anew"}
+}
+
+// differs says what separates a record from what the state knows of it, and from what
+// a lost update may have made of it.
+func (e *engine[P, U, R]) differs(d *digester, it *item[P], known *row, maybe fieldSet) (body map[string]json.RawMessage, now fieldSet, diff difference, err error) {
+	if body, err = fieldsOf(it.body); err != nil {
+		return nil, nil, diff, err
+	}
+	only := it.only.set()
+	now = e.spec.now(e.spec.fieldDigests(d, it.key, body), only, known.fields, maybe)
+	diff = e.spec.diffOf(known, now, maybe, only)
+	for i, name := range e.spec.fields {
+		if _, ok := body[name]; !ok && slices.Contains(e.spec.always, name) && fieldSet(known.fields).get(byte(i)) != nil {
+			diff.missing = name
+		}
+	}
+	return body, now, diff, nil
 }
 
 // diff compares a record's fields with those sent before. Any of several earlier

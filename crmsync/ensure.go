@@ -208,13 +208,14 @@ func (r *ensureRun[P, U, R]) update(ctx context.Context, known *row, token strin
 	if err != nil {
 		return ref, false, err
 	}
-	if !u.needed {
-		if known.adopted() && u.result.Err == nil {
-			err = r.core.state.confirmSame(ctx, r.spec.kind, []claim{u.claim})
-		} else {
-			err = u.result.Err
-		}
-		return u.ref, true, err
+	switch {
+	case u.needed:
+	case token != "":
+		return u.ref, true, r.finish(ctx, token, ending{key: r.item.key, what: released}, u.result.Err)
+	case known.adopted() && u.result.Err == nil:
+		return u.ref, true, r.core.state.confirmSame(ctx, r.spec.kind, []claim{u.claim})
+	default:
+		return u.ref, true, u.result.Err
 	}
 	held, owner, release := r.core.lease.hold(ctx)
 	defer release()

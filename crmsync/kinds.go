@@ -358,7 +358,6 @@ func productKind(client *antcrm.Client) spec[antcrm.ProductCreateParams, antcrm.
 		fields: []string{"name", "code", "value", "canEdit"},
 		fixed:  []string{"productIdApiRing"},
 		empty:  map[string]string{"canEdit": "false"},
-		kept:   []string{"value"},
 		pack:   1, // the API has no package of products
 		create: func(ctx context.Context, records []params, _ bool) []reply[antcrm.ID] {
 			return single(client.Products.Create(ctx, records[0], antcrm.WithoutRetry()))
@@ -403,7 +402,8 @@ func ticketKind(client *antcrm.Client) spec[antcrm.TicketCreateParams, antcrm.Ti
 		detail: func(*params) string { return "" },
 		fields: []string{"title", "summary", "priority", "SLA", "deal", "category", "status", "resolutionTypeOb", "files", "cusFields"},
 		fixed:  []string{"ticketIdApiRing", "contact", "group"},
-		empty:  map[string]string{"deal": "null", "files": "[]", "cusFields": "[]"},
+		empty:  map[string]string{"files": "[]", "cusFields": "[]"},
+		kept:   []string{"deal"},
 		pack:   1, // the API has no package of tickets
 		create: func(ctx context.Context, records []params, _ bool) []reply[antcrm.ID] {
 			return single(client.Tickets.Create(ctx, records[0], antcrm.WithoutRetry()))

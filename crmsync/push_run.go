@@ -495,11 +495,13 @@ func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], k
 		}
 	}
 	if known.digest != nil {
-		if body, err := fieldsOf(it.body); err == nil {
-			now := r.spec.now(r.spec.fieldDigests(d, it.key, body), it.only.set(), known.fields, nil)
-			diff := r.spec.diffOf(known, now, nil, it.only.set())
+		if _, _, diff, err := r.differs(d, it, known, nil); err == nil {
 			change.Fields, change.Cleared = diff.fields, diff.cleared
-			if change.Err == nil {
+			switch {
+			case change.Err != nil:
+			case len(diff.fields) > 0 && diff.missing != "":
+				change.Err = diff.missingError(it.index)
+			default:
 				change.Err = diff.fixedError()
 			}
 		}

@@ -164,13 +164,12 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 		return u, err
 	}
 	u.result.Ref = u.ref
-	body, err := fieldsOf(it.body)
+	only := it.only.set()
+	body, now, diff, err := e.differs(d, it, j.row, j.maybe)
 	if err != nil {
 		return u, err
 	}
-	only := it.only.set()
-	now := e.spec.now(e.spec.fieldDigests(d, it.key, body), only, fieldSet(j.row.fields), j.maybe)
-	u.diff = e.spec.diffOf(j.row, now, j.maybe, only)
+	u.diff = diff
 	u.result.Fields, u.result.Cleared = u.diff.fields, u.diff.cleared
 	u.claim = claim{key: it.key, old: j.row.digest, detail: e.spec.detail(&it.record), want: it.digest, fields: now}
 	fields := u.diff.fields
@@ -186,6 +185,10 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	}
 	if len(fields) == 0 { // it differs in what has no number here: all of it that the source speaks of
 		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return only != nil && !only[name] }), now)
+	}
+	if err := u.diff.missingError(it.index); err != nil {
+		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, err
+		return u, nil
 	}
 	u.needed = true
 	u.change, err = e.spec.change(body, fields)
@@ -392,7 +395,10 @@ func (r *pushRun[P, U, R]) repeatUpdate(ctx context.Context, j job[P], token str
 		r.fail(err)
 		return
 	}
-	change, end := r.put(ctx, u)
+	change, end := u.result, ending{key: j.item.key, what: refused}
+	if u.needed {
+		change, end = r.put(ctx, u)
+	}
 	switch {
 	case end.what == refused:
 		end.what = released // the lost one may have been carried out all the same

@@ -27,6 +27,20 @@ type column[P any] struct {
 	set      func(cfg *config, record *P, value string) error
 }
 
+// field is the wire name of the field that the column sets, or sets a part of.
+func (c column[P]) field() string {
+	name, _, _ := strings.Cut(c.names[0], ".")
+	switch {
+	case strings.HasPrefix(name, customPrefix):
+		return "cusFields"
+	case name == "address":
+		return "addresses"
+	case name == "item":
+		return "groupPackage"
+	}
+	return name
+}
+
 // customPrefix begins the names of columns that are custom fields.
 const customPrefix = "cf:"
 

@@ -95,6 +95,9 @@ func (f *tableFormat[P]) readHeader(header []string, line int) error {
 	problems = append(problems, f.unmapped()...)
 	problems = append(problems, f.withoutColumn()...)
 	err := joinProblems(problems)
+	if err == nil {
+		f.reportFields()
+	}
 	if err == nil || errors.Is(err, ErrExported) {
 		return err
 	}
@@ -102,6 +105,15 @@ func (f *tableFormat[P]) readHeader(header []string, line int) error {
 		return fileError(line, "is not the header; "+later.Error(), later)
 	}
 	return err
+}
+
+// reportFields reports the fields that the columns set.
+func (f *tableFormat[P]) reportFields() {
+	for _, c := range f.columns {
+		if c.set != nil && f.cfg.fields != nil {
+			f.cfg.fields(c.field())
+		}
+	}
 }
 
 // twice finds a column that another one sets already, and notes this one.

@@ -114,6 +114,7 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 			row.Text = []byte(untold)
 			return &RowError{Line: row.Line, Problem: textProblem, Row: row}
 		}
+		f.reportFields(text)
 		return f.shortened(record, row)
 	}
 	bad := &RowError{Line: row.Line, Row: row, Problem: "is not a record of the API"}
@@ -133,6 +134,22 @@ func (f *jsonFormat[P]) decode(text []byte, record *P, row Row) error {
 		}
 	}
 	return bad
+}
+
+// reportFields reports the members of a line that are the API's.
+func (f *jsonFormat[P]) reportFields(text []byte) {
+	if f.cfg.fields == nil {
+		return
+	}
+	var members map[string]jsontext.Value
+	if json.Unmarshal(text, &members) != nil {
+		return // it was read: this cannot happen
+	}
+	for name := range members {
+		if !slices.Contains(reportColumns(), name) {
+			f.cfg.fields(name)
+		}
+	}
 }
 
 // shortened finds a key and phones that a spreadsheet had shortened before they became JSON: the digits are gone.

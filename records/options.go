@@ -23,6 +23,7 @@ type config struct {
 	badRows        func(*RowError)
 	placeholders   bool
 	warnings       func(*RowError)
+	fields         func(string)
 	keepRows       bool
 	allowDuplicate bool
 	phoneCheck     bool
@@ -208,6 +209,19 @@ func WithWarnings(report func(*RowError)) Option {
 			return &RowError{Problem: "the function for warnings is nil"}
 		}
 		cfg.warnings = report
+		return nil
+	}
+}
+
+// WithFields reports the fields of the API that the file speaks of, each at least once, by their wire names, such as
+// "phones": those of a table's columns before its first row, and in JSON Lines the members of each line that can be
+// read. A field that no column and no line has is not reported.
+func WithFields(report func(field string)) Option {
+	return func(cfg *config) error {
+		if report == nil {
+			return &RowError{Problem: "the function for fields is nil"}
+		}
+		cfg.fields = report
 		return nil
 	}
 }

@@ -83,16 +83,18 @@ func (j *importJob[P, R]) dryRun() error {
 	return nil
 }
 
-// tellFound prints the problems and warnings by line.
-func (j *importJob[P, R]) tellFound(found *dryReport) {
-	slices.SortStableFunc(found.lines, func(a, b dryLine) int { return a.line - b.line })
-	for _, line := range found.lines {
-		j.app.note("%s", line.text)
+func (j *importJob[P, R]) tellFound(found *dryReport) { found.tell(j.app, j.verb) }
+
+// tell prints the problems and warnings by line.
+func (d *dryReport) tell(a *app, verb string) {
+	slices.SortStableFunc(d.lines, func(x, y dryLine) int { return x.line - y.line })
+	for _, line := range d.lines {
+		a.note("%s", line.text)
 	}
-	if more := found.bad - shownProblems; more > 0 {
-		j.app.note("and %s more that cannot be %s", plural(more, "rows"), j.verb)
+	if more := d.bad - shownProblems; more > 0 {
+		a.note("and %s more that cannot be %s", plural(more, "rows"), verb)
 	}
-	if more := found.warnings - shownProblems; more > 0 {
-		j.app.note("and %s more", plural(more, "warnings"))
+	if more := d.warnings - shownProblems; more > 0 {
+		a.note("and %s more", plural(more, "warnings"))
 	}
 }

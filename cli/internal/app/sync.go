@@ -92,6 +92,11 @@ func (sy syncing[P, R]) command(a *app) *cobra.Command {
 like that of an import. A row that cannot be read ends the command before
 anything is sent.
 
+A row is compared with what the last sync sent: what people have changed in the
+CRM since stays. A field that FILE has no column for stays, too. An empty cell
+clears its field; what the API cannot clear or change is named, and the rest of
+the row is sent. (JSON Lines that come by a pipe speak of all fields.)
+
 --plan says what would be done and sends nothing. With --out the plan is kept in
 a file, and --apply carries out that plan and no other: if the file or the state
 has changed since, nothing is sent.
@@ -99,9 +104,9 @@ has changed since, nothing is sent.
 --adopt takes over what the CRM has already: it reads the CRM's whole list and
 records in the state which record carries which key, before the sync. Use it once,
 with a new state, or with one that was lost. FILE may then be an export: the CRM's
-own keys and what the CRM sets itself are left out, fields that FILE does not have
-stay as they are, and a row that is as the CRM has it sends nothing. Without --adopt
-a first sync ends before it creates a record that the CRM has.
+own keys and what the CRM sets itself are left out, and a row that is as the CRM has
+it sends nothing. Without --adopt a first sync ends before it creates a record that
+the CRM has.
 
 With --delete what an earlier sync created and FILE no longer has is deleted,
 unless that is more than --max-deletes: then none is.

@@ -31,6 +31,7 @@ type syncJob[P records.Params, R any] struct {
 	in      *input
 	stop    *stopper
 	opts    []crmsync.PushOption
+	fields  map[string]bool // that the file speaks of
 }
 
 func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
@@ -88,7 +89,15 @@ func (j *syncJob[P, R]) pushOptions() []crmsync.PushOption {
 	if j.flags.first {
 		opts = append(opts, crmsync.WithFirstPush())
 	}
+	if j.in.sums != nil {
+		opts = append(opts, j.onlyFields())
+	}
 	return opts
+}
+
+// onlyFields keeps what the file has no column for as it is in the CRM.
+func (j *syncJob[P, R]) onlyFields() crmsync.PushOption {
+	return crmsync.WithFields(slices.Collect(maps.Keys(j.fields))...)
 }
 
 // readOnce reads a file before anything is sent: a row that cannot be read must not look like one that is gone. What comes by a pipe is read once only,
@@ -104,17 +113,28 @@ func (j *syncJob[P, R]) readOnce() (rows int, sum string, err error) {
 	if _, err := io.Copy(hash, j.in.sums.record()); err != nil {
 		return 0, "", &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
 	}
-	for _, err := range j.rows() {
+	found := &dryReport{}
+	for _, err := range j.rows(records.WithBadRows(found.refused), records.WithWarnings(found.warned), j.noteFields()) {
 		if err != nil {
+			found.tell(j.app, "read")
 			return 0, "", j.fileError(err)
 		}
 		rows++
 	}
+	found.tell(j.app, "read")
+	if found.bad > 0 {
+		return 0, "", j.fileError(fmt.Errorf("%s cannot be read", plural(found.bad, "rows")))
+	}
 	return rows, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
+func (j *syncJob[P, R]) noteFields() records.Option {
+	j.fields = map[string]bool{}
+	return records.WithFields(func(field string) { j.fields[field] = true })
+}
+
 // rows are the records of the file, from its beginning where it has one. What was read before must still stand there.
-func (j *syncJob[P, R]) rows() iter.Seq2[P, error] {
+func (j *syncJob[P, R]) rows(more ...records.Option) iter.Seq2[P, error] {
 	var file io.Reader = j.in.file
 	if j.in.sums != nil {
 		file = j.in.sums.verify()
@@ -123,7 +143,7 @@ func (j *syncJob[P, R]) rows() iter.Seq2[P, error] {
 		file = j.stop.reader(file)
 	}
 	return func(yield func(P, error) bool) {
-		source, err := openRecords[P](j.reading, j.in, file)
+		source, err := openRecords[P](j.reading, j.in, file, more...)
 		if err != nil {
 			yield(*new(P), err)
 			return
@@ -139,13 +159,30 @@ func (j *syncJob[P, R]) fileError(err error) error {
 	if errors.Is(err, records.ErrExported) || errors.Is(err, records.ErrUnknownRows) {
 		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent; to see what a sync that takes over what is in the CRM would change, run: " + j.again("--adopt", "--plan") + "; leave --plan out if it is right"}
 	}
-	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; columns can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
+	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; an unknown column can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
+}
+
+// piped reads the first row of what comes by a pipe, so that it is known which columns there are. The members of JSON
+// Lines are known at the end only: they speak of all fields.
+func (j *syncJob[P, R]) piped() iter.Seq2[P, error] {
+	next, stop := iter.Pull2(j.rows(j.noteFields()))
+	first, err, some := next()
+	if j.reading.format != formatJSONL {
+		j.opts = append(j.opts, j.onlyFields())
+	}
+	return func(yield func(P, error) bool) {
+		defer stop()
+		for record, err, more := first, err, some; more && yield(record, err); record, err, more = next() {
+		}
+	}
 }
 
 // tallyOf counts the changes of a push.
 type syncTally struct {
 	done    map[crmsync.Action]int
 	fields  map[string]int
+	cleared map[string]int
+	partly  int // changed, but for fields that the API cannot change
 	unknown int
 	refused int
 	planned map[crmsync.Action]int
@@ -154,34 +191,45 @@ type syncTally struct {
 }
 
 func newSyncTally() *syncTally {
-	return &syncTally{done: map[crmsync.Action]int{}, fields: map[string]int{}, planned: map[crmsync.Action]int{}}
+	return &syncTally{done: map[crmsync.Action]int{}, fields: map[string]int{}, cleared: map[string]int{}, planned: map[crmsync.Action]int{}}
 }
 
 const shownReasons = 5
 
-func (t *syncTally) count(key string, action crmsync.Action, outcome antcrm.Outcome, err error, index int64, fields []string) {
-	for _, field := range fields {
-		t.fields[field]++
-	}
-	one := sha256.Sum256([]byte(fmt.Sprint(key, "\n", action, "\n", outcome, "\n", fields)))
+func count[R any](t *syncTally, c crmsync.Change[R]) {
+	one := sha256.Sum256([]byte(fmt.Sprint(c.Key, "\n", c.Action, "\n", c.Outcome, "\n", c.Fields, "\n", c.Cleared)))
 	for i := range t.sum {
 		t.sum[i] ^= one[i]
 	}
+	sent := len(c.Fields) > 0 && errors.Is(c.Err, crmsync.ErrFixedField) // but for a part
 	switch {
-	case outcome == antcrm.OutcomeDone:
-		t.done[action]++
-	case outcome == antcrm.OutcomeUnknown:
+	case c.Outcome == antcrm.OutcomeDone:
+		t.done[c.Action]++
+	case c.Outcome == antcrm.OutcomeUnknown:
 		t.unknown++
-	case err == nil:
-		t.planned[action]++
-		return
+	case c.Err == nil || sent:
+		t.planned[c.Action]++
 	default:
 		t.refused++
 	}
-	if err != nil && len(t.reasons) < shownReasons {
-		t.reasons = append(t.reasons, rowReason(index, err))
+	if c.Err == nil || sent {
+		for _, field := range c.Fields {
+			t.fields[field]++
+		}
+		for _, field := range c.Cleared {
+			t.cleared[field]++
+		}
+	}
+	if c.Err != nil && c.Outcome != antcrm.OutcomeUnknown && (sent || c.Outcome == antcrm.OutcomeDone) {
+		t.partly++
+	}
+	if c.Err != nil && len(t.reasons) < shownReasons {
+		t.reasons = append(t.reasons, rowReason(c.Index, c.Err))
 	}
 }
+
+// incomplete reports whether a record is not as the file says.
+func (t *syncTally) incomplete() bool { return t.refused+t.partly > 0 }
 
 // rowReason says which row it is, counted from 1 without the header.
 func rowReason(index int64, err error) string {
@@ -229,7 +277,7 @@ func (j *syncJob[P, R]) plan(ctx context.Context, syncer *crmsync.Syncer, sum st
 		}
 		j.app.note("the plan is in %s; carry it out with: %s", j.flags.out, j.again("--apply", j.flags.out))
 	}
-	if t.refused > 0 {
+	if t.incomplete() {
 		return reported{exitPartial}
 	}
 	return nil
@@ -248,7 +296,7 @@ func (j *syncJob[P, R]) dryRun(ctx context.Context, syncer *crmsync.Syncer) (*sy
 		if err != nil {
 			return t, err
 		}
-		t.count(change.Key, change.Action, change.Outcome, change.Err, change.Index, change.Fields)
+		count(t, change)
 	}
 	return t, nil
 }
@@ -265,8 +313,9 @@ func (j *syncJob[P, R]) planText(t *syncTally) string {
 	line(t.planned[crmsync.Update], "to change")
 	names := slices.SortedFunc(maps.Keys(t.fields), func(x, y string) int { return cmp.Or(t.fields[y]-t.fields[x], strings.Compare(x, y)) })
 	for _, name := range names {
-		fmt.Fprintf(&b, "%16d %s\n", t.fields[name], name)
+		fmt.Fprintf(&b, "%16d %s%s\n", t.fields[name], name, clearedNote(t.cleared[name], t.fields[name]))
 	}
+	line(t.partly, "of them only in part")
 	line(t.planned[crmsync.Delete], "to delete")
 	line(t.done[crmsync.Unchanged], "unchanged")
 	line(t.unknown, "to look up: an earlier request was not answered")
@@ -278,6 +327,17 @@ func (j *syncJob[P, R]) planText(t *syncTally) string {
 		b.WriteString("nothing to do\n")
 	}
 	return b.String()
+}
+
+// clearedNote says how many of the changes of a field clear it.
+func clearedNote(cleared, changed int) string {
+	switch {
+	case cleared == 0:
+		return ""
+	case cleared == changed:
+		return " (cleared)"
+	}
+	return fmt.Sprintf(" (%d cleared)", cleared)
 }
 
 // applied holds a kept plan to what a plan would be now.
@@ -310,12 +370,16 @@ func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, total 
 	t := newSyncTally()
 	var ended error
 	done := 0
-	for change, err := range j.push(syncer, ctx, j.rows(), j.opts...) {
+	source := j.rows()
+	if j.in.sums == nil {
+		source = j.piped()
+	}
+	for change, err := range j.push(syncer, ctx, source, j.opts...) {
 		if err != nil {
 			ended = err
 			break
 		}
-		t.count(change.Key, change.Action, change.Outcome, change.Err, change.Index, change.Fields)
+		count(t, change)
 		if change.Index >= 0 && change.Outcome == antcrm.OutcomeDone {
 			done++
 		}
@@ -330,7 +394,7 @@ func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, total 
 	case t.unknown > 0:
 		j.app.note("what is unknown was sent and not answered: run the same command again in a minute, it looks them up; then see: antcrm sync unknown")
 		return reported{exitUnknown}
-	case t.refused > 0:
+	case t.incomplete():
 		return reported{exitPartial}
 	}
 	return nil
@@ -342,6 +406,9 @@ func (j *syncJob[P, R]) summary(t *syncTally) {
 		parts = append(parts, fmt.Sprintf("%d deleted", n))
 	}
 	parts = append(parts, fmt.Sprintf("%d unchanged", t.done[crmsync.Unchanged]))
+	if t.partly > 0 {
+		parts[1] += fmt.Sprintf(" (%d only in part)", t.partly)
+	}
 	if t.unknown > 0 {
 		parts = append(parts, fmt.Sprintf("%d unknown", t.unknown))
 	}
