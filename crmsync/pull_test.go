@@ -75,7 +75,8 @@ func TestPullMirrorsEveryKind(t *testing.T) {
 		s, _ := newSyncer(t, srv, dsn)
 		client := srv.Client()
 		require.NoError(t, run(s.Contacts.Push(ctx, customers(250, func(_ int, c *antcrm.ContactCreateParams) { c.ContactType = antcrm.ContactTypeCustomer }))).end)
-		require.NoError(t, run(s.Orders.Push(ctx, list(antcrm.OpportunityCreateParams{Name: "Đơn", ReceiverName: "Mai", ExternalID: "SO-1", Value: "15.5", Stage: "New"}))).end)
+		require.NoError(t, run(s.Orders.Push(ctx, list(antcrm.OpportunityCreateParams{Name: "Đơn", ReceiverName: "Mai", ExternalID: "SO-1", Value: "15.5", Stage: "New",
+			Customer: &antcrm.OrderCustomer{ExternalID: customer(2).ExternalID}, CreatedAt: antcrm.NewTimestamp(time.Date(2026, 11, 2, 17, 30, 0, 0, time.UTC))}))).end)
 		require.NoError(t, run(s.Products.Push(ctx, list(antcrm.ProductCreateParams{Name: "Tivi", Code: "TV", ExternalID: "P-1", Value: "5"}))).end)
 		_, err := s.Tickets.Ensure(ctx, antcrm.TicketCreateParams{Title: "Hỏng", SLA: "1h", ExternalID: "T-1", Contact: antcrm.TicketContact{Name: "Mai", Phones: []antcrm.Phone{{Value: "0900000001"}}}})
 		require.NoError(t, err)
@@ -94,12 +95,15 @@ func TestPullMirrorsEveryKind(t *testing.T) {
 		assert.ElementsMatch(t, stored(srv, antcrmtest.Opportunities), mirrored(t, db, "crm_orders"))
 		var n int
 		require.NoError(t, db.QueryRow("SELECT count(*) FROM crm_customers_without_order").Scan(&n))
-		assert.Equal(t, 250, n)
+		assert.Equal(t, 249, n, "an order names its customer by the caller's own key")
 		require.NoError(t, db.QueryRow("SELECT count(*) FROM crm_open_tickets WHERE age_days = 0").Scan(&n))
 		assert.Equal(t, 1, n)
 		var value float64
 		require.NoError(t, db.QueryRow("SELECT value FROM crm_orders_by_stage WHERE stage = 'New'").Scan(&value))
 		assert.InDelta(t, 15.5, value, 0.0001)
+		var day string
+		require.NoError(t, db.QueryRow("SELECT CAST(day AS TEXT) FROM crm_orders_by_stage").Scan(&day))
+		assert.Equal(t, "2026-11-03", day, "half past midnight in Vietnam")
 
 		for range 2 {
 			got = pulled(t, s.Pull(ctx))
