@@ -11,9 +11,6 @@ import (
 
 func TestTheExamplesDoWhatTheySay(t *testing.T) {
 	t.Parallel()
-	if raced {
-		t.Skip("they are built without the race detector, and run in the tests without it")
-	}
 	for _, name := range []string{"webhook", "nightly"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
