@@ -49,11 +49,11 @@ func handler(syncer *crmsync.Syncer) http.HandlerFunc {
 		switch {
 		case err == nil:
 			_, _ = fmt.Fprintln(w, "lead", ref.LeadID)
-		case errors.Is(err, antcrm.ErrValidation):
-			http.Error(w, err.Error(), http.StatusUnprocessableEntity) // to deliver it again would not help
 		case errors.Is(err, antcrm.ErrOutcomeUnknown):
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "not known yet", http.StatusServiceUnavailable)
+		case errors.Is(err, antcrm.ErrValidation), errors.Is(err, antcrm.ErrNotFound), errors.Is(err, crmsync.ErrFixedField), antcrm.RecordFault(err):
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity) // to deliver it again would not help
 		default:
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 		}
