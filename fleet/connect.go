@@ -117,6 +117,15 @@ func inProcess(err error) bool {
 	return ok && answered.ErrorCode == duplicateInProcess
 }
 
+// accountFull is JetStream's code for an account of a cluster whose storage is
+// used up. It comes with status 400, and ends when something is purged.
+const accountFull = 10002
+
+func storageUsedUp(err error) bool {
+	answered, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && answered.ErrorCode == accountFull
+}
+
 // permanent is an answer that repeating the question cannot change.
 func permanent(err error) bool {
 	for _, final := range []error{nats.ErrAuthorization, nats.ErrMaxPayload, ErrConfig, ErrNoJob, ErrSourceChanged, ErrPurged, ErrOtherAccount, errForgotten} {
@@ -128,7 +137,7 @@ func permanent(err error) bool {
 		return true
 	}
 	answered, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && answered.Code >= 400 && answered.Code < 500 && !inProcess(err)
+	return ok && answered.Code >= 400 && answered.Code < 500 && !inProcess(err) && !storageUsedUp(err)
 }
 
 // retryWait is the gap between attempts at the server: it is on this machine,

@@ -49,6 +49,10 @@ const (
 	lockFile    = "server.lock"
 	takeOver    = 200 * time.Millisecond
 	maxPayload  = 8 << 20
+	// maxStore is more than any disk holds. Without it the server takes three
+	// quarters of what is free when it starts for its limit, stands still there
+	// with room on the disk, and does not go on when there is more.
+	maxStore = 1 << 60
 )
 
 // startHost checks the folder and the key, and begins to compete for the lock.
@@ -180,11 +184,19 @@ func (h *host) probe() error {
 	return errors.Join(err, file.Sync(), file.Close(), os.Remove(file.Name()))
 }
 
-// diskFull reports whether an error of the server is that of a full disk or quota.
+// diskFull reports whether an error of the server is that of a full disk or
+// quota, or of the server's own limit: that is found anew when it starts again.
 func diskFull(text string) bool {
 	text = strings.ToLower(text)
-	return strings.Contains(text, "no space left") || strings.Contains(text, "quota exceeded") || strings.Contains(text, "not enough space on the disk") ||
-		strings.Contains(text, "out of") && strings.Contains(text, "resources, will be disabled")
+	for _, sign := range []string{
+		"no space left", "quota exceeded", "not enough space on the disk", // of the system
+		"file resource limits exceeded", "insufficient resources", "insufficient storage resources", "resource limits exceeded for account",
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return strings.Contains(text, "out of") && strings.Contains(text, "resources, will be disabled")
 }
 
 // tryServe starts the server if the lock is free. Without the lock and without
@@ -221,7 +233,7 @@ func (h *host) serve() error {
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "antcrm-fleet", Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: known.Token,
-		JetStream: true, StoreDir: filepath.Join(h.dir, "store"), JetStreamKey: h.key, JetStreamCipher: server.AES,
+		JetStream: true, JetStreamMaxStore: maxStore, StoreDir: filepath.Join(h.dir, "store"), JetStreamKey: h.key, JetStreamCipher: server.AES,
 		// "Begun" must be on the disk before the request leaves.
 		SyncAlways: h.sync,
 		MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,

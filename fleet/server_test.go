@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -88,4 +89,25 @@ func TestABrokenAddressFileIsNamed(t *testing.T) {
 	again, err := Open(t.Context(), Config{StoreDir: f.cfg.StoreDir})
 	require.NoError(t, err)
 	again.Close()
+}
+
+func TestTheEmbeddedServerIsLimitedByItsDiskAlone(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	require.Equal(t, int64(maxStore), f.host.server.JetStreamConfig().MaxStore, "not a share of what was free when it started")
+	answer := func(status int, code jetstream.ErrorCode) error {
+		return &jetstream.APIError{Code: status, ErrorCode: code}
+	}
+	for _, text := range []string{
+		"write /store/1.blk: no space left on device", "JetStream file resource limits exceeded for server",
+		"JetStream file resource limits exceeded for account: \"$G\"", "JetStream out of File resources, will be DISABLED",
+		"insufficient resources (10023)", "insufficient storage resources available (10047)",
+	} {
+		assert.True(t, diskFull(text), text)
+	}
+	assert.False(t, diskFull("JetStream memory resource limits exceeded for server"))
+	assert.False(t, permanent(answer(400, 10002)), "the storage of a cluster's account is used up: whoever feeds waits")
+	assert.False(t, permanent(answer(503, 10023)))
+	assert.False(t, permanent(answer(500, 10047)))
+	assert.True(t, permanent(answer(400, 10025)))
 }
