@@ -128,7 +128,7 @@ func storageUsedUp(err error) bool {
 
 // permanent is an answer that repeating the question cannot change.
 func permanent(err error) bool {
-	for _, final := range []error{nats.ErrAuthorization, nats.ErrMaxPayload, ErrConfig, ErrNoJob, ErrSourceChanged, ErrPurged, ErrOtherAccount, errForgotten} {
+	for _, final := range []error{nats.ErrAuthorization, nats.ErrMaxPayload, ErrConfig, ErrNoJob, ErrSourceChanged, ErrPurged, ErrOtherAccount, ErrWorkersRun, errForgotten} {
 		if errors.Is(err, final) {
 			return true
 		}

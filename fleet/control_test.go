@@ -65,6 +65,63 @@ func TestAReplacedKeyIsTakenAfterRebind(t *testing.T) {
 	assert.NotContains(t, string(kept.Value()), srv.APIKey, "a hash is kept, not the key")
 }
 
+func TestAFleetIsNotReboundWhileWorkersOfTheOldAccountRun(t *testing.T) {
+	t.Parallel()
+	f, old, other := newMortalFleet(t), antcrmtest.NewServer(t), antcrmtest.NewServer(t)
+	ended := make(chan error, 1)
+	go func() { ended <- f.Work(t.Context(), WorkerConfig{Client: old.Client()}) }()
+	require.Eventually(t, func() bool { s, err := f.Status(t.Context()); return err == nil && s.Alive == 1 }, 10*time.Second, 10*time.Millisecond)
+	err := f.Rebind(t.Context(), other.Client())
+	require.ErrorIs(t, err, ErrWorkersRun)
+	require.ErrorContains(t, err, "1 alive")
+	require.ErrorContains(t, err, "end them first")
+	require.NoError(t, f.Bind(t.Context(), old.Client()), "it is bound as it was")
+	require.NoError(t, f.Rebind(t.Context(), old.Client()), "to the account of those that run")
+
+	require.NoError(t, f.ForceRebind(t.Context(), other.Client()))
+	require.ErrorIs(t, <-ended, ErrOtherAccount, "the worker notices")
+	feedContacts(t, f, "job", contacts(10, false))
+	require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: old.Client()}), ErrOtherAccount)
+	require.NoError(t, f.Rebind(t.Context(), old.Client()), "nobody is alive")
+	workUntilDone(t, f, old, WorkerConfig{})
+	assert.Equal(t, 10, old.Count(antcrmtest.Contacts))
+	assert.Zero(t, other.RequestCount())
+}
+
+func TestAMistypedKeyDoesNotLockTheRightOneOut(t *testing.T) {
+	t.Parallel()
+	f, srv := newMortalFleet(t), antcrmtest.NewServer(t)
+	wrong := clientOf(t, srv.URL, "k-mistyped")
+	require.NoError(t, f.CheckAccount(t.Context(), wrong), "a feeder binds nothing")
+	feedContacts(t, f, "job", contacts(10, false))
+	stop := startWork(t, f, WorkerConfig{Client: wrong})
+	require.Eventually(t, func() bool {
+		kept, _, err := f.bound(t.Context())
+		return err == nil && kept.open()
+	}, 10*time.Second, 10*time.Millisecond, "the service refuses the key")
+	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	err := f.Work(bounded, WorkerConfig{Client: srv.Client()})
+	require.ErrorIs(t, err, ErrOtherAccount)
+	require.ErrorContains(t, err, "1 of its workers are running")
+	require.NoError(t, f.CheckAccount(t.Context(), srv.Client()))
+	stop()
+	workUntilDone(t, f, srv, WorkerConfig{})
+	assert.Equal(t, 10, srv.Count(antcrmtest.Contacts))
+
+	// A key that was good once stays bound when the service refuses it.
+	srv.Inject(antcrmtest.Fault{Status: 401})
+	feedContacts(t, f, "more", contacts(10, false))
+	stop = startWork(t, f, WorkerConfig{Client: srv.Client()})
+	require.Eventually(t, func() bool {
+		s, err := f.Status(t.Context())
+		return err == nil && len(s.Workers) == 1 && s.Workers[0].Waiting != ""
+	}, 10*time.Second, 10*time.Millisecond)
+	stop()
+	require.ErrorIs(t, f.CheckAccount(t.Context(), wrong), ErrOtherAccount)
+	require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: wrong}), ErrOtherAccount)
+}
+
 func TestFleetsOfTwoAccountsShareAServerUnderTwoNames(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")

@@ -211,6 +211,9 @@ func (d *delivery) writeDown(ctx context.Context, e *entry, open []int, answers 
 	case refused == nil && !lost:
 		d.admitted()
 	}
+	if reached := mayHold(answers); reached || barred {
+		d.trust(ctx, reached)
+	}
 	if lost && d.cfg.Resolver != nil {
 		e.State = stateAsking
 	} else {

@@ -74,10 +74,11 @@ func (w *worker) mayTake(ctx context.Context) bool {
 	return false
 }
 
-// watchPause asks now and then whether the fleet is paused.
+// watchPause asks now and then whether the fleet is paused, or bound to another account.
 func (w *worker) watchPause(ctx context.Context) {
 	for sleep(ctx, w.f.beatEvery()) == nil {
 		w.lookForPause(ctx)
+		w.lookAtAccount(ctx)
 	}
 }
 

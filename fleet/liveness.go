@@ -26,12 +26,20 @@ type WorkerStatus struct {
 	Alive    bool      `json:"alive"`
 }
 
+// report is a worker's status as it is kept.
+type report struct {
+	WorkerStatus
+
+	Account string `json:"account,omitempty"`
+}
+
 // pulse reports that the worker is alive, and knows when others may think that
 // it is not. From then on it sends nothing: whoever finds its chunks in the
 // ledger must be able to rely on that.
 type pulse struct {
-	f  *Fleet
-	id string
+	f       *Fleet
+	id      string
+	account string // of the worker's client
 
 	mu     sync.Mutex
 	live   context.Context // ends when the worker has been silent too long
@@ -63,7 +71,7 @@ func newPulse(f *Fleet, id string) *pulse {
 
 // beat reports the status once.
 func (p *pulse) beat(ctx context.Context, status WorkerStatus) error {
-	text, err := encode(status)
+	text, err := encode(report{status, p.account})
 	if err != nil {
 		return err
 	}
@@ -121,7 +129,7 @@ func (p *pulse) leave(ctx context.Context, status WorkerStatus) {
 	p.cancel()
 	p.mu.Unlock()
 	status.Left = true
-	if text, err := encode(status); err == nil {
+	if text, err := encode(report{status, p.account}); err == nil {
 		_, _ = p.f.workers.Put(ctx, p.id, text) // or others wait until it counts as dead
 	}
 }
@@ -175,11 +183,16 @@ func (f *Fleet) listWorkers(ctx context.Context) ([]WorkerStatus, error) {
 	err := f.each(ctx, f.workers, ">", func(kept jetstream.KeyValueEntry) {
 		var status WorkerStatus
 		if json.Unmarshal(kept.Value(), &status) == nil && !status.Left {
-			status.Alive = time.Since(kept.Created()) < f.cfg.DeadAfter
+			status.Alive = f.lately(kept)
 			list = append(list, status)
 		}
 	})
 	return list, err
+}
+
+// lately reports whether a worker's report is younger than DeadAfter.
+func (f *Fleet) lately(kept jetstream.KeyValueEntry) bool {
+	return time.Since(kept.Created()) < f.cfg.DeadAfter
 }
 
 func hostName() string {

@@ -123,6 +123,7 @@ type worker struct {
 	tidy     chan struct{}           // the stream has been emptied: a job may be finished
 
 	draining atomic.Bool
+	trusted  atomic.Bool // the service has taken the key, and the fleet knows
 	hold     hold
 	mu       sync.Mutex
 	active   map[string]bool   // chunks that this worker is at
@@ -167,7 +168,11 @@ func (f *Fleet) Work(ctx context.Context, cfg WorkerConfig) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Bind(ctx, cfg.Client); err != nil {
+	account, err := accountOf(cfg.Client)
+	if err != nil {
+		return err
+	}
+	if err := f.bind(ctx, account, untried); err != nil {
 		return err
 	}
 	if err := f.ask(ctx, "compare clocks", f.clock.compare); err != nil {
@@ -179,6 +184,7 @@ func (f *Fleet) Work(ctx context.Context, cfg WorkerConfig) error {
 	}
 	w.id = safeName(hostName()) + "-" + nuid.Next()
 	w.pulse = newPulse(f, w.id)
+	w.pulse.account = account
 	err = f.ask(ctx, "create the workers' consumer", func(ctx context.Context) (err error) {
 		w.consumer, err = f.chunks.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: cfg.AckWait,
@@ -214,6 +220,11 @@ func (w *worker) run(caller context.Context) error {
 	defer cut()
 	w.requests = requests
 
+	// The worker is listed before it looks at the account: whoever rebinds the
+	// fleet in this moment sees it, or it sees the new account.
+	if err := w.pulse.beat(requests, w.status()); err == nil {
+		w.lookAtAccount(ctx)
+	}
 	var background sync.WaitGroup
 	beats, endBeats := context.WithCancel(requests)
 	background.Go(func() { w.beats(beats) })

@@ -38,8 +38,8 @@ func feed(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	defer f.Close()
-	if err := bindIfKnown(ctx, f); err != nil {
-		return err
+	if err := checkAccount(ctx, f); err != nil {
+		return accountHint(err)
 	}
 	job.Metrics = fleet.NewMetrics()
 	endMetrics, err := serveMetrics(ctx, c, *metrics, job.Metrics)
@@ -69,9 +69,10 @@ func queue(ctx context.Context, f *fleet.Fleet, job fleet.Job, kind fleet.Kind, 
 	return err
 }
 
-// bindIfKnown refuses to feed a fleet of another account. Feeding needs no key:
-// without one in the environment there is nothing to compare.
-func bindIfKnown(ctx context.Context, f *fleet.Fleet) error {
+// checkAccount refuses to feed a fleet of another account. Feeding needs no key:
+// without one in the environment there is nothing to compare, and one that is
+// there binds nothing.
+func checkAccount(ctx context.Context, f *fleet.Fleet) error {
 	if os.Getenv("ANTCRM_API_KEY") == "" {
 		return nil
 	}
@@ -79,7 +80,7 @@ func bindIfKnown(ctx context.Context, f *fleet.Fleet) error {
 	if err != nil {
 		return err
 	}
-	return f.Bind(ctx, client)
+	return f.CheckAccount(ctx, client)
 }
 
 // hint says which flag helps against a column that is not known.

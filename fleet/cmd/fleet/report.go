@@ -288,12 +288,19 @@ func resume(ctx context.Context, c *command, args []string) error {
 
 // rebind binds the fleet to the account of the environment.
 func rebind(ctx context.Context, c *command, args []string) error {
+	force := c.flags.Bool("force", false, "also while workers of another account are listed as alive: only if you know that they are dead")
 	return c.tell(ctx, args, func(f *fleet.Fleet, ctx context.Context) error {
 		client, err := antcrm.NewClientFromEnv()
 		if err != nil {
 			return err
 		}
-		return f.Rebind(ctx, client)
+		if *force {
+			return f.ForceRebind(ctx, client)
+		}
+		if err = f.Rebind(ctx, client); errors.Is(err, fleet.ErrWorkersRun) {
+			err = fmt.Errorf("%w (-force, if you know that they are dead)", err)
+		}
+		return err
 	})
 }
 

@@ -102,7 +102,11 @@ func TestFeedersAndWorkersOfAnotherAccountAreRefusedUntilItIsRebound(t *testing.
 	t.Parallel()
 	srv, other, address := antcrmtest.NewServer(t), antcrmtest.NewServer(t), natsServer(t)
 	with := func(args ...string) []string { return append(args, "-nats", address, "-replicas", "1") }
-	start(t, srv, with("feed", "-job", job, customers(t, 10))...).done(t, 40*time.Second) // binds the fleet
+	start(t, other, with("feed", "-job", job, customers(t, 10))...).done(t, 40*time.Second) // binds nothing
+	f, err := fleet.Open(t.Context(), fleet.Config{URL: address, Replicas: 1})
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, f.Bind(t.Context(), srv.Client()))
 	for _, args := range [][]string{with("feed", "-job", "more", customers(t, 10)), with("work")} {
 		stranger := start(t, other, args...)
 		err := <-stranger.ended
