@@ -126,6 +126,9 @@ func (a *adopter[P, U, R]) run(ctx context.Context) error {
 	if a.progress.Read > 0 && !shown {
 		return fmt.Errorf("%w: %s of %d %s", ErrKeysNotListed, a.spec.field, a.progress.Read, a.spec.kind)
 	}
+	if err := a.core.state.endAdoption(ctx, a.spec.kind); err != nil {
+		return err
+	}
 	// The next push reads the list again before it creates: a record that slid to an earlier page, since another was
 	// deleted meanwhile, was not read.
 	a.progress.Done = true
@@ -311,7 +314,10 @@ func (s *State) adopt(ctx context.Context, kind Kind, batch []adoption) (adopted
 			}
 		}
 		statement := `INSERT INTO crmsync_records (kind, key, origin, digest, fields, ref, done_at) VALUES ` +
-			values(len(first), "(?, ?, ?, ?, ?, ?, {now})") + ` ON CONFLICT (kind, key) DO NOTHING RETURNING key`
+			values(len(first), "(?, ?, ?, ?, ?, ?, {now})") + ` ON CONFLICT (kind, key) DO UPDATE SET origin = excluded.origin, digest = excluded.digest,
+			fields = excluded.fields, ref = excluded.ref, done_at = excluded.done_at, ` + noIntent + `
+			WHERE crmsync_records.action = ? AND crmsync_records.detail = ? RETURNING key`
+		args = append(args, Adopt, counting)
 		if err := collect(tx.QueryContext(ctx, s.sql(statement), args...))(taken); err != nil {
 			return err
 		}
@@ -354,13 +360,22 @@ func (s *State) blockDoubled(ctx context.Context, tx *sql.Tx, kind Kind, others 
 	return doubled, nil
 }
 
-// beginAdoption forgets which keys were doubled the last time.
+// counting is the detail of a key that was doubled the last time, while it is counted
+// anew. Until then nothing is sent for it.
+const counting = "counting"
+
+// beginAdoption has the keys counted that were doubled the last time.
 func (s *State) beginAdoption(ctx context.Context, kind Kind) error {
-	err := s.exec(ctx, "DELETE FROM crmsync_records WHERE kind = ? AND token IS NOT NULL AND action = ?", kind, Adopt)
+	err := s.exec(ctx, "UPDATE crmsync_records SET detail = ? WHERE kind = ? AND token IS NOT NULL AND action = ?", counting, kind, Adopt)
 	if err != nil {
 		return err
 	}
 	return s.setFirst(ctx, kind, true)
+}
+
+// endAdoption forgets the doubled keys that no record carries any longer.
+func (s *State) endAdoption(ctx context.Context, kind Kind) error {
+	return s.exec(ctx, "DELETE FROM crmsync_records WHERE kind = ? AND token IS NOT NULL AND action = ? AND detail = ?", kind, Adopt, counting)
 }
 
 // confirmSame records that records are what the source says, adopted ones among them.

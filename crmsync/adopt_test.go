@@ -471,3 +471,44 @@ func TestAnOldStateIsNoticedByAnyKind(t *testing.T) {
 	assert.Equal(t, []error{nil, nil, nil}, push(old, 9))
 	assert.Equal(t, []int{9, 9, 9}, []int{srv.Count(antcrmtest.Contacts), srv.Count(antcrmtest.Opportunities), srv.Count(antcrmtest.Products)})
 }
+
+func TestAKeyThatIsCountedAnewStaysBlockedUntilItIsCounted(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		ctx := context.Background()
+		srv := antcrmtest.NewServer(t)
+		order := func(key string) antcrm.OpportunityCreateParams {
+			return antcrm.OpportunityCreateParams{Name: "Đơn", ReceiverName: "Mai", ExternalID: key, Value: "1"}
+		}
+		for _, key := range []string{"one", "one", "none", "none"} {
+			require.NoError(t, srv.Seed(antcrmtest.Opportunities, order(key)))
+		}
+		s, state := newSyncer(t, srv, dsn)
+		require.Equal(t, int64(2), adopt(t, s.Orders.Adopt(ctx)).Doubled)
+
+		require.NoError(t, srv.Inject(antcrmtest.Fault{Method: http.MethodGet, Path: "/opportunities", Status: http.StatusForbidden, Times: 1}).Err())
+		var end error
+		for _, err := range s.Orders.Adopt(ctx) {
+			end = err
+		}
+		require.ErrorIs(t, end, antcrm.ErrForbidden)
+		_, err := s.Orders.Ensure(ctx, order("one"))
+		require.ErrorIs(t, err, antcrm.ErrOutcomeUnknown, "two orders carry the key")
+		assert.Equal(t, 4, srv.Count(antcrmtest.Opportunities))
+
+		left := map[string]int{"one": 1, "none": 0}
+		for found, err := range srv.Client().Opportunities.All(ctx, antcrm.OpportunityListParams{}) {
+			require.NoError(t, err)
+			if left[found.ExternalID]--; left[found.ExternalID] < 0 {
+				require.NoError(t, srv.Client().Opportunities.Delete(ctx, found.Number))
+			}
+		}
+		adopt(t, s.Orders.Adopt(ctx))
+		assert.Empty(t, unknown(t, state))
+		for _, key := range []string{"one", "none"} {
+			_, err = s.Orders.Ensure(ctx, order(key))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 2, srv.Count(antcrmtest.Opportunities), "the one that is left was taken over, the other is new")
+	})
+}
