@@ -283,8 +283,12 @@ func (fd *feeder) compare(hash string) error {
 	link := sha256.Sum256([]byte(fd.chain + hash))
 	fd.chain = hex.EncodeToString(link[:16])
 	fd.next++
-	if fd.next == fd.known && fd.chain != fd.kept || fd.next > fd.known && fd.ended {
-		return fmt.Errorf("fleet: feed job %s: before record %d: %w", fd.job.Name, fd.records, ErrSourceChanged)
+	switch {
+	case fd.next == fd.known && fd.chain != fd.kept:
+		// One hash is kept of all that was fed: it does not tell where they differ.
+		return fmt.Errorf("fleet: feed job %s: somewhere among its first %d records: %w", fd.job.Name, fd.records, ErrSourceChanged)
+	case fd.next > fd.known && fd.ended:
+		return fmt.Errorf("fleet: feed job %s: it has more records than were fed: %w", fd.job.Name, ErrSourceChanged)
 	}
 	return nil
 }

@@ -218,3 +218,19 @@ func TestAChangedSourceIsRefusedByTheLedgerWhenThePayloadHasExpired(t *testing.T
 	assert.Equal(t, 250, srv.Count(antcrmtest.Contacts))
 	assert.Empty(t, srv.Duplicates(antcrmtest.Contacts))
 }
+
+func TestAChangedSourceIsNotSaidToDifferWhereNothingIsKnown(t *testing.T) {
+	t.Parallel()
+	f, list := newFleet(t), contacts(20, false)
+	feedContacts(t, f, "job", list)
+	feedAgain := func(list []antcrm.ContactCreateParams) error {
+		_, err := f.FeedContacts(t.Context(), Job{Name: "job"}, source(list, nil))
+		return err
+	}
+	list[3].Name = "Trần Thị Mẫu"
+	err := feedAgain(list)
+	require.ErrorIs(t, err, ErrSourceChanged)
+	require.ErrorContains(t, err, "somewhere among its first 20 records")
+	err = feedAgain(contacts(120, false))
+	require.ErrorIs(t, err, ErrSourceChanged)
+}

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,10 +11,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// ErrUnfinished is a Purge, without force, of a job that is not finished.
+var ErrUnfinished = errors.New("the job is not finished: with force, what was not sent is never sent")
+
 // Purge removes everything that is kept of a job: payload, outcomes, rejected
 // and unknown records. Only its name and its totals stay, so that it cannot be
-// fed again by mistake (ErrPurged). A job that is not finished is refused unless force is
-// set; its chunks that were not sent are then never sent, and count as not sent.
+// fed again by mistake (ErrPurged). A job that is not finished is refused
+// (ErrUnfinished) unless force is set; its chunks that were not sent are then never sent, and count as not sent.
 // Records that are being sent in that moment count as unknown: JobStatus says how many.
 func (f *Fleet) Purge(ctx context.Context, job string, force bool) error {
 	status, err := f.JobStatus(ctx, job)
@@ -21,7 +25,7 @@ func (f *Fleet) Purge(ctx context.Context, job string, force bool) error {
 		return err
 	}
 	if status.Finished == nil && !force {
-		return invalid("job %s is not finished", job)
+		return fmt.Errorf("fleet: purge job %s: %w", job, ErrUnfinished)
 	}
 	// The mark comes first: from here on no chunk of the job is begun, or its worker
 	// finds the mark and sends nothing (delivery.purged). Then who is under way is counted.

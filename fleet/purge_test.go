@@ -44,7 +44,7 @@ func TestAnUnfinishedJobIsPurgedOnlyByForce(t *testing.T) {
 	t.Parallel()
 	f, srv := newFleet(t), antcrmtest.NewServer(t)
 	feedContacts(t, f, "job", contacts(100, false))
-	require.ErrorIs(t, f.Purge(t.Context(), "job", false), ErrConfig)
+	require.ErrorIs(t, f.Purge(t.Context(), "job", false), ErrUnfinished)
 	require.NoError(t, f.Purge(t.Context(), "job", true))
 	workUntilDone(t, f, srv, WorkerConfig{})
 	assert.Zero(t, srv.RequestCount())
@@ -59,7 +59,7 @@ func TestAPurgeByForceCountsWhatIsInFlight(t *testing.T) {
 	feedContacts(t, f, "job", contacts(1000, false))
 	stop := startWork(t, f, WorkerConfig{Client: srv.Client(antcrm.WithMaxRetries(0)), Concurrency: 2})
 	require.Eventually(t, func() bool { return held() == 2 }, 10*time.Second, 5*time.Millisecond)
-	require.ErrorIs(t, f.Purge(t.Context(), "job", false), ErrConfig)
+	require.ErrorIs(t, f.Purge(t.Context(), "job", false), ErrUnfinished)
 	require.NoError(t, f.Purge(t.Context(), "job", true))
 	purged := func() Totals {
 		status, err := f.JobStatus(t.Context(), "job")

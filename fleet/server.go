@@ -47,6 +47,7 @@ type address struct {
 const (
 	addressFile = "server.json"
 	lockFile    = "server.lock"
+	storeFolder = "store"
 	takeOver    = 200 * time.Millisecond
 	maxPayload  = 8 << 20
 	// maxStore is more than any disk holds. Without it the server takes three
@@ -66,7 +67,7 @@ func startHost(cfg Config) (*host, error) {
 	}
 	h := &host{dir: dir, key: cfg.StoreKey, logger: cfg.Logger, sync: !cfg.unsynced, ended: make(chan struct{}), full: make(chan struct{}, 1)}
 	if h.key == "" {
-		if h.key, err = keyFile(dir + ".key"); err != nil {
+		if h.key, err = h.keyFile(dir + ".key"); err != nil {
 			return nil, err
 		}
 	}
@@ -85,15 +86,17 @@ func startHost(cfg Config) (*host, error) {
 	return h, nil
 }
 
-// keyFile returns the key kept in a file, which it makes if there is none.
-func keyFile(path string) (string, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = file.WriteString(rand.Text() + rand.Text() + "\n")
-		err = errors.Join(err, file.Sync(), file.Close())
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("fleet: write the store's key: %w", err)
+// keyFile returns the key kept in a file. It makes one for a new store only: an
+// old one was encrypted with another.
+func (h *host) keyFile(path string) (string, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		missing := func() bool { _, err := os.Stat(path); return err != nil } // another process may have made both meanwhile
+		if h.exists() && missing() {
+			return "", invalid("the store in %s was encrypted with another key, and there is none in %s: set StoreKey (FLEET_STORE_KEY)", h.dir, path)
+		}
+		if err := makeKey(path); err != nil {
+			return "", fmt.Errorf("fleet: write the store's key: %w", err)
+		}
 	}
 	// Another process may have made it a moment ago and be about to write.
 	for range 50 {
@@ -107,6 +110,29 @@ func keyFile(path string) (string, error) {
 		_ = sleep(context.Background(), 20*time.Millisecond)
 	}
 	return "", invalid("the file of the store's key is empty or cut short")
+}
+
+// exists reports whether the folder holds a store.
+func (h *host) exists() bool {
+	for _, name := range []string{addressFile, storeFolder} {
+		if _, err := os.Stat(filepath.Join(h.dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// makeKey writes a new key, unless another process has.
+func makeKey(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(rand.Text() + rand.Text() + "\n")
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // compete waits for the lock unless it is held, and holds it until ctx ends.
@@ -233,7 +259,7 @@ func (h *host) serve() error {
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "antcrm-fleet", Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: known.Token,
-		JetStream: true, JetStreamMaxStore: maxStore, StoreDir: filepath.Join(h.dir, "store"), JetStreamKey: h.key, JetStreamCipher: server.AES,
+		JetStream: true, JetStreamMaxStore: maxStore, StoreDir: filepath.Join(h.dir, storeFolder), JetStreamKey: h.key, JetStreamCipher: server.AES,
 		// "Begun" must be on the disk before the request leaves.
 		SyncAlways: h.sync,
 		MaxPayload: maxPayload, NoSigs: true, DisableJetStreamBanner: true,

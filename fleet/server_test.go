@@ -111,3 +111,20 @@ func TestTheEmbeddedServerIsLimitedByItsDiskAlone(t *testing.T) {
 	assert.False(t, permanent(answer(500, 10047)))
 	assert.True(t, permanent(answer(400, 10025)))
 }
+
+func TestAStoreOfAnotherKeyGetsNoKeyFile(t *testing.T) {
+	t.Parallel()
+	cfg := Config{StoreDir: filepath.Join(t.TempDir(), "store"), unsynced: true, StoreKey: "k-0815", DeadAfter: 10 * time.Second}
+	f, err := Open(t.Context(), cfg)
+	require.NoError(t, err)
+	cfg.StoreKey = ""
+	for _, while := range []string{"while another process is the server", "alone", "without the address file"} {
+		_, err := Open(t.Context(), cfg)
+		require.ErrorIs(t, err, ErrConfig, while)
+		require.ErrorContains(t, err, "set StoreKey (FLEET_STORE_KEY)", while)
+		assert.NoFileExists(t, cfg.StoreDir+".key", while)
+		if f.Close(); while == "alone" {
+			require.NoError(t, os.Remove(filepath.Join(cfg.StoreDir, addressFile)))
+		}
+	}
+}

@@ -50,10 +50,14 @@ func feed(ctx context.Context, c *command, args []string) error {
 	job.Progress = func(r fleet.FeedReport) {
 		_, _ = fmt.Fprintf(c.stderr, "job %s: %d records read, %d chunks queued, %d of them by an earlier run\n", job.Name, r.Records, r.Chunks, r.Known)
 	}
-	if err := queue(ctx, f, job, fleet.Kind(*kind), &src); err != nil || !*wait {
-		return hint(err)
+	err = queue(ctx, f, job, fleet.Kind(*kind), &src)
+	if err == nil && *wait {
+		err = f.Wait(ctx, job.Name)
 	}
-	return f.Wait(ctx, job.Name)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w (the same command with the same file goes on where it was left)", err)
+	}
+	return hint(err)
 }
 
 // queue feeds the records of the file.

@@ -95,17 +95,18 @@ const usageLine = "usage: fleet feed | work | status | results | records | purge
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	newCommand := func(name string) *command {
 		c := &command{stdin: stdin, stdout: stdout, stderr: stderr, flags: flag.NewFlagSet("fleet "+name, flag.ContinueOnError)}
-		c.flags.SetOutput(stderr)
+		// An error is printed once, by main, and not with all flags around it.
+		c.flags.SetOutput(io.Discard)
 		c.common()
 		return c
 	}
 	before := newCommand("")
-	before.flags.Usage = func() { _, _ = fmt.Fprintln(stderr, usageLine) }
 	if err := before.flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
+			_, _ = fmt.Fprintln(stderr, usageLine)
 			return nil
 		}
-		return usage("%w", err)
+		return usage("%w (fleet COMMAND -h for its flags)", err)
 	}
 	name := before.flags.Arg(0)
 	do, ok := commands()[name]
@@ -141,9 +142,11 @@ func (c *command) parse(args []string) (rest []string, err error) {
 	for {
 		if err := c.flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				c.flags.SetOutput(c.stderr)
+				c.flags.Usage()
 				return nil, err
 			}
-			return nil, usage("%w", err)
+			return nil, usage("%w (%s -h for its flags)", err, c.flags.Name())
 		}
 		left := c.flags.Args()
 		if len(left) == 0 {

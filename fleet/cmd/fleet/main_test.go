@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -251,4 +253,37 @@ func TestTheLimitIsReportedFromTheFirstRequestOn(t *testing.T) {
 	var out bytes.Buffer
 	report(&out, requests, 100, time.Second, 4)
 	assert.Equal(t, "shared limit of 100/s, 4 workers: 100 calls in 1s (+0.0 %), at most 100 in any one second\n", out.String())
+}
+
+func TestMistakesAreNamedOnceWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	at := func(args ...string) []string { return append(args, "-store", filepath.Join(t.TempDir(), "store")) }
+	var said bytes.Buffer
+	err := run(t.Context(), []string{"purge", "-wrong"}, nil, io.Discard, &said)
+	require.ErrorIs(t, err, errUsage)
+	require.ErrorContains(t, err, "-wrong (fleet purge -h for its flags)")
+	assert.Empty(t, said.String(), "main prints the error")
+	require.NoError(t, run(t.Context(), []string{"-h"}, nil, io.Discard, &said))
+	assert.Contains(t, said.String(), "usage: fleet feed")
+	require.ErrorIs(t, run(t.Context(), []string{"purge", "-h"}, nil, io.Discard, &said), flag.ErrHelp)
+	assert.Contains(t, said.String(), "-force")
+
+	store := at()
+	out, err := call(t, "", append(store, "results", "-job", "none")...)
+	require.ErrorIs(t, err, fleet.ErrNoJob)
+	assert.Empty(t, out, "no header without results")
+	rows, writer := io.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		_, _ = io.WriteString(writer, "{\"name\":\"Mẫu\"}\n")
+		stop()
+		_ = writer.CloseWithError(context.Canceled)
+	}()
+	err = run(ctx, append(store, "feed", "-job", "job", "-chunk", "1", "-format", "jsonl", "-"), rows, io.Discard, &said)
+	require.ErrorContains(t, err, "the same command")
+	_, err = call(t, "", append(store, "feed", "-job", "job", "-chunk", "1", customers(t, 1))...)
+	require.NoError(t, err)
+	_, err = call(t, "", append(store, "purge", "-job", "job")...)
+	require.ErrorIs(t, err, fleet.ErrUnfinished)
+	require.ErrorContains(t, err, "(-force)")
 }

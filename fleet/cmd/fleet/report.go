@@ -228,19 +228,28 @@ func rest(ctx context.Context, c *command, args []string) error {
 
 func writeResults(ctx context.Context, f *fleet.Fleet, job string, to io.Writer, wanted map[string]bool) error {
 	table := csv.NewWriter(to)
-	if err := table.Write([]string{"index", "key", "type", "outcome", "reference", "pending", "error"}); err != nil {
-		return err
-	}
+	header := []string{"index", "key", "type", "outcome", "reference", "pending", "error"}
 	for r, err := range f.Results(ctx, job) {
 		if err != nil {
 			table.Flush()
 			return err
+		}
+		if header != nil { // a job without results leaves no file that looks like some
+			if err := table.Write(header); err != nil {
+				return err
+			}
+			header = nil
 		}
 		if len(wanted) > 0 && !wanted[r.Outcome.String()] {
 			continue
 		}
 		row := []string{strconv.FormatInt(r.Index, 10), r.Key, r.Group, r.Outcome.String(), r.Ref.String(), strconv.FormatBool(r.Pending), r.Error}
 		if err := table.Write(row); err != nil {
+			return err
+		}
+	}
+	if header != nil {
+		if err := table.Write(header); err != nil {
 			return err
 		}
 	}
@@ -263,7 +272,11 @@ func purge(ctx context.Context, c *command, args []string) error {
 		return err
 	}
 	defer f.Close()
-	if err := f.Purge(ctx, *job, *force); err != nil {
+	err = f.Purge(ctx, *job, *force)
+	if errors.Is(err, fleet.ErrUnfinished) {
+		return fmt.Errorf("%w (-force)", err)
+	}
+	if err != nil {
 		return err
 	}
 	s, err := f.JobStatus(ctx, *job)
