@@ -22,7 +22,7 @@ type Change struct {
 	Kind       Kind
 	Action     Action
 	Place      int    // of the record in its package, counted from 0
-	Record     string // the record's _id, which never changes
+	Record     string // the record's object id, which never changes
 	ID         string // what the service counted up: leadId, customerId, number or TicketId; a product's code
 	ExternalID string // the caller's own key, "" for none
 	Points     string // what the request added to a contact's points, with a sign; "" where it moved none
@@ -65,7 +65,7 @@ func (c *call) note(change Change, o object) {
 	c.wrote = true
 	sp := c.srv.store.kinds[change.Kind].spec
 	change.Request, change.Operation = c.request, c.end.method+" "+c.end.path
-	change.Record, change.ID, change.ExternalID = o.text("_id"), o.text(sp.ids(o)), o.text(sp.external)
+	change.Record, change.ID, change.ExternalID = o.text(sp.objectID()), o.text(sp.ids(o)), o.text(sp.external)
 	if change.Kind == Products {
 		change.ID = o.text("code")
 	}

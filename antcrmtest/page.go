@@ -123,7 +123,7 @@ func (c *control) showRecords(d *pageData, page int) {
 // showRecord finds what a person knows a record by. Where that is nothing, the beginning of its text has to do.
 func showRecord(sp spec, raw []byte) pageRecord {
 	o, _ := splitObject(raw)
-	r := pageRecord{ID: cmp.Or(o.text(sp.ids(o)), o.text("_id")), Key: o.text(sp.external), Text: indented(raw)}
+	r := pageRecord{ID: cmp.Or(o.text(sp.ids(o)), o.text(sp.objectID())), Key: o.text(sp.external), Text: indented(raw)}
 	for _, name := range []string{"name", "title", "summary"} {
 		if r.Name = strings.TrimSpace(o.text(name)); r.Name != "" {
 			return r

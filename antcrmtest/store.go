@@ -106,13 +106,21 @@ func (l *list) drop(r *record) {
 // spec says how one kind of records is kept: which ids it is given, what it can be found by, which times it has.
 type spec struct {
 	kind     Kind
-	code     int                                                  // makes _id differ between kinds
+	code     int                                                  // makes object ids differ between kinds
 	external string                                               // the field of the caller's own key
 	ids      func(o object) string                                // the field of the id that the service counts up, "" for none
 	firstID  func(idField string) int64                           // where counting begins
 	find     func(st *store, o object, add func(index, v string)) // what the record can be found by
 	created  []string                                             // the fields that may hold the time of creation, first one present wins
 	stamped  bool                                                 // createdAt and updatedAt are kept by the service
+}
+
+// objectID is the field of the object id, as the vendor prints the kind.
+func (sp spec) objectID() string {
+	if sp.kind == History {
+		return "id"
+	}
+	return "_id"
 }
 
 // collection holds the records of one kind.
@@ -190,7 +198,7 @@ func (c *collection) count(index, value string) int {
 func (st *store) insert(kind Kind, o object) (*record, object) {
 	c := st.kinds[kind]
 	c.seq++
-	o.setDefault("_id", fmt.Sprintf(`"64d9f28b%04x%012x"`, c.spec.code, c.seq))
+	o.setDefault(c.spec.objectID(), fmt.Sprintf(`"64d9f28b%04x%012x"`, c.spec.code, c.seq))
 	if idField := c.spec.ids(o); idField != "" {
 		c.assign(&o, idField, st.idType)
 	}

@@ -221,7 +221,7 @@ func TestPullKeepsEachEntryOfTheHistory(t *testing.T) {
 		require.NoError(t, srv.Seed(antcrmtest.Contacts, customer(1)))
 		dsn := sqliteDSN(t)
 		s, _ := newSyncerThrough(t, srv, dsn, func(_ *http.Request, text string) string {
-			return strings.ReplaceAll(text, `"_id":"64d9f28b0005`, `"`+name+`":"64d9f28b0005`)
+			return strings.ReplaceAll(text, `"id":"64d9f28b0005`, `"`+name+`":"64d9f28b0005`)
 		})
 		for i := range 3 {
 			require.NoError(t, s.Points.AccumulateOnce(ctx, fmt.Sprint(i), antcrm.AccumulateParams{Code: "C", Data: antcrm.AccumulateCustomer{Phones: customer(1).Phones}}))

@@ -172,7 +172,11 @@ func (j *syncJob[P, R]) piped() iter.Seq2[P, error] {
 	}
 	return func(yield func(P, error) bool) {
 		defer stop()
-		for record, err, more := first, err, some; more && yield(record, err); record, err, more = next() {
+		for more := some && yield(first, err); more; {
+			var record P
+			if record, err, more = next(); more {
+				more = yield(record, err)
+			}
 		}
 	}
 }
