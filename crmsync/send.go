@@ -174,8 +174,8 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	u.claim = claim{key: it.key, old: j.row.digest, detail: e.spec.detail(&it.record), want: it.digest, fields: now}
 	fields := u.diff.fields
 	if len(fields) == 0 && j.maybe == nil {
-		if err := u.diff.fixedError(); err != nil {
-			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, err
+		if fixed := u.diff.fixedError(); fixed != nil {
+			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, fixed
 			return u, nil
 		}
 		if j.row.adopted() || only != nil {
@@ -186,8 +186,8 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	if len(fields) == 0 { // it differs in what has no number here: all of it that the source speaks of
 		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return only != nil && !only[name] }), now)
 	}
-	if err := u.diff.missingError(it.index); err != nil {
-		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, err
+	if missing := u.diff.missingError(it.index); missing != nil {
+		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, missing
 		return u, nil
 	}
 	u.needed = true
