@@ -155,6 +155,15 @@ type update[P, U, R any] struct {
 	result Change[R]
 }
 
+// refuse reports whether there is a reason to send nothing, and notes it.
+func (u *update[P, U, R]) refuse(reason error) bool {
+	if reason == nil {
+		return false
+	}
+	u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, reason
+	return true
+}
+
 // updateOf says which fields a changed record sends.
 func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], err error) {
 	it := &j.item
@@ -174,8 +183,7 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	u.claim = claim{key: it.key, old: j.row.digest, detail: e.spec.detail(&it.record), want: it.digest, fields: now}
 	fields := u.diff.fields
 	if len(fields) == 0 && j.maybe == nil {
-		if fixed := u.diff.fixedError(); fixed != nil {
-			u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, fixed
+		if u.refuse(u.diff.fixedError()) {
 			return u, nil
 		}
 		if j.row.adopted() || only != nil {
@@ -186,8 +194,7 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 	if len(fields) == 0 { // it differs in what has no number here: all of it that the source speaks of
 		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return only != nil && !only[name] }), now)
 	}
-	if missing := u.diff.missingError(it.index); missing != nil {
-		u.result.Outcome, u.result.Err = antcrm.OutcomeNotSent, missing
+	if u.refuse(u.diff.missingError(it.index)) {
 		return u, nil
 	}
 	u.needed = true
