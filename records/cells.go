@@ -203,14 +203,42 @@ func (c *config) phones(value string) (list []string, err error) {
 				return nil, err
 			}
 			part = normal
-		case !phoneText.MatchString(strings.ToLower(part)):
-			err = doubt("does not look like a phone number; it is sent as it is")
-		case lostZero.MatchString(part):
-			err = doubt("may have lost its leading 0; it is sent as it is")
+		default:
+			if unsure := doubtPhone(part); unsure != "" {
+				err = unsure
+			}
 		}
 		parts[i] = part
 	}
 	return parts, err
+}
+
+// doubtPhone is why a phone may be meant otherwise, "" if it looks like one.
+func doubtPhone(phone string) doubt {
+	switch {
+	case !phoneText.MatchString(strings.ToLower(phone)):
+		return "does not look like a phone number; it is sent as it is"
+	case lostZero.MatchString(phone):
+		return "may have lost its leading 0; it is sent as it is"
+	case countDigits(phoneDigits.FindString(phone)) > mostDigits:
+		return "has more digits than a phone number can have: are these several? It is sent as it is, as one"
+	}
+	return ""
+}
+
+// mostDigits is how many a phone number can have in the world, its country's code among them.
+const mostDigits = 15
+
+// phoneDigits is a phone without an extension.
+var phoneDigits = regexp.MustCompile(`^[+(]?[0-9][0-9 ().\-]*`)
+
+func countDigits(text string) (count int) {
+	for _, r := range text {
+		if r >= '0' && r <= '9' {
+			count++
+		}
+	}
+	return count
 }
 
 // lostZero is a Vietnamese mobile number that a spreadsheet took for a number.

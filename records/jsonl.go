@@ -152,29 +152,45 @@ func (f *jsonFormat[P]) reportFields(text []byte) {
 	}
 }
 
-// shortened finds a key and phones that a spreadsheet had shortened before they became JSON: the digits are gone.
+// shortened finds a key and phones that a spreadsheet had shortened before they became JSON: the digits are gone. Phones
+// that may be meant otherwise are warned of as in a table.
 func (f *jsonFormat[P]) shortened(record *P, row Row) error {
 	var problems []*RowError
-	check := func(pattern *regexp.Regexp, pointer, value string) {
-		if value = trim(value); pattern.MatchString(value) {
-			problems = append(problems, &RowError{Line: row.Line, Header: pointer, Problem: roundedProblem, Seen: visible(value), Row: row})
+	if key := trim(f.schema.key(record)); certainly.MatchString(key) {
+		problems = append(problems, &RowError{Line: row.Line, Header: "/" + f.schema.keyName, Problem: roundedProblem, Seen: visible(key), Row: row})
+	}
+	f.eachPhone(record, func(pointer, phone string) {
+		at := &RowError{Line: row.Line, Header: pointer, Seen: visible(phone), Row: row}
+		phone = trim(phone)
+		switch unsure := doubtPhone(phone); {
+		case phone == "":
+		case rounded.MatchString(phone):
+			at.Problem = roundedProblem
+			problems = append(problems, at)
+		case unsure != "":
+			at.Problem = string(unsure)
+			f.cfg.warn(at)
+		}
+	})
+	return joinProblems(problems)
+}
+
+// eachPhone yields the phones of a record with their places.
+func (f *jsonFormat[P]) eachPhone(record *P, yield func(pointer, phone string)) {
+	all := func(place string, phones []antcrm.Phone) {
+		for i, phone := range phones {
+			yield(fmt.Sprintf("%s/phones/%d/value", place, i), phone.Value)
 		}
 	}
-	check(certainly, "/"+f.schema.keyName, f.schema.key(record))
 	if f.schema.phones != nil {
-		for i, phone := range f.schema.phones(record) {
-			check(rounded, fmt.Sprintf("/phones/%d/value", i), phone.Value)
-		}
+		all("", f.schema.phones(record))
 	}
 	if order, ok := any(record).(*antcrm.OpportunityCreateParams); ok {
-		check(rounded, "/receiverPhone", order.ReceiverPhone)
+		yield("/receiverPhone", order.ReceiverPhone)
 		if order.Customer != nil {
-			for i, phone := range order.Customer.Phones {
-				check(rounded, fmt.Sprintf("/dealWith/phones/%d/value", i), phone.Value)
-			}
+			all("/dealWith", order.Customer.Phones)
 		}
 	}
-	return joinProblems(problems)
 }
 
 // ownMember is a key of the CRM among the members of an object, "" if there is none.
