@@ -423,7 +423,10 @@ func checkHostile(t *testing.T, report hostileReport, env []string) {
 	t.Helper()
 	answer := hostileAnswers()[report.Answer]
 	name := answer.name + ", " + report.Protocol
-	if report.CPU > mostCPU || report.Resident > mostResident {
+	for range 3 {
+		if report.CPU <= mostCPU && report.Resident <= mostResident {
+			break
+		}
 		// Something else may have had the machine, or an answer before it has left its garbage: the answer is asked alone.
 		for _, again := range inChild(t, []string{strconv.Itoa(report.Answer)}, env) {
 			if again.Protocol == report.Protocol {
