@@ -47,20 +47,29 @@ func (f fieldSet) get(number byte) []byte {
 	return nil
 }
 
-// with returns the set with what other has from number first on in place of its own.
-func (f fieldSet) with(other fieldSet, first byte) fieldSet {
-	var merged fieldSet
-	for _, part := range []struct {
-		from fieldSet
-		keep func(byte) bool
-	}{{f, func(n byte) bool { return n < first }}, {other, func(n byte) bool { return n >= first }}} {
-		for at := 0; at+1+fieldSize <= len(part.from); at += 1 + fieldSize {
-			if part.keep(part.from[at]) {
-				merged = append(merged, part.from[at:at+1+fieldSize]...)
-			}
+// only returns the digests whose numbers are chosen.
+func (f fieldSet) only(chosen func(number byte) bool) (kept fieldSet) {
+	for at := 0; at+1+fieldSize <= len(f); at += 1 + fieldSize {
+		if chosen(f[at]) {
+			kept = append(kept, f[at:at+1+fieldSize]...)
 		}
 	}
-	return merged
+	return kept
+}
+
+// with returns the set with what other has of the chosen numbers in place of its own.
+func (f fieldSet) with(other fieldSet, chosen func(number byte) bool) fieldSet {
+	own := f.only(func(number byte) bool { return !chosen(number) })
+	return append(own, other.only(chosen)...)
+}
+
+func isFixed(number byte) bool { return number >= firstFixed }
+
+// numbersOf are the numbers of the fields that chosen names.
+func (s *spec[P, U, R]) numbersOf(chosen func(name string) bool) func(number byte) bool {
+	var numbers [256]bool
+	s.numbered(func(name string, number byte) { numbers[number] = chosen(name) })
+	return func(number byte) bool { return numbers[number] }
 }
 
 // numbered calls each with every field of the kind and its number.
@@ -105,21 +114,15 @@ func (s *spec[P, U, R]) withDefaults(d *digester, key string, created fieldSet) 
 
 // now is the set that an update leads to. Of a field that the source does not speak of
 // it has what is known. What the record has besides is not the source's word.
-func (s *spec[P, U, R]) now(record fieldSet, only map[string]bool, known, maybe fieldSet) (set fieldSet) {
-	s.numbered(func(name string, number byte) {
-		digest := record.get(number)
-		_, hasDefault := s.defaults[name]
-		if only != nil && !only[name] || digest == nil && hasDefault {
-			digest = known.get(number)
-			if maybe != nil && !bytes.Equal(digest, maybe.get(number)) {
-				digest = nil // the CRM has one of the two
-			}
-		}
-		if digest != nil {
-			set = append(append(set, number), digest...)
-		}
+func (s *spec[P, U, R]) now(record fieldSet, only *named, known, maybe fieldSet) fieldSet {
+	if maybe != nil { // where they differ, the CRM has one of the two
+		known = known.only(func(number byte) bool { return bytes.Equal(known.get(number), maybe.get(number)) })
+	}
+	unnamed := s.numbersOf(func(name string) bool { return !only.speaksOf(name) })
+	hasDefault := s.numbersOf(func(name string) bool { return s.defaults[name] != "" })
+	return record.with(known, func(number byte) bool {
+		return unnamed(number) || hasDefault(number) && record.get(number) == nil
 	})
-	return set
 }
 
 // difference is what separates a record from what was sent of it.
@@ -147,15 +150,14 @@ func (d *difference) missingError(index int64) error {
 	return &antcrm.ValidationError{Index: int(index), Field: d.missing, Problem: "is missing, and the CRM has one: without it an update lets the CRM set it anew"}
 }
 
-// differs says what separates a record from what the state knows of it, and from what
+// changesOf says what separates a record from what the state knows of it, and from what
 // a lost update may have made of it.
-func (e *engine[P, U, R]) differs(d *digester, it *item[P], known *row, maybe fieldSet) (body map[string]json.RawMessage, now fieldSet, diff difference, err error) {
+func (e *engine[P, U, R]) changesOf(d *digester, it *item[P], known *row, maybe fieldSet) (body map[string]json.RawMessage, now fieldSet, diff difference, err error) {
 	if body, err = fieldsOf(it.body); err != nil {
 		return nil, nil, diff, err
 	}
-	only := it.only.set()
-	now = e.spec.now(e.spec.fieldDigests(d, it.key, body), only, known.fields, maybe)
-	diff = e.spec.diffOf(known, now, maybe, only)
+	now = e.spec.now(e.spec.fieldDigests(d, it.key, body), it.only, known.fields, maybe)
+	diff = e.spec.diffOf(known, now, maybe, it.only)
 	for i, name := range e.spec.fields {
 		if _, ok := body[name]; !ok && slices.Contains(e.spec.always, name) && fieldSet(known.fields).get(byte(i)) != nil {
 			diff.missing = name
@@ -169,7 +171,7 @@ func (e *engine[P, U, R]) differs(d *digester, it *item[P], known *row, maybe fi
 func (s *spec[P, U, R]) diff(now fieldSet, before ...fieldSet) difference {
 	var d difference
 	s.numbered(func(name string, number byte) {
-		_, hasDefault := s.defaults[name]
+		hasDefault := s.defaults[name] != ""
 		if !slices.ContainsFunc(before, func(old fieldSet) bool {
 			known := old.get(number)
 			return !bytes.Equal(known, now.get(number)) && (known != nil || !hasDefault) // the CRM's default is not known of every record
@@ -199,7 +201,7 @@ func (s *spec[P, U, R]) diffListed(now, listed fieldSet) (fields []string) {
 
 // diffOf compares a record's fields with what the state knows of it, and with what a
 // lost update may have made of it.
-func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet, only map[string]bool) difference {
+func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet, only *named) difference {
 	before := []fieldSet{known.fields}
 	if known.adopted() {
 		before = before[:0]
@@ -215,7 +217,7 @@ func (s *spec[P, U, R]) diffOf(known *row, now, maybe fieldSet, only map[string]
 		})
 		found.fixed = nil
 	}
-	unnamed := func(name string) bool { return only != nil && !only[name] }
+	unnamed := func(name string) bool { return !only.speaksOf(name) }
 	found.fields, found.fixed = slices.DeleteFunc(found.fields, unnamed), slices.DeleteFunc(found.fixed, unnamed)
 	found.fields, found.cleared, found.kept = s.sendable(found.fields, now)
 	return found
@@ -236,20 +238,6 @@ func (s *spec[P, U, R]) sendable(changed []string, now fieldSet) (fields, cleare
 		}
 	}
 	return fields, cleared, kept
-}
-
-// keeping is the set with what old has of the named fields.
-func (s *spec[P, U, R]) keeping(set, old fieldSet, names []string) (kept fieldSet) {
-	s.numbered(func(name string, number byte) {
-		digest := set.get(number)
-		if slices.Contains(names, name) {
-			digest = old.get(number)
-		}
-		if digest != nil {
-			kept = append(append(kept, number), digest...)
-		}
-	})
-	return kept
 }
 
 // emptyOf is the JSON that clears a field.

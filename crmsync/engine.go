@@ -41,11 +41,15 @@ type named struct {
 	mark  []byte // of the digests of records: another choice of fields is another record
 }
 
-func (n *named) set() map[string]bool {
+// speaksOf reports whether the source speaks of a field: of all, if none was named.
+func (n *named) speaksOf(field string) bool { return n == nil || n.names[field] }
+
+// suffix is what a record's digest has besides its text.
+func (n *named) suffix() []byte {
 	if n == nil {
 		return nil
 	}
-	return n.names
+	return n.mark
 }
 
 // prepare reads the key and digests the record.
@@ -58,11 +62,7 @@ func (e *engine[P, U, R]) prepare(d *digester, it *item[P]) {
 		it.err = &antcrm.ValidationError{Index: int(it.index), Field: "record", Problem: "cannot be written as JSON"}
 		return
 	}
-	if it.only == nil {
-		it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body)
-	} else {
-		it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body, []byte{0}, it.only.mark)
-	}
+	it.digest = d.digest(digestSize, []byte(it.key), []byte{0}, it.body, it.only.suffix())
 }
 
 const maxKey = 1000

@@ -164,7 +164,7 @@ func (r *ensureRun[P, U, R]) adopt(ctx context.Context, token string) (ref R, fo
 	ref, found, err = r.spec.byKey(ctx, &r.item.record, r.item.key)
 	switch {
 	case err == nil && found:
-		end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), fresh: true, digest: adoptedDigest, fields: fieldSet(nil).with(fields, firstFixed)}
+		end := ending{key: r.item.key, what: confirmed, ref: r.spec.refText(ref), fresh: true, digest: adoptedDigest, fields: fields.only(isFixed)}
 		return ref, true, r.finish(ctx, token, end, nil)
 	case err == nil, filterUnknown(err):
 		return ref, false, nil

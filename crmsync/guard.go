@@ -161,36 +161,32 @@ func (g *guard[P, U, R]) carriesKey(ctx context.Context, it *item[P]) (there, li
 		}
 		return there, true, err
 	}
-	for _, p := range g.spec.probes(&it.record, &intent{}) {
-		found, err := p.list(ctx)
-		switch {
-		case filterUnknown(err), errors.Is(err, errTooMany):
-			continue // it tells nothing
-		case err != nil:
-			return false, false, err
-		}
-		if slices.ContainsFunc(found, func(c candidate) bool { return c.key == it.key }) {
-			return true, true, nil
-		}
-	}
-	return false, false, nil
+	there, err = g.probed(ctx, it, filterUnknown, func(c candidate) bool { return c.key == it.key })
+	return there, there, err
 }
 
 // isThere looks for a record of the same content.
 func (g *guard[P, U, R]) isThere(ctx context.Context, it *item[P]) (there, listed bool, err error) {
+	ignored := func(err error) bool {
+		return errors.Is(err, antcrm.ErrFilterIgnored) || errors.Is(err, antcrm.ErrNotFound)
+	}
+	there, err = g.probed(ctx, it, ignored, func(c candidate) bool { return g.spec.same(&it.record, c.record) == alike })
+	return there, false, err
+}
+
+// probed reports whether one of the lookups of a record finds it. A lookup whose error tells nothing is passed over.
+func (g *guard[P, U, R]) probed(ctx context.Context, it *item[P], tellsNothing func(error) bool, is func(candidate) bool) (bool, error) {
 	for _, p := range g.spec.probes(&it.record, &intent{}) {
 		found, err := p.list(ctx)
 		switch {
-		case errors.Is(err, antcrm.ErrFilterIgnored), errors.Is(err, antcrm.ErrNotFound), errors.Is(err, errTooMany):
-			continue // it tells nothing
+		case tellsNothing(err), errors.Is(err, errTooMany):
 		case err != nil:
-			return false, false, err
-		}
-		if slices.ContainsFunc(found, func(c candidate) bool { return g.spec.same(&it.record, c.record) == alike }) {
-			return true, false, nil
+			return false, err
+		case slices.ContainsFunc(found, is):
+			return true, nil
 		}
 	}
-	return false, false, nil
+	return false, nil
 }
 
 // metaFirst is set from the beginning of a first push, or of an Adopt, to its end.

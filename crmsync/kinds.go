@@ -189,10 +189,13 @@ func contactKind(client *antcrm.Client) spec[antcrm.ContactCreateParams, antcrm.
 		pack:     antcrm.MaxBatchSize,
 		create:   createContacts(client),
 		update: func(ctx context.Context, key string, ref antcrm.ContactRef, change antcrm.ContactUpdateParams) error {
-			return updateContact(ctx, client, key, ref, change)
+			return byRefOrKey(ref, key, func(ref antcrm.ContactRef) error {
+				_, err := client.Contacts.Update(ctx, ref, change)
+				return err
+			})
 		},
 		remove: func(ctx context.Context, key string, ref antcrm.ContactRef) error {
-			return removeContact(ctx, client, key, ref)
+			return byRefOrKey(ref, key, func(ref antcrm.ContactRef) error { return client.Contacts.Delete(ctx, ref) })
 		},
 		refText: RefText, readRef: readContactRef,
 		byKey:  contactByKey(client),
@@ -248,22 +251,12 @@ func contactByKey(client *antcrm.Client) func(context.Context, *antcrm.ContactCr
 	}
 }
 
-// updateContact falls back to the caller's own key, a documented key of PUT:
-// a lead that was converted has another id than it was created with.
-func updateContact(ctx context.Context, client *antcrm.Client, key string, ref antcrm.ContactRef, change antcrm.ContactUpdateParams) error {
-	_, err := client.Contacts.Update(ctx, ref, change)
+// byRefOrKey falls back to the caller's own key, a documented key of PUT and DELETE: a lead that was converted has
+// another id than it was created with.
+func byRefOrKey(ref antcrm.ContactRef, key string, call func(antcrm.ContactRef) error) error {
+	err := call(ref)
 	if notFound(err) && ref.ExternalID == "" {
-		_, err = client.Contacts.Update(ctx, antcrm.ExternalRef(key), change)
-	}
-	return err
-}
-
-// removeContact falls back to the caller's own key, a documented key of DELETE, for the same reason: the record of a
-// lead that was converted is still there.
-func removeContact(ctx context.Context, client *antcrm.Client, key string, ref antcrm.ContactRef) error {
-	err := client.Contacts.Delete(ctx, ref)
-	if notFound(err) && ref.ExternalID == "" {
-		err = client.Contacts.Delete(ctx, antcrm.ExternalRef(key))
+		err = call(antcrm.ExternalRef(key))
 	}
 	return err
 }

@@ -126,7 +126,7 @@ func WithIsolation() PushOption {
 func WithFields(names ...string) PushOption {
 	return func(cfg *pushConfig) error {
 		sorted := slices.Sorted(slices.Values(names))
-		cfg.only = &named{names: make(map[string]bool, len(names)), mark: []byte(strings.Join(sorted, ","))}
+		cfg.only = &named{names: make(map[string]bool, len(names)), mark: []byte("\x00" + strings.Join(sorted, ","))}
 		for _, name := range sorted {
 			cfg.only.names[name] = true
 		}

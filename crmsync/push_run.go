@@ -495,7 +495,7 @@ func (r *pushRun[P, U, R]) planned(d *digester, change Change[R], it *item[P], k
 		}
 	}
 	if known.digest != nil {
-		if _, _, diff, err := r.differs(d, it, known, nil); err == nil {
+		if _, _, diff, err := r.changesOf(d, it, known, nil); err == nil {
 			change.Fields, change.Cleared = diff.fields, diff.cleared
 			switch {
 			case change.Err != nil:

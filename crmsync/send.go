@@ -173,8 +173,7 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 		return u, err
 	}
 	u.result.Ref = u.ref
-	only := it.only.set()
-	body, now, diff, err := e.differs(d, it, j.row, j.maybe)
+	body, now, diff, err := e.changesOf(d, it, j.row, j.maybe)
 	if err != nil {
 		return u, err
 	}
@@ -186,13 +185,13 @@ func (e *engine[P, U, R]) updateOf(d *digester, j job[P]) (u update[P, U, R], er
 		if u.refuse(u.diff.fixedError()) {
 			return u, nil
 		}
-		if j.row.adopted() || only != nil {
+		if j.row.adopted() || it.only != nil {
 			u.result.Action, u.result.Outcome = Unchanged, antcrm.OutcomeDone
 			return u, nil
 		}
 	}
 	if len(fields) == 0 { // it differs in what has no number here: all of it that the source speaks of
-		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return only != nil && !only[name] }), now)
+		fields, _, _ = e.spec.sendable(slices.DeleteFunc(slices.Clone(e.spec.fields), func(name string) bool { return !it.only.speaksOf(name) }), now)
 	}
 	if u.refuse(u.diff.missingError(it.index)) {
 		return u, nil
@@ -209,7 +208,10 @@ func (e *engine[P, U, R]) put(ctx context.Context, u update[P, U, R]) (Change[R]
 	end := ending{key: u.claim.key, what: endingOf(u.result.Outcome), ref: u.old.ref}
 	if fixed := u.diff.fixedError(); err == nil && fixed != nil {
 		// The record stays different, so that each push says so again.
-		end.digest, end.fields = u.old.digest, e.spec.keeping(u.claim.fields, u.old.fields, slices.Concat(u.diff.fixed, u.diff.kept))
+		unsent := e.spec.numbersOf(func(name string) bool {
+			return slices.Contains(u.diff.fixed, name) || slices.Contains(u.diff.kept, name)
+		})
+		end.digest, end.fields = u.old.digest, fieldSet(u.claim.fields).with(u.old.fields, unsent)
 		u.result.Err = fixed
 	}
 	return u.result, end
