@@ -115,7 +115,7 @@ The file must be complete: a row that is missing is a record to delete.`,
 		Example: "  antcrm sync " + sy.noun + " " + sy.example + " --state sqlite:crm.db --plan\n  antcrm sync " + sy.noun + " " + sy.example +
 			" --state sqlite:crm.db --delete --max-deletes 20\n  antcrm sync " + sy.noun + " export.csv --state sqlite:crm.db --adopt --plan",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job := &syncJob[P, R]{syncing: sy, app: a, flags: flags, path: args[0], changed: cmd.Flags().Changed}
+			job := &syncJob[P, R]{syncing: sy, app: a, flags: flags, path: args[0], typed: typed{a.args, cmd.Flags()}}
 			return job.do(cmd.Context())
 		},
 	}

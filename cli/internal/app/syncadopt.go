@@ -63,30 +63,11 @@ func (j *syncJob[P, R]) notAdopted(there *crmsync.NotAdoptedError) error {
 
 // again is the command with other flags: those of a plan are left out, and so is a password.
 func (j *syncJob[P, R]) again(flags ...string) string {
-	words := []string{"antcrm"}
-	args := j.app.args
-	for i := 0; i < len(args); i++ {
-		name, value, joined := strings.Cut(args[i], "=")
-		switch {
-		case slices.Contains([]string{"--plan", "--delete", "--adopt"}, name) && !slices.Contains(flags, "--apply"),
-			slices.Contains([]string{"--plan", "--delete"}, name):
-		case slices.Contains([]string{"--out", "--apply", "--max-deletes"}, name):
-			if !joined {
-				i++
-			}
-		case name == "--state" && joined:
-			words = append(words, quoted("--state="+withoutPassword(value)))
-		case name == "--state" && i+1 < len(args):
-			i++
-			words = append(words, name, quoted(withoutPassword(args[i])))
-		default:
-			words = append(words, quoted(args[i]))
-		}
+	without := []string{"plan", "delete", "out", "apply", "max-deletes"}
+	if !slices.Contains(flags, "--apply") {
+		without = append(without, "adopt")
 	}
-	for _, flag := range flags {
-		words = append(words, quoted(flag))
-	}
-	return strings.Join(words, " ")
+	return j.typed.with(change{without: without, with: flags, shown: map[string]func(string) string{"state": withoutPassword}})
 }
 
 // withoutPassword is a DSN that may be shown.

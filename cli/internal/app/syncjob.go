@@ -26,7 +26,7 @@ type syncJob[P records.Params, R any] struct {
 	app     *app
 	flags   *syncFlags
 	path    string
-	changed func(flag string) bool // the user has set it
+	typed   typed
 	reading reading
 	in      *input
 	stop    *stopper
@@ -35,7 +35,7 @@ type syncJob[P records.Params, R any] struct {
 }
 
 func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
-	if err := j.flags.check(j.app, j.changed); err != nil {
+	if err := j.flags.check(j.app, j.typed.flags.Changed); err != nil {
 		return err
 	}
 	j.flags.duplicates = true                            // the sync itself names both rows of a key
@@ -163,25 +163,24 @@ func (j *syncJob[P, R]) fileError(err error) error {
 }
 
 // piped reads the first row of what comes by a pipe, so that it is known which columns there are. The members of JSON
-// Lines are known at the end only: they speak of all fields.
-func (j *syncJob[P, R]) piped() iter.Seq2[P, error] {
+// Lines are known at the end only: they speak of all fields. Call stop when nothing more is read.
+func (j *syncJob[P, R]) piped() (rows iter.Seq2[P, error], stop func()) {
 	next, stop := iter.Pull2(j.rows(j.noteFields()))
 	first, err, some := next()
 	if j.reading.format != formatJSONL {
 		j.opts = append(j.opts, j.onlyFields())
 	}
 	return func(yield func(P, error) bool) {
-		defer stop()
 		for more := some && yield(first, err); more; {
 			var record P
 			if record, err, more = next(); more {
 				more = yield(record, err)
 			}
 		}
-	}
+	}, stop
 }
 
-// tallyOf counts the changes of a push.
+// syncTally counts the changes of a push.
 type syncTally struct {
 	done    map[crmsync.Action]int
 	fields  map[string]int
@@ -376,7 +375,9 @@ func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, total 
 	done := 0
 	source := j.rows()
 	if j.in.sums == nil {
-		source = j.piped()
+		var stop func()
+		source, stop = j.piped()
+		defer stop()
 	}
 	for change, err := range j.push(syncer, ctx, source, j.opts...) {
 		if err != nil {

@@ -15,9 +15,10 @@ type typed struct {
 
 // change is what is different in a command line that is printed.
 type change struct {
-	file    string   // in the place of the last argument; "": that one stays
-	without []string // the names of flags to leave out
-	with    []string // flags to add, with their values
+	file    string                               // in the place of the last argument; "": that one stays
+	without []string                             // the names of flags to leave out
+	with    []string                             // flags to add, with their values
+	shown   map[string]func(value string) string // by flag: what is printed of its value
 }
 
 // with is the command line to type, as a shell takes it.
@@ -32,18 +33,10 @@ func (t typed) with(c change) string {
 		case dashes >= 0 || arg == "-" || !strings.HasPrefix(arg, "-"):
 			last = len(words)
 		default:
-			name, takesNext := t.flag(arg)
-			if slices.Contains(c.without, name) {
-				if takesNext {
-					i++
-				}
-				continue
-			}
-			if takesNext && i+1 < len(t.args) {
-				words = append(words, quoted(arg))
-				i++
-				arg = t.args[i]
-			}
+			kept, used := t.flagAt(i, c)
+			words = append(words, kept...)
+			i += used - 1
+			continue
 		}
 		words = append(words, quoted(arg))
 	}
@@ -61,6 +54,31 @@ func (t typed) with(c change) string {
 		return strings.Join(slices.Insert(words, dashes, added...), " ")
 	}
 	return strings.Join(append(words, added...), " ")
+}
+
+// flagAt is what is printed of the flag that stands at a place, and how many words it has taken.
+func (t typed) flagAt(place int, c change) (kept []string, used int) {
+	word := t.args[place]
+	name, takesNext := t.flag(word)
+	takesNext = takesNext && place+1 < len(t.args)
+	show := c.shown[name]
+	if show == nil {
+		show = func(value string) string { return value }
+	}
+	flag, value, joined := strings.Cut(word, "=")
+	switch {
+	case slices.Contains(c.without, name):
+	case takesNext:
+		kept = []string{quoted(word), quoted(show(t.args[place+1]))}
+	case joined:
+		kept = []string{quoted(flag + "=" + show(value))}
+	default:
+		kept = []string{quoted(word)}
+	}
+	if takesNext {
+		return kept, 2
+	}
+	return kept, 1
 }
 
 // flag is the name of the flag in a word, and whether the next word is its value.
