@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -295,5 +296,22 @@ func TestFaultsReadAndWriteAsJSON(t *testing.T) {
 		"[" + strings.Repeat(`{"status":500},`, 1000) + `{"status":500}]`} {
 		_, err := antcrmtest.ParseFaults([]byte(bad))
 		assert.Error(t, err, bad)
+	}
+}
+
+func TestTheFaultsOfTheDocumentsCanBeArmed(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/cli.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "A file of faults is a list")
+	require.True(t, found)
+	_, rest, _ = strings.Cut(rest, "```json\n")
+	list, _, _ := strings.Cut(rest, "```")
+	faults, err := antcrmtest.ParseFaults([]byte(list))
+	require.NoError(t, err)
+	require.Len(t, faults, 3)
+	srv := antcrmtest.NewServer(t)
+	for _, fault := range faults {
+		require.NoError(t, srv.Inject(fault).Err())
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/antbuddy/antcrm-go"
 	"github.com/antbuddy/antcrm-go/antcrmtest"
 )
 
@@ -525,4 +526,19 @@ func TestDeletingManyKeepsTheListsRight(t *testing.T) {
 	assert.Equal(t, []any{"0", "300", "600"}, column(w.list("/contacts?phone=moved"), "name"))
 	assert.Len(t, w.list("/contacts?phone=0&limit=1000"), 27)
 	assert.Len(t, w.list("/contacts?type=1&limit=1000"), 150)
+}
+
+// The vendor's page prints the entries of the history with an "id", and with no "_id".
+func TestAnEntryOfTheHistoryHasAnID(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	client := srv.Client()
+	_, err := client.Contacts.Create(t.Context(), antcrm.ContactCreateParams{Name: "Mai", ExternalID: "K", Phones: []antcrm.Phone{{Value: "0900000001"}}})
+	require.NoError(t, err)
+	require.NoError(t, client.Points.Accumulate(t.Context(), antcrm.AccumulateParams{Code: "C", Data: antcrm.AccumulateCustomer{Phones: []antcrm.Phone{{Value: "0900000001"}}}}))
+	page, err := client.Points.List(t.Context(), antcrm.LoyaltyListParams{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	assert.NotEmpty(t, page.Items[0].ID)
+	assert.NotContains(t, string(page.Items[0].RawJSON()), `"_id"`)
 }
