@@ -2,6 +2,7 @@ package crmsync_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 
@@ -96,6 +97,21 @@ func TestALostUpdateOfAFieldThatIsNoLongerSpokenOfClearsNothing(t *testing.T) {
 	}
 }
 
+func TestTheTypeOfAContactThatEnsureTookOverIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	srv := antcrmtest.NewServer(t)
+	require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.ContactCreateParams{ExternalID: "K", Name: "Mai", ContactType: antcrm.ContactTypeCustomer}))
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	c := antcrm.ContactCreateParams{ExternalID: "K", Name: "Mai"}
+	_, err := s.Contacts.Ensure(ctx, c)
+	require.NoError(t, err)
+	c.Name, c.ContactType = "Mai Anh", antcrm.ContactTypeCustomer
+	_, err = s.Contacts.Ensure(ctx, c)
+	require.NoError(t, err)
+	assert.Equal(t, 1, srv.Count(antcrmtest.Contacts))
+}
+
 func TestWhatCannotBeClearedHoldsNoOtherFieldBack(t *testing.T) {
 	t.Parallel()
 	srv := antcrmtest.NewServer(t)
@@ -138,17 +154,37 @@ func TestTheDefaultThatTheAPIGivesIsNoChange(t *testing.T) {
 	require.NoError(t, change.Err)
 	assert.Equal(t, []string{"name"}, change.Fields)
 
-	c.Name, c.ContactType = "Mai Mai", antcrm.ContactTypeCustomer
-	change, _ = changeOf(t, s, srv, c)
+	other := antcrm.ContactCreateParams{ExternalID: "K2", Name: "Lan"}
+	_, _ = changeOf(t, s, srv, other)
+	other.Name, other.ContactType = "Lan Lan", antcrm.ContactTypeCustomer
+	change, _ = changeOf(t, s, srv, other)
 	fixed := &crmsync.FixedFieldError{}
-	require.ErrorAs(t, change.Err, &fixed)
+	require.ErrorAs(t, change.Err, &fixed, "it was created as a lead")
 	assert.Equal(t, []string{"contactType"}, fixed.Fields)
+}
+
+func TestTheTypeThatTheCRMListsIsKnownOfAnAdoptedContact(t *testing.T) {
+	t.Parallel()
+	srv := antcrmtest.NewServer(t)
+	for _, key := range []string{"K", "K2"} {
+		require.NoError(t, srv.Seed(antcrmtest.Contacts, antcrm.ContactCreateParams{ExternalID: key, Name: "Mai", ContactType: antcrm.ContactTypeCustomer}))
+	}
+	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	adopt(t, s.Contacts.Adopt(context.Background()))
+	for key, contactType := range map[string]string{"K": antcrm.ContactTypeCustomer, "K2": antcrm.ContactTypeLead} {
+		c := antcrm.ContactCreateParams{ExternalID: key, Name: "Mai"}
+		change, _ := changeOf(t, s, srv, c)
+		require.Equal(t, crmsync.Unchanged, change.Action)
+		c.Name, c.ContactType = "Mai Anh", contactType
+		change, _ = changeOf(t, s, srv, c)
+		assert.Equal(t, contactType == antcrm.ContactTypeLead, errors.Is(change.Err, crmsync.ErrFixedField), contactType)
+	}
 }
 
 func TestAnOrderIsNotChangedWithoutTheValueThatItHas(t *testing.T) {
 	t.Parallel()
 	srv := antcrmtest.NewServer(t)
-	s, _ := newSyncer(t, srv, sqliteDSN(t))
+	s, state := newSyncer(t, srv, sqliteDSN(t), crmsync.WithSettle(0))
 	order := antcrm.OpportunityCreateParams{ExternalID: "O", Name: "Đơn", ReceiverName: "Mai", ReceiverPhone: "0900000001", Value: "100", Stage: "New"}
 	push := func(opts ...crmsync.PushOption) crmsync.Change[antcrm.ID] {
 		for change, err := range s.Orders.Push(context.Background(), list(order), opts...) {
@@ -171,7 +207,23 @@ func TestAnOrderIsNotChangedWithoutTheValueThatItHas(t *testing.T) {
 	require.ErrorContains(t, err, "value: is missing")
 	assert.Empty(t, puts(srv, since))
 
-	order.Value = "100"
+	// The same after an update whose answer was lost.
+	order.Stage, order.Value = "Paid", "100"
+	srv.Inject(antcrmtest.Fault{Method: http.MethodPut, Do: antcrmtest.CloseAfter, Times: 10})
+	require.Equal(t, antcrm.OutcomeUnknown, push().Outcome)
+	srv.ClearFaults()
+	since, order.Value, order.Name = len(srv.Requests()), "", "Đơn 2"
+	require.ErrorContains(t, push().Err, "value: is missing")
+	_, err = s.Orders.Ensure(context.Background(), order)
+	require.ErrorContains(t, err, "value: is missing")
+	assert.Empty(t, puts(srv, since))
+	for key, in := range unknown(t, state) {
+		assert.False(t, in.Active, "nobody sends %s", key)
+	}
+
+	order.Value, order.Name = "100", "Đơn"
+	require.NoError(t, push().Err)
+	order.Stage = "Shipped"
 	change := push(crmsync.WithFields("name", "stage", "value"))
 	require.NoError(t, change.Err)
 	assert.Equal(t, []string{"stage"}, change.Fields)

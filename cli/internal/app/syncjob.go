@@ -31,7 +31,7 @@ type syncJob[P records.Params, R any] struct {
 	in      *input
 	stop    *stopper
 	opts    []crmsync.PushOption
-	fields  map[string]bool // that the file speaks of
+	fields  map[string]bool // that the file speaks of; nil: all, since it is read once only
 }
 
 func (j *syncJob[P, R]) do(ctx context.Context) (err error) {
@@ -89,15 +89,10 @@ func (j *syncJob[P, R]) pushOptions() []crmsync.PushOption {
 	if j.flags.first {
 		opts = append(opts, crmsync.WithFirstPush())
 	}
-	if j.in.sums != nil {
-		opts = append(opts, j.onlyFields())
+	if j.fields != nil { // what the file has no column for stays as it is in the CRM
+		opts = append(opts, crmsync.WithFields(slices.Collect(maps.Keys(j.fields))...))
 	}
 	return opts
-}
-
-// onlyFields keeps what the file has no column for as it is in the CRM.
-func (j *syncJob[P, R]) onlyFields() crmsync.PushOption {
-	return crmsync.WithFields(slices.Collect(maps.Keys(j.fields))...)
 }
 
 // readOnce reads a file before anything is sent: a row that cannot be read must not look like one that is gone. What comes by a pipe is read once only,
@@ -114,7 +109,9 @@ func (j *syncJob[P, R]) readOnce() (rows int, sum string, err error) {
 		return 0, "", &failure{code: exitFailure, text: "read " + j.path, err: withoutPath(err)}
 	}
 	found := &dryReport{}
-	for _, err := range j.rows(records.WithBadRows(found.refused), records.WithWarnings(found.warned), j.noteFields()) {
+	j.fields = map[string]bool{}
+	noteField := records.WithFields(func(field string) { j.fields[field] = true })
+	for _, err := range j.rows(records.WithBadRows(found.refused), records.WithWarnings(found.warned), noteField) {
 		if err != nil {
 			found.tell(j.app, "read")
 			return 0, "", j.fileError(err)
@@ -126,11 +123,6 @@ func (j *syncJob[P, R]) readOnce() (rows int, sum string, err error) {
 		return 0, "", j.fileError(fmt.Errorf("%s cannot be read", plural(found.bad, "rows")))
 	}
 	return rows, hex.EncodeToString(hash.Sum(nil)), nil
-}
-
-func (j *syncJob[P, R]) noteFields() records.Option {
-	j.fields = map[string]bool{}
-	return records.WithFields(func(field string) { j.fields[field] = true })
 }
 
 // rows are the records of the file, from its beginning where it has one. What was read before must still stand there.
@@ -160,24 +152,6 @@ func (j *syncJob[P, R]) fileError(err error) error {
 		return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent; to see what a sync that takes over what is in the CRM would change, run: " + j.again("--adopt", "--plan") + "; leave --plan out if it is right"}
 	}
 	return &failure{code: exitUsage, text: j.path, err: err, next: "nothing was sent: correct the file; an unknown column can be named with --map COLUMN=FIELD or left out with --ignore-unknown"}
-}
-
-// piped reads the first row of what comes by a pipe, so that it is known which columns there are. The members of JSON
-// Lines are known at the end only: they speak of all fields. Call stop when nothing more is read.
-func (j *syncJob[P, R]) piped() (rows iter.Seq2[P, error], stop func()) {
-	next, stop := iter.Pull2(j.rows(j.noteFields()))
-	first, err, some := next()
-	if j.reading.format != formatJSONL {
-		j.opts = append(j.opts, j.onlyFields())
-	}
-	return func(yield func(P, error) bool) {
-		for more := some && yield(first, err); more; {
-			var record P
-			if record, err, more = next(); more {
-				more = yield(record, err)
-			}
-		}
-	}, stop
 }
 
 // syncTally counts the changes of a push.
@@ -373,13 +347,7 @@ func (j *syncJob[P, R]) send(ctx context.Context, syncer *crmsync.Syncer, total 
 	t := newSyncTally()
 	var ended error
 	done := 0
-	source := j.rows()
-	if j.in.sums == nil {
-		var stop func()
-		source, stop = j.piped()
-		defer stop()
-	}
-	for change, err := range j.push(syncer, ctx, source, j.opts...) {
+	for change, err := range j.push(syncer, ctx, j.rows(), j.opts...) {
 		if err != nil {
 			ended = err
 			break
