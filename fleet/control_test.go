@@ -79,7 +79,8 @@ func TestAFleetIsNotReboundWhileWorkersOfTheOldAccountRun(t *testing.T) {
 	require.NoError(t, f.Rebind(t.Context(), old.Client()), "to the account of those that run")
 
 	require.NoError(t, f.ForceRebind(t.Context(), other.Client()))
-	require.ErrorIs(t, <-ended, ErrOtherAccount, "the worker notices")
+	require.Eventually(t, func() bool { return len(ended) == 1 }, 30*time.Second, 10*time.Millisecond, "the worker notices")
+	require.ErrorIs(t, <-ended, ErrOtherAccount)
 	feedContacts(t, f, "job", contacts(10, false))
 	require.ErrorIs(t, f.Work(t.Context(), WorkerConfig{Client: old.Client()}), ErrOtherAccount)
 	require.NoError(t, f.Rebind(t.Context(), old.Client()), "nobody is alive")
